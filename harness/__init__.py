@@ -1,0 +1,1 @@
+"""A private eval harness. Plugin authors import `harness.api`; everything else is private."""

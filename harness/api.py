@@ -1,0 +1,63 @@
+"""What a plugin author may import. Everything else in `harness` is private and may change in any release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError, LimitReached, ModelError, SandboxError, UsageFault
+from harness.plugins.contracts import (
+    Box,
+    Completed,
+    Grader,
+    GraderCase,
+    Harness,
+    Model,
+    ModelClient,
+    Plugin,
+    Row,
+    Sandbox,
+    SolveContext,
+    TaskSource,
+    Work,
+)
+from harness.records.content import (
+    File,
+    Json,
+    Message,
+    Reasoning,
+    Request,
+    Response,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Usage,
+    assistant,
+    user,
+)
+from harness.records.outcome import Artifact, Attempt, Grade, NotGraded, Output, Verdict
+from harness.records.task import Limits, SandboxSpec, Shape, Task, TaskView
+from harness.records.transcript import Transcript
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+__all__ = [
+    "Artifact", "Attempt", "Box", "Completed", "File", "Grade", "Grader", "GraderCase", "Harness",
+    "HarnessError", "Json", "LimitReached", "Limits", "Message", "Model", "ModelClient", "ModelError",
+    "NotGraded", "Output", "Plugin", "Reasoning", "Request", "Response", "Row", "Sandbox", "SandboxError",
+    "SandboxSpec", "Shape", "SolveContext", "Task", "TaskSource", "TaskView", "Text", "Tool", "ToolCall",
+    "ToolResult", "Transcript", "Usage", "UsageFault", "Verdict", "Work", "assistant", "read_run", "user",
+]  # fmt: skip
+
+
+def read_run(path: str | Path) -> pd.DataFrame:
+    """A run folder as a pandas DataFrame, one row per attempt (`final` marks the deciding ones).
+
+    Raises StoreError when `path` is not a run folder or is from a newer version.
+    """
+    from harness.store.frame import read_frame
+
+    return read_frame(path)

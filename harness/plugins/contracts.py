@@ -1,0 +1,276 @@
+"""The five plugin kinds.
+
+A plugin is a frozen pydantic class: its fields are its YAML parameters, each with a docstring under it, which is the
+manual and the JSON schema. What runs is a Protocol, so that a fake is ten lines. A field whose type is another plugin
+kind (`inner: Harness`, `graders: tuple[Grader, ...]`, `judge: Model`) is written in YAML as a name or as
+`{use: name, ...}` and arrives bound.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.records.content import File, Json, Request, Response
+from harness.records.outcome import Output, Verdict
+from harness.records.task import Limits, SandboxSpec, Task, TaskView
+from harness.records.transcript import Transcript
+
+
+class Plugin(BaseModel, ABC):
+    """What all kinds share: frozen, closed to unknown fields, documented by the docstrings under its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+    version: ClassVar[str] = "1"
+    """Raised whenever results can change; part of the digest."""
+
+    kind: ClassVar[str]
+    """source, harness, grader, model or sandbox."""
+
+    example: ClassVar[Mapping[str, Json]] = {}
+    """Parameters of a working example: shown by `plugin list` and in the docs, built by the contract suite."""
+
+    def check(self, workspace: Path) -> Sequence[str]:
+        """What is wrong with these parameters that needs the workspace to see (files absent, ...). One line each."""
+        return ()
+
+    def digest_files(self) -> Sequence[str]:
+        """Workspace files whose content belongs to this plugin's digest (a policy, stored answers, ...)."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a source and where it was said, `file:line`."""
+
+    values: Mapping[str, Json]
+    place: str
+
+
+class TaskSource(Plugin):
+    """Where the rows of a `rows:` block come from. `source.rows()` is lazy."""
+
+    kind: ClassVar[str] = "source"
+
+    @abstractmethod
+    def rows(self, workspace: Path) -> Iterable[Row]:
+        """Every row in a fixed order. Raises UsageFault with a place when the data cannot be read."""
+
+
+class ModelClient(Protocol):
+    """An open model. Shared by all trials of a run, so it keeps no state between calls."""
+
+    async def generate(self, request: Request) -> Response:
+        """One call, no retries of its own. Raises ModelError."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections. Called once, by the engine."""
+        ...
+
+
+class Model(Plugin):
+    """A provider, a model name and its settings."""
+
+    kind: ClassVar[str] = "model"
+    simulated: ClassVar[bool] = False
+    """True for models that are not models (scripted, replay): every report says so."""
+
+    name: str
+    """The model's name as its provider spells it."""
+
+    @property
+    def provider(self) -> str:
+        """The provider for prices and for the shared rate limit, e.g. `anthropic`."""
+        return self.kind
+
+    @property
+    def lane(self) -> str:
+        """Calls with the same lane share one adaptive concurrency limit."""
+        return f"{self.provider}/{self.name}"
+
+    def missing(self) -> Sequence[str]:
+        """Names of what must be there before money is spent and is not (environment variables), never values."""
+        return ()
+
+    @abstractmethod
+    def open(self, workspace: Path) -> ModelClient:
+        """A client. Must not touch the network. Raises UsageFault when a key is absent."""
+
+
+class Completed(Protocol):
+    """A finished command."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool
+    truncated: bool
+
+
+class Box(Protocol):
+    """An open sandbox."""
+
+    image_digest: str
+
+    async def exec(
+        self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"", env: Mapping[str, str] | None = None
+    ) -> Completed:
+        """Run a command to its end; on timeout its whole process tree is killed. Raises SandboxError."""
+        ...
+
+    async def read(self, path: str) -> bytes:
+        """A file's bytes. Raises FileNotFoundError, SandboxError."""
+        ...
+
+    async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Write a file, making its folders. Raises SandboxError."""
+        ...
+
+    async def get_archive(self, path: str) -> bytes:
+        """A file or folder as an uncompressed tar. Raises FileNotFoundError, SandboxError."""
+        ...
+
+
+class Sandbox(Plugin):
+    """How boxes are made."""
+
+    kind: ClassVar[str] = "sandbox"
+
+    @abstractmethod
+    def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:
+        """A box that is gone when the context ends, however it ends. Raises SandboxError."""
+
+
+class Delegate(Protocol):
+    """Another system of the suite, run on the same task inside this trial's limits, record and box."""
+
+    async def __call__(self, system: str, task: TaskView) -> Output:
+        """Solve with the named system. Raises what its harness raises."""
+        ...
+
+
+class SolveContext(Protocol):
+    """What a harness has at hand during one attempt. Limits, retries, prices and the transcript work by themselves."""
+
+    models: Mapping[str, ModelClient]
+    box: Box | None
+    limits: Limits
+    workspace: Path
+    epoch: int
+    seed: int
+    reference: Json
+    delegate: Delegate
+
+    def note(self, kind: str, text: str = "", data: Json = None) -> None:
+        """Write into the transcript."""
+        ...
+
+    def save(self, output: Output) -> None:
+        """Leave behind what there is so far: graded if a limit ends the attempt."""
+        ...
+
+    def read_file(self, file: File) -> bytes:
+        """The bytes of a task's file or of a file part. Raises UsageFault when it changed since the run began."""
+        ...
+
+
+class Harness(Plugin):
+    """How a model is driven to work on a task."""
+
+    kind: ClassVar[str] = "harness"
+    privileged: ClassVar[bool] = False
+    """True only for harnesses that see the reference (`ctx.reference`); every report says so."""
+    needs_box: ClassVar[bool] = False
+
+    def roles(self) -> Sequence[str]:
+        """Model roles this harness needs. A system with one `model:` gives it to every role."""
+        return ("main",)
+
+    def delegates(self, workspace: Path) -> Sequence[str]:
+        """Names of systems it may hand a task to."""
+        return ()
+
+    @abstractmethod
+    async def solve(self, task: TaskView, ctx: SolveContext) -> Output:
+        """Work on the task. ModelError, SandboxError and LimitReached pass through to the engine."""
+
+
+class Work(Protocol):
+    """What a grader sees: the task with its reference, what was delivered, and places to grade it in."""
+
+    task: Task
+    output: Output
+    choice_order: Sequence[int]
+    workspace: Path
+    models: Mapping[str, ModelClient]
+
+    def artifact(self, name: str) -> bytes | None:
+        """The bytes of an artifact, or None."""
+        ...
+
+    def transcript(self) -> Transcript:
+        """The whole transcript; read from disk when regrading."""
+        ...
+
+    def open_box(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:
+        """A clean box that the work never had. Raises SandboxError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GraderCase:
+    """A known case a grader ships with: `expect` is True (passes), False (fails) or None (cannot be graded)."""
+
+    answer: str | None
+    expect: bool | None
+    reference: Json = None
+    params: Mapping[str, Json] = MappingProxyType({})
+    choices: tuple[str, ...] = ()
+
+
+class Grader(Plugin):
+    """One method of evaluation."""
+
+    cases: ClassVar[Sequence[GraderCase]] = ()
+    """At least one passing and one failing case; run by `harness plugin check` and shown in the docs."""
+
+    kind: ClassVar[str] = "grader"
+    needs_reference: ClassVar[bool] = True
+    """A task without a reference is refused at load when its grader needs one."""
+
+    def judges(self) -> Mapping[str, Model]:
+        """Judge models this grader calls, by role; never silently the model under test."""
+        return {}
+
+    def check_reference(self, reference: Json) -> str:
+        """What is wrong with a task's reference for this grader, or nothing. Called at load, with the place known."""
+        return ""
+
+    @abstractmethod
+    async def grade(self, work: Work) -> Verdict:
+        """A verdict. Deterministic for the same work; never a guess; anything raised becomes NotGraded."""
+
+
+KINDS: Mapping[str, type[Plugin]] = {
+    "source": TaskSource,
+    "harness": Harness,
+    "grader": Grader,
+    "model": Model,
+    "sandbox": Sandbox,
+}
+GROUPS: Mapping[str, str] = {
+    "source": "harness.sources",
+    "harness": "harness.harnesses",
+    "grader": "harness.graders",
+    "model": "harness.models",
+    "sandbox": "harness.sandboxes",
+}

@@ -1,0 +1,1 @@
+"""What a call costs, through genai-prices and the workspace's overlay."""

@@ -1,0 +1,117 @@
+"""A task, and the part of it that a harness may see."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from harness.records.content import File, Json, Text
+
+Level = Literal["low", "high"]
+Horizon = Literal["short", "medium", "long"]
+
+
+class Shape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a task is like, for slices, advice and routing.
+
+    `surface` is a free word (document, code, browser, ...); `tools` is the number of tools the work needs;
+    `context` is the size of what must be read, in tokens.
+    """
+
+    horizon: Horizon | None = None
+    stakes: Level | None = None
+    surface: str | None = None
+    tools: int | None = None
+    context: int | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Limits of one trial; None is no limit. `time_s` counts working time, not waiting for rate limits."""
+
+    time_s: float | None = None
+    turns: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+    def merged(self, over: Limits) -> Limits:
+        """These limits, replaced wherever `over` says something."""
+        return Limits(
+            self.time_s if over.time_s is None else over.time_s,
+            self.turns if over.turns is None else over.turns,
+            self.tokens if over.tokens is None else over.tokens,
+            self.cost_usd if over.cost_usd is None else over.cost_usd,
+        )
+
+
+class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The box a task asks for. Memory in bytes; `network` is none unless the task says otherwise in words."""
+
+    image: str = "sandbox"
+    setup: tuple[str, ...] = ()
+    network: Literal["none", "internal", "open"] = "none"
+    memory: int = 2 * 1024**3
+    cpus: float = 1.0
+    pids: int = 256
+    env: dict[str, str] = {}
+    options: dict[str, Json] = {}
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One thing asked, with everything needed to grade it.
+
+    `prompt` is text or parts. `reference` is any JSON value and is hidden from systems. `graders` are names of the
+    suite's bound graders, all of which must pass; `informative` graders are recorded and never decide.
+    `place` is `file:line:column` of the task in the user's YAML. `digest` covers what the system is given;
+    a grader's digest and the reference's are apart, so that a mended reference can be regraded.
+    """
+
+    id: str
+    prompt: str | tuple[Text | File, ...]
+    graders: tuple[str, ...] = ()
+    informative: tuple[str, ...] = ()
+    family: str = ""
+    choices: tuple[str, ...] = ()
+    shuffle_choices: bool = False
+    reference: Json = None
+    files: tuple[File, ...] = ()
+    sandbox: SandboxSpec | None = None
+    limits: Limits = Limits()
+    shape: Shape = Shape()
+    tags: tuple[str, ...] = ()
+    canary: str = ""
+    meta: dict[str, Json] = {}
+    place: str = ""
+    digest: str = ""
+
+
+class TaskView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a harness may see of a task: an allow-list. No reference, grader, tag, canary or place is in it.
+
+    `prompt` already has the choices in it, lettered, in this epoch's order.
+    """
+
+    id: str
+    prompt: str | tuple[Text | File, ...]
+    files: tuple[File, ...]
+    shape: Shape
+    n_choices: int
+    sandbox: SandboxSpec | None
+
+
+def digest_of(*values: Json) -> str:
+    """A short content digest: 16 hexadecimal digits of SHA-256 over sorted JSON."""
+    encoded = msgspec.json.encode(values, order="deterministic")
+    return hashlib.sha256(encoded).hexdigest()[:16]
+
+
+def task_digest(task: Task) -> str:
+    """Digest of what the system under test is given (prompt, choices, files by content, box, limits)."""
+    prompt: Json = task.prompt if isinstance(task.prompt, str) else [_part_digest(p) for p in task.prompt]
+    files = [[f.name, f.sha256] for f in task.files]
+    return digest_of(prompt, task.choices, task.shuffle_choices, files, task.sandbox, task.limits)
+
+
+def _part_digest(part: Text | File) -> Json:
+    return part.text if isinstance(part, Text) else [part.name, part.media_type, part.sha256]
