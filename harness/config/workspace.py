@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from harness.errors import UsageFault
-from harness.plugins.loader import did_you_mean
 
 MARK = "tasks"
 """The folder that makes a folder a workspace."""
@@ -46,7 +45,7 @@ def find_suite(workspace: Path, name: str) -> Path:
             if path.is_file():
                 return path.resolve()
     there = suite_names(workspace)
-    hints = [did_you_mean(name, there), f"suites: {', '.join(there)}" if there else "this workspace has no suite yet"]
+    hints = [_close(name, there), f"suites: {', '.join(there)}" if there else "this workspace has no suite yet"]
     if "/" not in name and not name.endswith((".yaml", ".yml")):
         hints.append(f"make one: harness new suite {name or 'NAME'}")
     raise UsageFault(f"no suite '{name}'", help=" — ".join(h for h in hints if h))
@@ -78,7 +77,7 @@ def find_run(workspace: Path, name: str | None = None) -> Path:
         return runs / (name if name in names else fits[0])
     if fits:
         raise UsageFault(f"'{name}' is the start of {len(fits)} runs: {', '.join(fits)}", help="write more of the name")
-    hints = [did_you_mean(name, names), f"newest runs: {', '.join(names[-5:])}" if names else "there is no run yet"]
+    hints = [_close(name, names), f"newest runs: {', '.join(names[-5:])}" if names else "there is no run yet"]
     raise UsageFault(f"no run '{name}'", help=" — ".join(h for h in hints if h))
 
 
@@ -93,6 +92,12 @@ def run_names(workspace: Path) -> list[str]:
 def is_run(path: Path) -> bool:
     """Whether a folder is a run folder: it has a manifest."""
     return (path / "manifest.json").is_file()
+
+
+def _close(word: str, options: list[str]) -> str:
+    from harness.plugins.loader import did_you_mean  # loads pydantic: only on the way to an error
+
+    return did_you_mean(word, options)
 
 
 def _help() -> str:
