@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -10,13 +11,13 @@ import msgspec
 
 from harness.cli.progress import Progress
 from harness.engine.retry import RetryPolicy
-from harness.engine.run import Ending
 from harness.engine.session import Job, run_job
 from harness.errors import Exit, StoreError
-from harness.report.build import Report, build_report
+from harness.report.build import build_report
 from harness.report.markdown import render_markdown
 from harness.report.text import render_text
-from harness.report.build import to_json
+from harness.report.summary import to_json
+from harness.store.folder import RunFolder
 from harness.store.log import run_log
 
 
@@ -41,43 +42,49 @@ def policy_of(args: argparse.Namespace) -> RetryPolicy:
 def execute_job(job: Job, args: argparse.Namespace) -> int:
     """Run, write the report files, print the report; the exit code says whether the run is valid."""
     progress = Progress(quiet=args.quiet)
-    with run_log(job.folder.path) as log:
-        log.info("run %s: %d trials planned", job.folder.manifest.run, job.folder.manifest.n_trials)
-        try:
-            ending = run_job(job, progress.watch)
-        except StoreError as e:
-            log.error("%s", e)
-            print(e.render(), file=sys.stderr)
-            print(f"everything measured so far is in {_shown(job)}; make room, then: {_resume(job)}", file=sys.stderr)
-            return e.exit_code
+    log = logging.getLogger("harness.run")
+    log.setLevel(logging.INFO)
+    handler = run_log(job.folder.path)
+    log.addHandler(handler)
+    try:
+        log.info("%s: %d trials planned", job.folder.manifest.run, job.folder.manifest.n_trials)
+        ending = run_job(job, progress.watch)
         log.info("ended: %s", ending)
-    report = build_report(job.folder.path)
-    job.folder.write_file("summary.json", msgspec.json.format(msgspec.json.encode(to_json(report))))
-    job.folder.write_file("report.md", render_markdown(report))
-    if args.json:
-        print(msgspec.json.format(msgspec.json.encode(to_json(report))).decode())
-    else:
-        print(render_text(report))
-    return _end(job, ending, report)
-
-
-def _end(job: Job, ending: Ending, report: Report) -> int:
-    """The last lines on stderr are the next step."""
+    except StoreError as e:
+        log.error("%s", e)
+        print(e.render(), file=sys.stderr)
+        print(f"all that was measured is in {shown(job.folder)}; make room, then: {_resume(job)}", file=sys.stderr)
+        return e.exit_code
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+    code = publish(job.folder, as_json=args.json)
     if ending == "interrupted":
         print(f"interrupted; what finished is saved. continue with: {_resume(job)}", file=sys.stderr)
         return Exit.INTERRUPTED
     if ending == "budget":
         print(f"the budget is used up. continue with: {_resume(job)} --budget-usd N", file=sys.stderr)
-    elif report.exit_code == Exit.INVALID:
+    elif code == Exit.INVALID:
         print(f"this run is not valid. try what failed again with: {_resume(job)}", file=sys.stderr)
-    print(f"report: {_shown(job)}/report.md", file=sys.stderr)
+    return code
+
+
+def publish(folder: RunFolder, *, as_json: bool) -> int:
+    """Write summary.json and report.md, print the report, and return its exit code."""
+    report = build_report(folder.path)
+    summary = msgspec.json.format(msgspec.json.encode(to_json(report)))
+    folder.write_file("summary.json", summary + b"\n")
+    folder.write_file("report.md", render_markdown(report))
+    print(summary.decode() if as_json else render_text(report))
+    print(f"report: {shown(folder)}/report.md", file=sys.stderr)
     return report.exit_code
+
+
+def shown(folder: RunFolder) -> str:
+    """The folder's path as a person would type it from here."""
+    path, here = folder.path.resolve(), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _resume(job: Job) -> str:
     return f"harness resume {job.folder.manifest.run}"
-
-
-def _shown(job: Job) -> str:
-    path = job.folder.path
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

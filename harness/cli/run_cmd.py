@@ -22,7 +22,6 @@ from harness.errors import Exit
 from harness.prices import PriceBook
 from harness.records.task import Task
 from harness.store.folder import RunFolder
-from harness.store.redact import environment_secrets
 from harness.store.read import Settled
 
 NOTHING_SETTLED = Settled(frozenset(), {}, 0.0, 0.0, 0)
@@ -59,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
     for warning in preflight(suite, systems, tasks, prices, args.allow_unpriced):
         print(f"warning: {warning}", file=sys.stderr)
     manifest = make_manifest(suite, tasks, systems, selection)
-    with RunFolder.create(workspace / "runs", manifest, environment_secrets()) as folder:
+    with RunFolder.create(workspace / "runs", manifest) as folder:
         job = Job(suite, folder, tasks, NOTHING_SETTLED, prices, policy_of(args))
         return execute_job(job, args)
 

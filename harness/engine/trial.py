@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -22,13 +23,12 @@ from harness.engine.present import present, trial_seed
 from harness.engine.services import Services
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Box
-from harness.records.content import Usage
 from harness.records.outcome import Attempt, Digests, Grade, Output, Status, Timing, Trouble
 from harness.records.task import Task, TaskView
 from harness.records.transcript import Transcript
 
 
-NO_OUTPUT, NO_USAGE = Output(), Usage()
+NO_OUTPUT = Output()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,50 +122,52 @@ async def _box(trial: Trial, services: Services) -> AsyncIterator[Box | None]:
         yield box
 
 
+def verdict_fields(grading: Grading) -> dict[str, Any]:
+    """The fields of an attempt that a grading decides: set only when the deciding graders gave a verdict."""
+    verdict = grading.verdict
+    fields: dict[str, Any] = {"grades": grading.verdicts, "judge_usage": grading.judge_usage}
+    if isinstance(verdict, Grade):
+        scored = {"passed": verdict.passed, "value": verdict.value, "label": verdict.label}
+        return {**fields, **scored, "status": "graded", "trouble": None}
+    doubt = Trouble("grader", verdict.cause, verdict.detail)
+    return {**fields, "passed": None, "value": None, "label": "", "status": "ungradable", "trouble": doubt}
+
+
 def _attempt(
     trial: Trial, system: System, state: AttemptState, ended: Ended, grading: Grading | None, worked: float
 ) -> Attempt:
-    """The record. A verdict is set only when the deciding graders gave one."""
-    task, status, trouble = trial.task, ended.status, ended.trouble
-    passed = value = None
-    label = ""
-    if grading is not None:
-        verdict = grading.verdict
-        if isinstance(verdict, Grade):
-            passed, value, label = verdict.passed, verdict.value, verdict.label
-        else:
-            status, trouble = "ungradable", Trouble("grader", verdict.cause, verdict.detail)
-    clock = state.clock
+    """The record."""
+    task, clock = trial.task, state.clock
+    verdict = verdict_fields(grading) if grading else {"status": ended.status, "trouble": ended.trouble}
+    grading_s = round(grading.seconds, 4) if grading else 0.0
     return Attempt(
         task=task.id,
         system=trial.system,
         epoch=trial.epoch,
         attempt=trial.attempt,
-        status=status,
-        passed=passed,
-        value=value,
-        label=label,
         family=task.family,
         shape=task.shape,
         tags=task.tags,
-        grades=grading.verdicts if grading else {},
-        output=msgspec.structs.replace(ended.output, artifacts=()) if ended.output.artifacts else ended.output,
+        output=ended.output,
         limit=ended.limit,
-        trouble=trouble,
         usage=state.usage,
-        judge_usage=grading.judge_usage if grading else NO_USAGE,
         turns=state.turns,
         retries=state.retries,
         timing=Timing(
-            round(clock.started, 3),
-            round(clock.now, 4),
-            round(worked - clock.waited, 4),
-            round(clock.waited, 4),
-            round(state.model_s, 4),
-            round(grading.seconds, 4) if grading else 0.0,
+            started=round(clock.started, 3),
+            wall=round(clock.now, 4),
+            working=round(worked - clock.waited, 4),
+            waiting=round(clock.waited, 4),
+            model=round(state.model_s, 4),
+            grading=grading_s,
         ),
         models=tuple(state.models),
         digests=Digests(
-            task.digest, grading.digest if grading else "", system.harness_digest, system.model_digest, ended.image
+            task=task.digest,
+            grader=grading.digest if grading else "",
+            harness=system.harness_digest,
+            model=system.model_digest,
+            image=ended.image,
         ),
+        **verdict,
     )
