@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import Ask, Bench, echo_number, said, task
+from engine_bench import Ask, Bench, echo_number, said, task
 
 from harness.api import Grade, Grader, NotGraded, Output, Request, Response, SandboxSpec, user
 from harness.config.suite import BoundGrader
