@@ -13,7 +13,7 @@ from engine_bench import Ask, Bench, said, task
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.api import Output, Request, Task, user
+from harness.api import Message, Output, Request, Task, user
 from harness.engine.cache import CallCache
 from harness.engine.clock import WorkClock
 from harness.engine.lanes import FIRST_WINDOW, Lane
@@ -215,11 +215,7 @@ def test_a_long_conversation_is_stored_once(bench: Bench) -> None:
         messages = (user("start"),)
         for i in range(20):
             response = await ctx.models["main"].generate(Request(messages))
-            messages = (
-                *messages,
-                msgspec.structs.replace(user("x"), role="assistant", parts=response.parts),
-                user(f"go {i}"),
-            )
+            messages = (*messages, Message("assistant", response.parts), user(f"go {i}"))
         return Output(answer="x")
 
     bench.run(bench.suite([task(1)], {"s": Ask(how=talk)}))
