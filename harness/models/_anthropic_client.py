@@ -37,11 +37,11 @@ class AnthropicClient:
         await self._transport.aclose()
 
 
-def connect(base_url: str, key: str, headers: Mapping[str, str], timeout_s: float) -> Transport:
-    """A transport on the official SDK. Without a key no authorization is sent. Nothing is read from profiles."""
-    sent: dict[str, str | anthropic.Omit] = {**headers}
+def connect(base_url: str, key: str, headers: Mapping[str, str | None], timeout_s: float) -> Transport:
+    """A transport on the official SDK. Without a key no authorization is sent, and a header of None never is."""
+    sent: dict[str, str | anthropic.Omit] = {k: anthropic.Omit() if v is None else v for k, v in headers.items()}
     if not key:
-        sent.setdefault("Authorization", anthropic.Omit())
+        sent["Authorization"] = anthropic.Omit()
     client = anthropic.AsyncAnthropic(
         api_key=key or "none",
         base_url=base_url,

@@ -104,7 +104,7 @@ def is_policy(problem: Problem) -> bool:
 
 def refusal(problem: Problem) -> Response:
     """The refusal as a response. No usage is reported with it, so its price is unknown."""
-    return Response((Text(problem.message),), "refusal", Usage(calls=1, unpriced=1))
+    return Response((Text(problem.message),), "refusal", Usage(calls=1))
 
 
 def clean(message: str, secret: str) -> str:
