@@ -164,7 +164,7 @@ def response(data: bytes) -> Response:
         answer = _answer.decode(data)
     except msgspec.MsgspecError as e:
         raise not_an_answer(data, e) from e
-    return _response(answer, [_part(b) for b in answer.content])
+    return _response(answer, [_part(b) for b in answer.content if not _is_empty(b)])
 
 
 def _response(answer: _Answer, parts: list[Part]) -> Response:
@@ -182,6 +182,10 @@ def _response(answer: _Answer, parts: list[Part]) -> Response:
         answer.id,
         charged(answer.usage, ("service_tier", "speed", "inference_geo")),
     )
+
+
+def _is_empty(block: Block) -> bool:
+    return block.get("type") == "text" and not block.get("text")
 
 
 def _part(block: Block) -> Part:
@@ -240,4 +244,4 @@ class Assembler:
             block[name] = (block.get(name) or "") + "".join(pieces)
         for index, pieces in self._json.items():
             self._blocks[index]["input"] = arguments_of("".join(pieces))
-        return _response(self._answer, [_part(self._blocks[i]) for i in sorted(self._blocks)])
+        return _response(self._answer, [_part(b) for _, b in sorted(self._blocks.items()) if not _is_empty(b)])

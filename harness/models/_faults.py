@@ -108,7 +108,8 @@ def refusal(problem: Problem) -> Response:
 
 
 def clean(message: str, secret: str) -> str:
-    """A message that is short and does not hold the key."""
+    """A message on one line, short, without the key."""
+    message = " ".join(message.split())
     if secret:
         message = message.replace(secret, "***")
     return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"

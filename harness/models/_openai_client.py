@@ -42,8 +42,7 @@ class OpenAIClient:
 def connect(base_url: str, key: str, path: str, headers: Mapping[str, str | None], timeout_s: float) -> Transport:
     """A transport on the official SDK. A header of None is never sent, whatever the SDK finds in the environment."""
     sent: dict[str, str | openai.Omit] = {k: openai.Omit() if v is None else v for k, v in headers.items()}
-    if not key:
-        sent["Authorization"] = openai.Omit()
+    bearer = bool(key) and headers.get("Authorization", "") is not None
     client = openai.AsyncOpenAI(
         api_key=key or "none",
         base_url=base_url,
@@ -52,4 +51,4 @@ def connect(base_url: str, key: str, path: str, headers: Mapping[str, str | None
         default_headers=cast(Mapping[str, str], sent),
         http_client=http_client(openai.DefaultAioHttpClient, timeout_s),
     )
-    return Transport(cast(SdkClient, client), openai, path, timeout_s, key)
+    return Transport(cast(SdkClient, client), openai, path, timeout_s=timeout_s, secret=key, bearer=bearer)

@@ -47,7 +47,7 @@ class _Answer(msgspec.Struct, gc=False):
 
 class _Event(msgspec.Struct, gc=False):
     type: str = ""
-    response: msgspec.Raw | None = None
+    response: msgspec.Raw = msgspec.Raw()
     item: Json = None
     error: Json = None
     message: str = ""
@@ -221,7 +221,9 @@ def _read_message(item: Block, parts: list[Part]) -> None:
     if phase:
         parts.append(Reasoning("", {"type": _PHASE, "phase": phase}))
     for piece in content:
-        parts.append(Text(piece["refusal"] if piece.get("type") == "refusal" else piece.get("text", "")))
+        text = piece.get("refusal") if piece.get("type") == "refusal" else piece.get("text")
+        if text:
+            parts.append(Text(text))
 
 
 def _stop(answer: _Answer, parts: list[Part]) -> StopReason:
@@ -255,7 +257,7 @@ class Assembler:
         if event.type == "response.output_item.done" and isinstance(event.item, dict):
             self._items.append(event.item)
         if event.type in ("response.completed", "response.incomplete", "response.failed"):
-            self._final = bytes(event.response or b"")
+            self._final = bytes(event.response)
         return self._final is not None
 
     def response(self, request: Request) -> Response:
