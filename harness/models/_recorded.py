@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,7 @@ def nearest(request: Request, calls: Mapping[str, Sequence[Recorded]], at_most: 
     score = (-1, -1)
     for found in list(calls.values())[:at_most]:
         recorded = found[0].request
-        same = (len(_differences(request, recorded)) * -1, len(os.path.commonprefix([text, _flat(recorded)])))
+        same = (-len(_differences(request, recorded)), _shared(text, _flat(recorded)))
         if best is None or same > score:
             best, score = found[0], same
     if best is None:
@@ -110,6 +109,18 @@ def _calls(transcript: Transcript, role: str) -> Iterator[Recorded]:
 def _differences(a: Request, b: Request) -> list[str]:
     names = ("messages", "system", "tools", "tool_choice", "max_output_tokens", "stop", "json_schema")
     return [n for n in names if getattr(a, n) != getattr(b, n)]
+
+
+def _shared(a: str, b: str) -> int:
+    """How many first characters are the same; by halving, since texts can be long."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _flat(request: Request) -> str:

@@ -80,19 +80,21 @@ class ReplayClient:
         self._missed = 0
 
     async def generate(self, request: Request) -> Response:
-        """The next recorded response to this very request. Raises ModelError `not_found`."""
+        """The next recorded response to this very request.
+
+        Raises ModelError `script_exhausted` when there is none (more). Not `not_found`, which says that the model
+        itself does not exist and stops every call to it.
+        """
         digest = request_digest(request)
         found = self._calls.get(digest)
         if found is None:
             self._missed += 1
             why = nearest(request, self._calls) if self._missed <= EXPLAINED else "see the first such errors"
-            raise ModelError("not_found", f"this '{request.label}' request is not in the recorded run; {why}")
+            raise ModelError("script_exhausted", f"this '{request.label}' request is not in the recorded run; {why}")
         nth = self._used.get(digest, 0)
         if nth >= len(found) and not self._repeat:
-            raise ModelError(
-                "not_found",
-                f"this '{request.label}' request was recorded {len(found)} time(s) and asked once more; {found[0].where}",
-            )
+            times = f"recorded {len(found)} time(s) and asked once more"
+            raise ModelError("script_exhausted", f"this '{request.label}' request was {times}; first in {found[0].where}")
         self._used[digest] = nth + 1
         response = found[nth % len(found)].response
         usage = msgspec.structs.replace(response.usage, cost_usd=0.0, unpriced=0, estimated=0)
