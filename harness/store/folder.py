@@ -1,0 +1,305 @@
+"""A run folder being written: `manifest.json`, `attempts.jsonl`, `transcripts.jsonl`, `artifacts/`.
+
+    add(attempt, transcript)   encoded once, redacted, buffered in memory        (hot path, microseconds)
+    flush()                    transcripts, then attempts; one write each        (a kill -9 after it loses nothing)
+    close()                    flush, fsync, unlock
+
+An attempt's line is written after its transcript's, so a line in `attempts.jsonl` always has its transcript.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from harness.errors import DiskFull, StoreError
+from harness.records.outcome import Artifact, Attempt
+from harness.records.transcript import Transcript
+from harness.store.artifacts import store_artifacts
+from harness.store.encode import clipped, encode
+from harness.store.lock import Lock
+from harness.store.manifest import Manifest
+from harness.store.read import ATTEMPTS, MANIFEST, TRANSCRIPTS, read_manifest
+from harness.store.redact import Redactor, secrets_of
+
+SYNC_EVERY_S = 5.0
+"""Seconds between fsyncs. A crash of the program loses nothing without them; only a crash of the machine can."""
+
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+
+
+class RunFolder:
+    """The one writer of a run folder. Make it with `create` or `open`; close it, best as a context manager.
+
+    `repaired` tells in words what `open` had to mend. Not thread-safe: one thread calls `add` and `flush`.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, secrets: Sequence[str], lock: Lock) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.repaired: tuple[str, ...] = ()
+        self._lock = lock
+        self._redactor = Redactor((*secrets, *secrets_of(os.environ)))
+        self._attempts = _Appender(path / ATTEMPTS)
+        self._transcripts = _Appender(path / TRANSCRIPTS)
+        self._synced_at = time.monotonic()
+        self._syncing: threading.Thread | None = None
+        self._closed = False
+
+    @classmethod
+    def create(cls, runs: Path, manifest: Manifest, secrets: Sequence[str] = ()) -> RunFolder:
+        """A new folder `runs/<manifest.run>/`, locked, with its manifest on disk.
+
+        `secrets` are redacted besides the key-like environment variables. Raises StoreError when the folder exists
+        or cannot be made, DiskFull.
+        """
+        path = runs / manifest.run
+        if path.parent != runs or manifest.run in ("", ".", ".."):
+            raise StoreError(f"'{manifest.run}' cannot name a run", help="a run's name is one folder name")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as e:
+            raise StoreError(f"the run '{manifest.run}' exists already", help=f"harness resume {manifest.run}") from e
+        except OSError as e:
+            raise _refused(path, e) from e
+        lock = Lock(path)
+        try:
+            folder = cls(path, manifest, secrets, lock)
+            folder.write_file(MANIFEST, _pretty(manifest))
+        except BaseException:
+            lock.release()
+            raise
+        return folder
+
+    @classmethod
+    def open(cls, path: Path, secrets: Sequence[str] = ()) -> RunFolder:
+        """An existing folder, locked, its torn tails mended (see `repaired`).
+
+        Raises StoreError when it is no run folder, is from a newer version, is damaged, or has another writer.
+        """
+        manifest = read_manifest(path)
+        lock = Lock(path)
+        try:
+            folder = cls(path, manifest, secrets, lock)
+            mended = [
+                folder._transcripts.mend(msgspec.json.Decoder(Transcript)),
+                folder._attempts.mend(msgspec.json.Decoder(Attempt)),
+            ]
+        except BaseException:
+            lock.release()
+            raise
+        folder.repaired = tuple(m for m in mended if m)
+        return folder
+
+    def add(self, attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact] = ()) -> None:
+        """Buffer one attempt. The caller calls `flush` soon after.
+
+        Artifacts (given, or in the transcript's output) are written at once. The record gets their places, its
+        transcript's place, and its answer cut. Raises DiskFull when an artifact cannot be written: then nothing of
+        this attempt is kept.
+        """
+        artifacts = artifacts or transcript.output.artifacts
+        stored = attempt.artifacts
+        if artifacts:
+            try:
+                stored = store_artifacts(self.path, attempt, artifacts, self._redactor)
+            except OSError as e:
+                raise _refused(self.path, e) from e
+        if transcript.output.artifacts:
+            output = msgspec.structs.replace(transcript.output, artifacts=())
+            transcript = msgspec.structs.replace(transcript, output=output)
+        keep = (attempt.task, attempt.system, attempt.family, *attempt.grades)
+        line = self._redactor.json(encode(transcript), keep)
+        place = (self._transcripts.end, len(line))
+        record = msgspec.structs.replace(attempt, output=clipped(attempt.output), artifacts=stored, transcript=place)
+        encoded = self._redactor.json(encode(record), keep)
+        self._transcripts.add(line)
+        self._attempts.add(encoded)
+
+    def flush(self) -> None:
+        """Hand everything buffered to the operating system.
+
+        Raises DiskFull; the files then end with a whole line, every attempt whose transcript fitted is on disk, and
+        the rest stays buffered, so that a later `flush` can still save it.
+        """
+        if not self._attempts.lines:
+            return
+        try:
+            self._transcripts.write(len(self._transcripts.lines))
+        finally:
+            # Of the attempts, those whose transcripts are on disk.
+            self._attempts.write(len(self._attempts.lines) - len(self._transcripts.lines))
+        if time.monotonic() - self._synced_at >= SYNC_EVERY_S:
+            self._sync_aside()
+
+    def write_file(self, name: str, data: str | bytes) -> None:
+        """Write a whole file of the folder, redacted, so that readers see the old or the new one, never half.
+
+        Raises StoreError, DiskFull.
+        """
+        if Path(name).name != name:
+            raise StoreError(f"'{name}' is not a plain file name")
+        raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+        raw = (
+            self._redactor.json(raw, _identity(self.manifest)) if name.endswith(".json") else self._redactor.bytes(raw)
+        )
+        temporary = self.path / f".{name}.{os.getpid()}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+            _sync_directory(self.path)
+        except OSError as e:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise _refused(self.path, e) from e
+
+    def close(self) -> None:
+        """Write, sync and unlock; harmless when done twice. Raises DiskFull, and is unlocked even then."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.flush()
+        finally:
+            if self._syncing:
+                self._syncing.join()
+            for appender in (self._transcripts, self._attempts):
+                with contextlib.suppress(OSError):
+                    appender.sync()
+                appender.close()
+            self._lock.release()
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _sync_aside(self) -> None:
+        """Fsync in a thread: on a slow disk it can take seconds, and trials must not wait."""
+        if self._syncing and self._syncing.is_alive():
+            return
+        self._synced_at = time.monotonic()
+        self._syncing = threading.Thread(target=self._sync_both, name="harness-fsync", daemon=True)
+        self._syncing.start()
+
+    def _sync_both(self) -> None:
+        # What fsync finds (a failing disk) shows again in the next write or in close.
+        with contextlib.suppress(OSError):
+            self._transcripts.sync()
+            self._attempts.sync()
+
+
+class _Appender:
+    """A file of lines that only grows. `end` is where the next added line will begin, in bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: list[bytes] = []
+        try:
+            self._fd = os.open(path, _APPEND, 0o644)
+        except OSError as e:
+            raise _refused(path.parent, e) from e
+        self.end = os.fstat(self._fd).st_size
+
+    def add(self, line: bytes) -> None:
+        self.lines.append(line)
+        self.end += len(line) + 1
+
+    def write(self, count: int) -> None:
+        """Write the first `count` buffered lines. Raises DiskFull with the file cut to whole lines."""
+        if count <= 0:
+            return
+        whole = count == len(self.lines)
+        lines = self.lines if whole else self.lines[:count]
+        data = b"\n".join(lines) + b"\n"
+        done = 0
+        try:
+            while done < len(data):
+                done += os.write(self._fd, data[done:] if done else data)
+        except OSError as e:
+            kept = data.rfind(b"\n", 0, done) + 1
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, os.fstat(self._fd).st_size - (done - kept))
+            del self.lines[: data.count(b"\n", 0, kept)]
+            raise _refused(self.path.parent, e) from e
+        if whole:
+            self.lines = []
+        else:
+            del self.lines[:count]
+
+    def mend(self, decoder: msgspec.json.Decoder[Attempt] | msgspec.json.Decoder[Transcript]) -> str:
+        """Cut a torn last line, or end a whole one that lacks only its newline. Returns what was done, in words."""
+        size = self.end
+        tail = self._tail(size)
+        if not tail:
+            return ""
+        try:
+            decoder.decode(tail)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            os.ftruncate(self._fd, size - len(tail))
+            self.end = size - len(tail)
+            return f"{self.path.name}: cut a torn last line of {len(tail)} bytes"
+        os.write(self._fd, b"\n")
+        self.end = size + 1
+        return f"{self.path.name}: ended the last line, which lacked its newline"
+
+    def _tail(self, size: int) -> bytes:
+        """The bytes after the last newline."""
+        tail = b""
+        at = size
+        while at > 0:
+            step = min(1 << 16, at)
+            at -= step
+            block = os.pread(self._fd, step, at)
+            cut = block.rfind(b"\n")
+            tail = block[cut + 1 :] + tail
+            if cut >= 0:
+                break
+        return tail
+
+    def sync(self) -> None:
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _refused(folder: Path, e: OSError) -> StoreError:
+    import errno
+
+    if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(
+            f"no space left for {folder.name}: {e.strerror}",
+            help=f"everything written so far is safe; free some space, then: harness resume {folder.name}",
+        )
+    return StoreError(f"cannot write {folder.name}: {e.strerror or e}", help="check the disk and its permissions")
+
+
+def _pretty(manifest: Manifest) -> bytes:
+    # `format` is said even when it has its default: that is what a later version will ask for.
+    said = {"format": manifest.format, **msgspec.json.decode(encode(manifest))}
+    return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
+
+
+def _identity(manifest: Manifest) -> set[str]:
+    names = {manifest.run, manifest.suite, *(manifest.selection.task_ids or ())}
+    return names | {s.name for s in manifest.systems}
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
