@@ -25,12 +25,17 @@ def run_contract(kind: str, cls: type[Plugin], workspace: Path) -> Sequence[Find
     """All findings for one plugin. A suite that fails to run at all is a finding, because then nothing was shown."""
     if kind not in SUITES:
         return check_class(cls, workspace)
-    name = SUITES[kind]
-    check = getattr(importlib.import_module(f"harness.testing.{name}"), name)
+    check = suite_of(kind)
     try:
         return _model(check, cls, workspace) if kind == "model" else _finished(check(cls, workspace))
     except Exception as e:  # noqa: BLE001  # the plugin's code runs in here: whatever it raises is its finding
         return [Finding("its contract suite runs to the end", False, f"{type(e).__name__}: {e}")]
+
+
+def suite_of(kind: str) -> Any:
+    """The function that checks a kind."""
+    name = SUITES[kind]
+    return getattr(importlib.import_module(f"harness.testing.{name}"), name)
 
 
 def _model(check: Any, cls: type[Plugin], workspace: Path) -> Sequence[Finding]:

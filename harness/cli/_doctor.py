@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -141,14 +142,20 @@ def _docker() -> Iterator[Line]:
     from requests.exceptions import RequestException
 
     start = "start it: scripts/docker-up (Linux, as root), or start Docker Desktop"
+    # A fixed version keeps the constructor off the network: failing there, it leaves its socket open (docker 7.2).
+    probe = docker.from_env(timeout=5, version="1.41")
     try:
-        client = docker.from_env(timeout=5)
-    except (DockerException, RequestException) as e:
+        _connect(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+        engine = probe.api.version(api_version=False)
+    except (DockerException, RequestException, OSError) as e:
         yield Line("docker", "warn", f"no engine answers ({_cause(e)}): {SKIPPED}", start)
         return
+    finally:
+        probe.close()
+    client = docker.from_env(timeout=5, version=engine["ApiVersion"])
     try:
         client.ping()
-        info, engine = client.info(), client.version()
+        info = client.info()
         drivers = f"storage {info.get('Driver')}, cgroup v{info.get('CgroupVersion', '?')} ({info.get('CgroupDriver')})"
         yield Line("docker", "ok", f"engine {engine['Version']} answers, {drivers}")
         yield from _engine_limits(info)
@@ -161,6 +168,14 @@ def _docker() -> Iterator[Line]:
         yield Line("docker", "warn", f"the engine does not answer ({_cause(e)}): {SKIPPED}", start)
     finally:
         client.close()
+
+
+def _connect(host: str) -> None:
+    """Raise OSError when nobody listens on a unix socket: the SDK (7.2) would leave its own end open then."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as end:
+            end.settimeout(5)
+            end.connect(host.removeprefix("unix://"))
 
 
 def _engine_limits(info: dict[str, object]) -> Iterator[Line]:
