@@ -11,9 +11,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -233,7 +232,7 @@ class GraderCase:
     answer: str | None
     expect: bool | None
     reference: Json = None
-    params: Mapping[str, Json] = MappingProxyType({})
+    params: Mapping[str, Json] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
 
 

@@ -57,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     versions: dict[str, str] = {}
     host: dict[str, Json] = {}
     git: str = ""
+    regrade_of: str = ""
 
     @property
     def n_trials(self) -> int:

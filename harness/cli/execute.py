@@ -1,0 +1,90 @@
+"""What `run` and `resume` share: execution options, the run itself, the report at its end, the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import msgspec
+
+from harness.cli.progress import Progress
+from harness.engine.retry import RetryPolicy
+from harness.engine.session import Job, run_job
+from harness.errors import Exit, StoreError
+from harness.report.build import build_report
+from harness.report.markdown import render_markdown
+from harness.report.text import render_text
+from harness.report.summary import to_json
+from harness.store.folder import RunFolder
+from harness.store.log import run_log
+
+
+def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of how to run, not of what."""
+    how = parser.add_argument_group("how")
+    how.add_argument("--budget-usd", type=float, metavar="USD", help="stop before this much is spent in this run")
+    how.add_argument("-j", "--concurrency", type=int, metavar="N", help="trials in flight")
+    how.add_argument("--max-wait", type=float, default=600.0, metavar="S", help="longest wait of one call for retries (600)")
+    how.add_argument("--cache", action="store_true", help="reuse answers of equal model calls (not for measuring)")
+    how.add_argument("--allow-unpriced", action="store_true", help="run models without a price under a budget")
+    how.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
+    how.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
+    how.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def policy_of(args: argparse.Namespace) -> RetryPolicy:
+    """The retry policy the options ask for."""
+    return RetryPolicy(max_wait_s=args.max_wait)
+
+
+def execute_job(job: Job, args: argparse.Namespace) -> int:
+    """Run, write the report files, print the report; the exit code says whether the run is valid."""
+    progress = Progress(quiet=args.quiet)
+    log = logging.getLogger("harness.run")
+    log.setLevel(logging.INFO)
+    handler = run_log(job.folder.path)
+    log.addHandler(handler)
+    try:
+        log.info("%s: %d trials planned", job.folder.manifest.run, job.folder.manifest.n_trials)
+        ending = run_job(job, progress.watch)
+        log.info("ended: %s", ending)
+    except StoreError as e:
+        log.error("%s", e)
+        print(e.render(), file=sys.stderr)
+        print(f"all that was measured is in {shown(job.folder)}; make room, then: {_resume(job)}", file=sys.stderr)
+        return e.exit_code
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+    code = publish(job.folder, as_json=args.json)
+    if ending == "interrupted":
+        print(f"interrupted; what finished is saved. continue with: {_resume(job)}", file=sys.stderr)
+        return Exit.INTERRUPTED
+    if ending == "budget":
+        print(f"the budget is used up. continue with: {_resume(job)} --budget-usd N", file=sys.stderr)
+    elif code == Exit.INVALID:
+        print(f"this run is not valid. try what failed again with: {_resume(job)}", file=sys.stderr)
+    return code
+
+
+def publish(folder: RunFolder, *, as_json: bool) -> int:
+    """Write summary.json and report.md, print the report, and return its exit code."""
+    report = build_report(folder.path)
+    summary = msgspec.json.format(msgspec.json.encode(to_json(report)))
+    folder.write_file("summary.json", summary + b"\n")
+    folder.write_file("report.md", render_markdown(report))
+    print(summary.decode() if as_json else render_text(report))
+    print(f"report: {shown(folder)}/report.md", file=sys.stderr)
+    return report.exit_code
+
+
+def shown(folder: RunFolder) -> str:
+    """The folder's path as a person would type it from here."""
+    path, here = folder.path.resolve(), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _resume(job: Job) -> str:
+    return f"harness resume {job.folder.manifest.run}"

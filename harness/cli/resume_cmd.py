@@ -1,0 +1,44 @@
+"""`harness resume`: finish an interrupted run. What is decided stays; infrastructure failures are tried again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+from harness.cli.execute import add_execution_arguments, execute_job, policy_of
+from harness.config.workspace import find_run, find_workspace
+from harness.engine.again import refuse_changes, suite_of, tasks_of
+from harness.engine.prepare import preflight
+from harness.engine.session import Job
+from harness.prices import PriceBook
+from harness.store.folder import RunFolder
+from harness.store.read import settled
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("run", nargs="?", metavar="RUN", help="run folder, name or prefix (the newest)")
+    add_execution_arguments(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Load the suite again, refuse what changed, and go on where the run stopped."""
+    workspace = find_workspace(args.workspace)
+    path = find_run(workspace, args.run)
+    with RunFolder.open(path) as folder:
+        for mended in folder.repaired:
+            print(f"repaired: {mended}", file=sys.stderr)
+        suite = suite_of(workspace, folder.manifest)
+        tasks = tasks_of(suite, folder.manifest)
+        refuse_changes(path, suite, tasks, "resume")
+        changes = {"budget_usd": args.budget_usd, "concurrency": args.concurrency, "cache": args.cache or None}
+        suite = replace(suite, **{name: value for name, value in changes.items() if value is not None})
+        systems = {s.name: suite.systems[s.name] for s in folder.manifest.systems}
+        prices = PriceBook.load(suite.prices)
+        for warning in preflight(suite, systems, tasks, prices, args.allow_unpriced):
+            print(f"warning: {warning}", file=sys.stderr)
+        before = settled(path)
+        left = folder.manifest.n_trials - len(before.done)
+        print(f"resuming {folder.manifest.run}: {len(before.done)} trials settled, {left} to go", file=sys.stderr)
+        return execute_job(Job(suite, folder, tasks, before, prices, policy_of(args)), args)

@@ -1,0 +1,119 @@
+"""`harness run`: every task under every system, graded and recorded."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from harness.cli.execute import add_execution_arguments, execute_job, policy_of
+from harness.config.load import load_suite
+from harness.config.suite import Suite, System
+from harness.config.workspace import find_workspace
+from harness.engine.estimate import Estimate, estimate
+from harness.engine.plan import Plan
+from harness.engine.prepare import make_manifest, preflight
+from harness.engine.select import Filters, parse_shape, select_systems, select_tasks
+from harness.engine.session import Job
+from harness.errors import Exit
+from harness.prices import PriceBook
+from harness.records.task import Task
+from harness.store.folder import RunFolder
+from harness.store.read import Settled
+
+NOTHING_SETTLED = Settled(frozenset(), {}, 0.0, 0.0, 0)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--suite", required=True, metavar="NAME", help="suite name (tasks/NAME/suite.yaml) or a path")
+    which = parser.add_argument_group("which trials")
+    which.add_argument("--task", action="append", default=[], metavar="GLOB", help="only tasks whose id matches (repeatable)")
+    which.add_argument("--system", action="append", default=[], metavar="NAME", help="only these systems (repeatable, globs)")
+    which.add_argument("--tag", action="append", default=[], metavar="T", help="only tasks with this tag (repeatable: all)")
+    which.add_argument("--shape", action="append", default=[], metavar="FIELD=VALUE", help="only this shape, e.g. stakes=high")
+    which.add_argument("--limit", type=_positive, metavar="N", help="the first N tasks")
+    which.add_argument("--sample", type=_positive, metavar="N", help="N tasks, stratified by family and tags")
+    which.add_argument("--epochs", type=_positive, metavar="K", help="trials of each task under each system")
+    which.add_argument("--seed", type=int, metavar="S", help="seed of order, sample and shuffled choices")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and what it may cost; run nothing")
+    add_execution_arguments(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Load, select, check, run, report."""
+    workspace = find_workspace(args.workspace)
+    suite = _overridden(load_suite(workspace, args.suite), args)
+    filters = Filters(
+        tuple(args.task), tuple(args.tag), tuple(args.system), parse_shape(args.shape), args.limit, args.sample, suite.seed
+    )
+    tasks, selection = select_tasks(suite, filters)
+    systems = select_systems(suite, args.system)
+    prices = PriceBook.load(suite.prices)
+    if args.dry_run:
+        return _dry_run(suite, tasks, systems, prices, args.json)
+    for warning in preflight(suite, systems, tasks, prices, args.allow_unpriced):
+        print(f"warning: {warning}", file=sys.stderr)
+    manifest = make_manifest(suite, tasks, systems, selection)
+    with RunFolder.create(workspace / "runs", manifest) as folder:
+        job = Job(suite, folder, tasks, NOTHING_SETTLED, prices, policy_of(args))
+        return execute_job(job, args)
+
+
+def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
+    """The suite with what the command line says instead."""
+    changes = {
+        "epochs": args.epochs,
+        "seed": args.seed,
+        "budget_usd": args.budget_usd,
+        "concurrency": args.concurrency,
+        "cache": args.cache or None,
+    }
+    return replace(suite, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _dry_run(
+    suite: Suite, tasks: Sequence[Task], systems: Mapping[str, System], prices: PriceBook, as_json: bool
+) -> int:
+    estimates = estimate(suite, systems, tasks, prices)
+    plan = Plan(tasks, list(systems), suite.epochs, suite.seed, NOTHING_SETTLED)
+    if as_json:
+        said = {
+            "suite": suite.name, "tasks": [t.id for t in tasks], "systems": list(systems), "epochs": suite.epochs,
+            "trials": plan.total, "budget_usd": suite.budget_usd, "estimates": estimates,
+        }  # fmt: skip
+        print(msgspec.json.format(msgspec.json.encode(said)).decode())
+        return Exit.OK
+    print(f"suite {suite.name}: {len(tasks)} tasks x {len(systems)} systems x {suite.epochs} epochs = {plan.total} trials")
+    families = len({t.family for t in tasks})
+    print(f"families: {families}; tags: {', '.join(sorted({tag for t in tasks for tag in t.tags})) or 'none'}")
+    width = max(len(e.system) for e in estimates)
+    for e in estimates:
+        print(f"  {e.system:<{width}}  {e.trials} trials  {_cost_words(e)}")
+    total = sum(e.usd or 0.0 for e in estimates)
+    open_ended = "at least " if any(e.usd is None for e in estimates) else ""
+    budget = f"; budget ${suite.budget_usd:g}" if suite.budget_usd is not None else ""
+    print(f"estimated cost: {open_ended}${total:.4f}{budget}; nothing was run")
+    return Exit.OK
+
+
+def _cost_words(e: Estimate) -> str:
+    match e.basis:
+        case "free":
+            return "no model that costs money"
+        case "unpriced":
+            return "unpriced: no known price for its model"
+        case "past runs":
+            return f"about ${e.usd:.4f} (mean of {e.n} attempts in past runs)"
+        case _:
+            return f"about ${e.usd:.4f} (a guess from prompt length and 1,000 output tokens a call)"
+
+
+def _positive(word: str) -> int:
+    if not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"'{word}' is not a whole number above 0")
+    return int(word)
+

@@ -1,0 +1,62 @@
+"""The SolveContext a harness is given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.engine.attempt_state import AttemptState
+from harness.engine.calls import MeteredClient
+from harness.engine.services import Services
+from harness.errors import UsageFault
+from harness.plugins.contracts import Box, ModelClient
+from harness.records.content import File, Json
+from harness.records.outcome import Output
+from harness.records.task import Limits, Task, TaskView
+
+
+class Context:
+    """One attempt as its harness sees it. Delegates share the attempt's limits, record and box."""
+
+    __slots__ = (
+        "_services", "_state", "_task", "box", "epoch", "limits", "models", "reference", "seed", "workspace",
+    )  # fmt: skip
+
+    def __init__(self, system: str, task: Task, services: Services, state: AttemptState, box: Box | None) -> None:
+        described = services.suite.systems[system]
+        self._services = services
+        self._state = state
+        self._task = task
+        self.models: Mapping[str, ModelClient] = {
+            role: MeteredClient(services.open_model(model), role, state) for role, model in described.models.items()
+        }
+        self.box = box
+        self.limits: Limits = state.limits
+        self.workspace: Path = services.suite.workspace
+        self.epoch = state.epoch
+        self.seed = state.seed
+        self.reference: Json = task.reference if described.harness.privileged else None
+
+    async def delegate(self, system: str, task: TaskView) -> Output:
+        """Solve with another system of the suite, inside this attempt."""
+        if system not in self._services.suite.systems:
+            raise UsageFault(f"no system '{system}' to delegate to")
+        self._state.note("delegate", system)
+        inner = Context(system, self._task, self._services, self._state, self.box)
+        return await self._services.suite.systems[system].harness.solve(task, inner)
+
+    def note(self, kind: str, text: str = "", data: Json = None) -> None:
+        """Write into the transcript."""
+        self._state.note(kind, text, data)
+
+    def save(self, output: Output) -> None:
+        """Leave behind what there is so far."""
+        self._state.saved = output
+
+    def read_file(self, file: File) -> bytes:
+        """A file's bytes, checked against the digest taken when the suite was loaded."""
+        data = (self.workspace / file.path).read_bytes()
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            raise UsageFault(f"{file.path} changed since the run began", help="start a new run")
+        return data

@@ -1,0 +1,104 @@
+"""Grading: every grader of a task on one output, and the trial's verdict from theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+from harness.config.suite import BoundGrader
+from harness.engine.attempt_state import AttemptState
+from harness.engine.calls import MeteredClient
+from harness.engine.services import Services
+from harness.errors import ModelError, SandboxError
+from harness.plugins.contracts import Box, ModelClient
+from harness.records.content import Usage
+from harness.records.outcome import Grade, NotGraded, Output, Verdict
+from harness.records.task import Limits, SandboxSpec, Task, digest_of
+from harness.records.transcript import Transcript
+
+
+@dataclass(slots=True)
+class GradedWork:
+    """What a grader sees (the contract `Work`). `find_artifact` and `find_transcript` read them when asked for."""
+
+    task: Task
+    output: Output
+    choice_order: Sequence[int]
+    workspace: Path
+    find_artifact: Callable[[str], bytes | None]
+    find_transcript: Callable[[], Transcript]
+    services: Services
+    models: Mapping[str, ModelClient] = field(default_factory=dict)
+
+    def artifact(self, name: str) -> bytes | None:
+        """The bytes of an artifact, or None."""
+        return self.find_artifact(name)
+
+    def transcript(self) -> Transcript:
+        """The whole transcript."""
+        return self.find_transcript()
+
+    def open_box(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:
+        """A clean box that the work never had."""
+        if self.services.sandbox is None:
+            raise SandboxError("engine", "no sandbox plugin is installed")
+        return self.services.sandbox.open(spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """All verdicts of one output, and the trial's own. `digest` covers the deciding graders and the reference."""
+
+    digest: str
+    verdicts: dict[str, Verdict]
+    deciding: tuple[Verdict, ...]
+    judge_usage: Usage
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The conjunction of the deciding graders: one fail fails, else one doubt leaves it ungraded, else a pass.
+
+        The value is the smallest of theirs.
+        """
+        grades = [v for v in self.deciding if isinstance(v, Grade)]
+        failed = next((g for g in grades if not g.passed), None)
+        doubt = next((v for v in self.deciding if isinstance(v, NotGraded)), None)
+        if failed is None and doubt is not None:
+            return doubt
+        if not grades:
+            return NotGraded("no_grader", "the task names no grader that decides")
+        lowest = min(g.value for g in grades)
+        return Grade(lowest, failed is None, (failed or grades[0]).label, critical=any(g.critical for g in grades))
+
+
+async def grade(work: GradedWork, services: Services) -> Grading:
+    """Run every grader of the task, one after the other. Never raises for a grader's fault."""
+    began, task = perf_counter(), work.task
+    state = AttemptState(Limits(), 0, 0)
+    verdicts: dict[str, Verdict] = {}
+    for name in (*task.graders, *task.informative):
+        bound = services.suite.graders[name]
+        verdicts[name] = await _one(bound, work, services, state)
+    deciding = tuple(verdicts[name] for name in task.graders)
+    digest = digest_of([services.suite.graders[name].digest for name in task.graders], task.reference)
+    return Grading(digest, verdicts, deciding, state.usage, perf_counter() - began)
+
+
+async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: AttemptState) -> Verdict:
+    judges = services.open_judges(bound)
+    work.models = {role: MeteredClient(model, f"judge.{role}", state) for role, model in judges.items()}
+    try:
+        verdict = await bound.grader.grade(work)
+    except ModelError as e:
+        return NotGraded("judge_api", f"{e.fault}: {e}")
+    except SandboxError as e:
+        return NotGraded("sandbox", f"{e.fault}: {e}")
+    except Exception as e:  # noqa: BLE001 - the edge of a plugin: its fault is recorded, never a score
+        return NotGraded("grader_fault", f"{type(e).__name__}: {e}")
+    if isinstance(verdict, Grade) and not 0.0 <= verdict.value <= 1.0:
+        return NotGraded("grader_fault", f"the grader gave {verdict.value!r}, which is not in [0, 1]")
+    return verdict

@@ -1,0 +1,156 @@
+"""Before a run: what must be there, what it may cost, and the manifest that says what it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from secrets import token_hex
+
+from harness.config.suite import Suite, System
+from harness.engine.services import model_digest
+from harness.errors import ConfigError, Fault
+from harness.plugins.contracts import Model
+from harness.prices import PriceBook
+from harness.records.task import Task, digest_of
+from harness.store.manifest import Manifest, Selection, SystemInfo
+
+PACKAGES = ("eval-harness", "anthropic", "openai", "genai-prices", "docker", "msgspec", "pydantic", "datasets")
+
+
+def models_of(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[tuple[Model, str]]:
+    """Every model that may be called, each once, with who needs it: systems, what they delegate to, and judges."""
+    found: dict[str, tuple[Model, str]] = {}
+    for system in with_delegates(suite, systems).values():
+        for role, model in system.models.items():
+            found.setdefault(model_digest(model), (model, f"system '{system.name}' ({role})"))
+    used = {name for task in tasks for name in (*task.graders, *task.informative)}
+    for name in sorted(used):
+        for role, model in suite.graders[name].grader.judges().items():
+            found.setdefault(model_digest(model), (model, f"grader '{name}' ({role})"))
+    return list(found.values())
+
+
+def with_delegates(suite: Suite, systems: Mapping[str, System]) -> dict[str, System]:
+    """These systems and all they can hand tasks to."""
+    reached = dict(systems)
+    todo = list(systems.values())
+    while todo:
+        for name in todo.pop().harness.delegates(suite.workspace):
+            if name not in reached and name in suite.systems:
+                reached[name] = suite.systems[name]
+                todo.append(suite.systems[name])
+    return reached
+
+
+def preflight(
+    suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task], prices: PriceBook, allow_unpriced: bool
+) -> list[str]:
+    """Check keys and prices before money is spent. Returns warnings; raises ConfigError with every fault."""
+    faults: list[Fault] = []
+    warnings: list[str] = []
+    capped = suite.budget_usd is not None or any(s.limits.cost_usd is not None for s in systems.values())
+    for model, needed_by in models_of(suite, systems, tasks):
+        faults += [
+            Fault(f"{name} is not set; {needed_by} needs it for {model.lane}", help=f"export {name}=... or leave it out")
+            for name in model.missing()
+        ]
+        if model.simulated or prices.price_of(model.provider, model.name) is not None:
+            continue
+        unpriced = f"{model.lane} has no known price: its cost is reported as unpriced"
+        if capped and not allow_unpriced:
+            faults.append(
+                Fault(
+                    f"{model.lane} has no known price, so the budget or cost limit cannot hold ({needed_by})",
+                    help="add it to prices.yaml, or pass --allow-unpriced",
+                )
+            )
+        else:
+            warnings.append(unpriced)
+    if faults:
+        raise ConfigError(faults)
+    return warnings
+
+
+def make_manifest(
+    suite: Suite, tasks: Sequence[Task], systems: Mapping[str, System], selection: Selection, now: datetime | None = None
+) -> Manifest:
+    """The manifest of a new run of these tasks and systems."""
+    at = (now or datetime.now(UTC)).astimezone(UTC)
+    return Manifest(
+        run=f"{at:%Y%m%dT%H%M%SZ}-{suite.name}-{token_hex(3)}",
+        suite=suite.name,
+        suite_path=str(suite.path.relative_to(suite.workspace)),
+        suite_digest=suite.digest,
+        tasks_digest=tasks_digest(tasks),
+        created=at.isoformat(timespec="seconds"),
+        systems=tuple(system_info(s) for s in systems.values()),
+        n_tasks=len(tasks),
+        epochs=suite.epochs,
+        seed=suite.seed,
+        limits=suite.limits,
+        budget_usd=suite.budget_usd,
+        coverage_floor=suite.coverage_floor,
+        infra_retries=suite.infra_retries,
+        concurrency=suite.concurrency,
+        cache=suite.cache,
+        selection=selection,
+        graders={name: {"digest": g.digest, **g.config} for name, g in suite.graders.items()},
+        versions=_versions(),
+        host={"platform": platform.platform(), "cpus": os.cpu_count()},
+        git=git_revision(suite.workspace),
+    )
+
+
+def tasks_digest(tasks: Sequence[Task]) -> str:
+    """One digest over ids and digests of all tasks, in any order."""
+    return digest_of(sorted((t.id, t.digest) for t in tasks))
+
+
+def system_info(system: System) -> SystemInfo:
+    """A system as the manifest tells it."""
+    models = {role: model.lane for role, model in system.models.items()}
+    return SystemInfo(
+        name=system.name,
+        harness=str(system.config.get("harness", type(system.harness).__name__)),
+        models=models,
+        harness_digest=system.harness_digest,
+        model_digest=system.model_digest,
+        simulated=any(m.simulated for m in system.models.values()),
+        privileged=system.harness.privileged,
+        config=dict(system.config),
+    )
+
+
+def git_revision(folder: Path) -> str:
+    """The commit of the workspace, with `-dirty` when it has changes; empty outside git."""
+    try:
+        head = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+        dirty = subprocess.run(
+            ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    if head.returncode:
+        return ""
+    return head.stdout.strip() + ("-dirty" if dirty.stdout.strip() else "")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

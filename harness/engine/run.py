@@ -1,0 +1,163 @@
+"""All trials of a run: concurrency, budget, stopping, and what the progress line shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from harness.engine.plan import Plan
+from harness.engine.services import Services
+from harness.engine.trial import Trial, run_attempt
+from harness.errors import StoreError
+from harness.records.outcome import Artifact, Attempt
+from harness.records.transcript import Transcript
+from harness.store.folder import RunFolder
+from harness.store.read import Settled
+
+Ending = Literal["complete", "interrupted", "budget"]
+
+
+@dataclass(slots=True)
+class Stats:
+    """What has happened so far; read by the progress line, written only by the runner. `total` counts trials."""
+
+    total: int = 0
+    done: int = 0
+    inflight: int = 0
+    passed: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    failed_attempts: int = 0
+    retries: int = 0
+    spent_usd: float = 0.0
+    unpriced: int = 0
+    troubles: Counter[str] = field(default_factory=Counter)
+
+
+class Recorder:
+    """Appends attempts to the run folder; writes are gathered and flushed once per turn of the event loop."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._scheduled = False
+        self.failure: StoreError | None = None
+
+    def __call__(self, attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact]) -> None:
+        """Record one attempt. Raises the StoreError of an earlier flush, so that a full disk stops the run."""
+        if self.failure is not None:
+            raise self.failure
+        self._folder.add(attempt, transcript, artifacts)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        try:
+            self._folder.flush()
+        except StoreError as e:
+            self.failure = e
+
+
+class Runner:
+    """Runs a plan. One runner, one run folder, one event loop.
+
+    `stop()` starts nothing new and lets what is in flight finish; `halt()` cancels it. Either way everything that
+    finished is recorded. The budget stops the run before the trials in flight, at their mean cost, would pass it.
+    """
+
+    def __init__(self, services: Services, recorder: Recorder, plan: Plan, settled: Settled) -> None:
+        self.services = services
+        self.stats = Stats(total=plan.total, done=len(settled.done), spent_usd=settled.cost_usd + settled.judge_cost_usd)
+        self.ending: Ending = "complete"
+        self._recorder = recorder
+        self._plan = plan
+        self._again: deque[Trial] = deque()
+        self._trials: Iterator[Trial] = iter(plan)
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._retried: dict[tuple[str, str, int], int] = {}
+        self._spent_here = 0.0
+
+    async def run(self, workers: int) -> Ending:
+        """Work until nothing is left, the budget is used up, or someone stops it. Raises StoreError on a full disk."""
+        self._task = asyncio.ensure_future(self._work(workers))
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            self.ending = "interrupted"
+        except* StoreError as group:
+            raise group.exceptions[0] from None
+        if self._recorder.failure is not None:
+            raise self._recorder.failure
+        return self.ending
+
+    def stop(self, why: Ending = "interrupted") -> None:
+        """Start no further trial."""
+        if not self._stopping:
+            self._stopping, self.ending = True, why
+
+    def halt(self) -> None:
+        """Cancel what is in flight; it is run again on resume."""
+        self.stop()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _work(self, workers: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(max(1, workers)):
+                group.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        for trial in self._take():
+            self.stats.inflight += 1
+            try:
+                await self._one(trial)
+            finally:
+                self.stats.inflight -= 1
+
+    def _take(self) -> Iterable[Trial]:
+        while not self._stopping:
+            trial = next(self._trials, None) or (self._again.popleft() if self._again else None)
+            if trial is None:
+                return
+            if self._over_budget():
+                self.stop("budget")
+                return
+            yield trial
+
+    async def _one(self, trial: Trial) -> None:
+        key = (trial.task.id, trial.system, trial.epoch)
+        left = self.services.suite.infra_retries - self._retried.get(key, 0)
+        attempt = await run_attempt(trial, self.services, left)
+        self._count(attempt)
+        if not attempt.final:
+            self._retried[key] = self._retried.get(key, 0) + 1
+            self._again.append(replace(trial, attempt=trial.attempt + 1))
+
+    def _count(self, attempt: Attempt) -> None:
+        stats = self.stats
+        stats.attempts += 1
+        stats.retries += attempt.retries
+        cost = attempt.usage.cost_usd + attempt.judge_usage.cost_usd
+        stats.spent_usd += cost
+        self._spent_here += cost
+        stats.unpriced += attempt.usage.unpriced + attempt.judge_usage.unpriced
+        if attempt.trouble is not None:
+            stats.troubles[f"{attempt.trouble.source}: {attempt.trouble.cause}"] += 1
+        if not attempt.final:
+            stats.failed_attempts += 1
+            return
+        stats.done += 1
+        stats.statuses[attempt.status] += 1
+        stats.passed += bool(attempt.passed)
+
+    def _over_budget(self) -> bool:
+        budget = self.services.suite.budget_usd
+        if budget is None:
+            return False
+        mean = self._spent_here / self.stats.attempts if self.stats.attempts else 0.0
+        return self.stats.spent_usd + mean * (self.stats.inflight + 1) > budget

@@ -1,0 +1,79 @@
+"""What all trials of a run share: opened models, prices, lanes, the sandbox, and where attempts go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.config.suite import BoundGrader, Suite, System
+from harness.engine.cache import CallCache
+from harness.engine.calls import OpenModel
+from harness.engine.lanes import Lanes
+from harness.engine.retry import RetryPolicy
+from harness.plugins.contracts import Model, Sandbox
+from harness.prices import PriceBook
+from harness.records.outcome import Artifact, Attempt
+from harness.records.task import digest_of
+from harness.records.transcript import Transcript
+
+Record = Callable[[Attempt, Transcript, Sequence[Artifact]], None]
+
+
+@dataclass(slots=True)
+class Services:
+    """Opened once per run, closed once. `models` holds every client by the digest of its model."""
+
+    suite: Suite
+    policy: RetryPolicy
+    prices: PriceBook
+    record: Record
+    lanes: Lanes
+    sandbox: Sandbox | None = None
+    cache: CallCache | None = None
+    models: dict[str, OpenModel] = field(default_factory=dict)
+    _by_identity: dict[int, OpenModel] = field(default_factory=dict)
+
+    def open_system(self, system: System) -> Mapping[str, OpenModel]:
+        """The system's opened models by role."""
+        return {role: self.open_model(model) for role, model in system.models.items()}
+
+    def open_judges(self, bound: BoundGrader) -> Mapping[str, OpenModel]:
+        """The judges a grader names, by role."""
+        return {role: self.open_model(model) for role, model in bound.grader.judges().items()}
+
+    def open_model(self, model: Model) -> OpenModel:
+        """The opened model; equal models share one client. Raises UsageFault when a key is absent."""
+        known = self._by_identity.get(id(model))
+        if known is None:
+            digest = model_digest(model)
+            known = self.models.get(digest)
+            if known is None:
+                known = self.models[digest] = self._open(model, digest)
+            self._by_identity[id(model)] = known
+        return known
+
+    def _open(self, model: Model, digest: str) -> OpenModel:
+        return OpenModel(
+            model=model,
+            client=model.open(self.suite.workspace),
+            lane=self.lanes.lane(model.lane),
+            digest=digest,
+            provider=model.provider,
+            simulated=model.simulated,
+            prices=self.prices,
+            policy=self.policy,
+            cache=None if model.simulated else self.cache,
+        )
+
+    async def aclose(self) -> None:
+        """Close every client and the cache."""
+        for opened in self.models.values():
+            await opened.client.aclose()
+        if self.cache is not None:
+            self.cache.close()
+
+
+def model_digest(model: Model) -> str:
+    """Content digest of a model plugin: its class, version, name and settings."""
+    cls = type(model)
+    return digest_of(f"{cls.__module__}:{cls.__qualname__}", cls.version, model.model_dump(mode="json"))

@@ -1,0 +1,80 @@
+"""A run from start to summary: open everything, run the plan, close everything, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config.suite import Suite
+from harness.engine.cache import CallCache
+from harness.engine.lanes import Lanes
+from harness.engine.plan import Plan
+from harness.engine.retry import RetryPolicy
+from harness.engine.run import Ending, Recorder, Runner
+from harness.engine.services import Services
+from harness.plugins.contracts import Sandbox
+from harness.plugins.loader import installed, load
+from harness.prices import PriceBook
+from harness.records.task import Task
+from harness.store.folder import RunFolder
+from harness.store.read import Settled
+
+CACHE_FILE = Path(".harness") / "cache" / "calls.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one session does: a suite, an open run folder, and what is left of its plan."""
+
+    suite: Suite
+    folder: RunFolder
+    tasks: Sequence[Task]
+    settled: Settled
+    prices: PriceBook
+    policy: RetryPolicy
+
+
+def run_job(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Ending:
+    """Run to the end. `watch` is called with the runner before it starts and returns what to call when it ended.
+
+    Raises StoreError on a full disk, and UsageFault when a model cannot be opened; all that was measured is stored.
+    """
+    return asyncio.run(_run(job, watch))
+
+
+async def _run(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Ending:
+    manifest = job.folder.manifest
+    recorder = Recorder(job.folder)
+    services = open_services(job.suite, job.prices, job.policy, recorder)
+    plan = Plan(job.tasks, [s.name for s in manifest.systems], manifest.epochs, manifest.seed, job.settled)
+    runner = Runner(services, recorder, plan, job.settled)
+    ended = watch(runner)
+    try:
+        return await runner.run(job.suite.concurrency)
+    finally:
+        ended()
+        job.folder.flush()
+        await services.aclose()
+
+
+def open_services(suite: Suite, prices: PriceBook, policy: RetryPolicy, recorder: Recorder) -> Services:
+    """Everything trials share. Models are opened when the first trial asks for them."""
+    return Services(
+        suite=suite,
+        policy=policy,
+        prices=prices,
+        record=recorder,
+        lanes=Lanes(suite.concurrency),
+        sandbox=_sandbox(suite),
+        cache=CallCache(suite.workspace / CACHE_FILE) if suite.cache else None,
+    )
+
+
+def _sandbox(suite: Suite) -> Sandbox | None:
+    """The installed sandbox plugin, when a task asks for a box."""
+    if not any(task.sandbox for task in suite.tasks) or not installed("sandbox"):
+        return None
+    plugin = load("sandbox", next(iter(installed("sandbox"))), suite.workspace)()
+    return plugin if isinstance(plugin, Sandbox) else None
