@@ -26,7 +26,9 @@ def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--budget-usd", type=float, metavar="USD", help="stop before this much is spent in this run")
     how.add_argument("-j", "--concurrency", type=int, metavar="N", help="trials in flight")
-    how.add_argument("--max-wait", type=float, default=600.0, metavar="S", help="longest wait of one call for retries (600)")
+    how.add_argument(
+        "--max-wait", type=float, default=600.0, metavar="S", help="longest wait of one call for retries (600)"
+    )
     how.add_argument("--cache", action="store_true", help="reuse answers of equal model calls (not for measuring)")
     how.add_argument("--allow-unpriced", action="store_true", help="run models without a price under a budget")
     how.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")

@@ -30,7 +30,11 @@ class Filters:
 
     def as_json(self) -> dict[str, Json]:
         """The filters that say something, for the manifest."""
-        return {k: v for k, v in asdict(self).items() if v not in ((), None) and k != "seed" or (k == "seed" and self.sample)}
+        return {
+            k: v
+            for k, v in asdict(self).items()
+            if v not in ((), None) and k != "seed" or (k == "seed" and self.sample)
+        }
 
 
 def select_tasks(suite: Suite, filters: Filters) -> tuple[list[Task], Selection]:
@@ -53,7 +57,8 @@ def select_systems(suite: Suite, names: Sequence[str]) -> dict[str, System]:
         chosen = {n: s for n, s in suite.systems.items() if s.default}
         if not chosen:
             raise NothingToRun(
-                f"suite '{suite.name}' has no default system", help=f"name one: --system {next(iter(suite.systems), 'NAME')}"
+                f"suite '{suite.name}' has no default system",
+                help=f"name one: --system {next(iter(suite.systems), 'NAME')}",
             )
         return chosen
     chosen = {}
@@ -62,7 +67,9 @@ def select_systems(suite: Suite, names: Sequence[str]) -> dict[str, System]:
         if not found:
             close = difflib.get_close_matches(name, suite.systems, n=1)
             hint = f"did you mean '{close[0]}'? — " if close else ""
-            raise UsageFault(f"no system '{name}' in suite '{suite.name}'", help=f"{hint}systems: {', '.join(suite.systems)}")
+            raise UsageFault(
+                f"no system '{name}' in suite '{suite.name}'", help=f"{hint}systems: {', '.join(suite.systems)}"
+            )
         chosen.update({n: suite.systems[n] for n in found})
     return chosen
 
