@@ -30,18 +30,10 @@ class Filters:
 
     def as_json(self) -> dict[str, Json]:
         """The filters that say something, for the manifest."""
-<<<<<<< .merge_file_pQWZ3H
         said = {name: value for name, value in asdict(self).items() if value not in ((), None)}
         if self.sample is None:
             del said["seed"]
         return said
-=======
-        return {
-            k: v
-            for k, v in asdict(self).items()
-            if v not in ((), None) and k != "seed" or (k == "seed" and self.sample)
-        }
->>>>>>> .merge_file_JJebwB
 
 
 def select_tasks(suite: Suite, filters: Filters) -> tuple[list[Task], Selection]:

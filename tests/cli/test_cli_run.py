@@ -168,7 +168,7 @@ def test_130_on_ctrl_c_and_resume_finishes(tmp_path: Path) -> None:
         run = start(tmp_path, "run", "--suite", "demo")
         _wait_for_lines(tmp_path, 1)
         run.send_signal(signal.SIGINT)
-        out, err = run.communicate(timeout=30)
+        _, err = run.communicate(timeout=30)
         assert run.returncode == 130, err
         assert "nothing new is started" in err and "continue with: harness resume" in err
         before = len(attempts(only_run(tmp_path)))
