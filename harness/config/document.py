@@ -7,7 +7,8 @@ else (`no`, `007`, `12:30`, dates, equal keys) is told instead. Lines and column
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,8 @@ MAX_NODES = 2_000_000
 """More values than this in one file is a mistake or an alias bomb; big data belongs in `rows:`."""
 
 _PREFIX = "tag:yaml.org,2002:"
+_NUMBERS = (_PREFIX + "int", _PREFIX + "float")
+_ODD_FLOAT = re.compile("[:a-df-zA-DF-Z]")
 _PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+)")
 
 
@@ -36,6 +39,7 @@ class Document:
     root: yaml.Node | None = None
     data: Json = None
     faults: list[Fault] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=list)
 
     def fault(self, what: str, loc: Loc = (), help: str = "", *, key: bool = False) -> Fault:
         """A fault at a value, or at its key with `key=True`. A `loc` that is not there means its nearest parent."""
@@ -64,6 +68,19 @@ class Document:
                 key_node, node = None, node.value[step]
         return node, key_node
 
+    def unclear(self, loc: Loc) -> list[Fault]:
+        """Numbers at or below `loc` that are written in another way than they are read (`3.10`, `0x1F`, `1_000`)."""
+        node, _ = self.find(loc)
+        return [
+            self._at(
+                f"YAML reads `{n.value}` as the number {value}",
+                n,
+                f'write "{n.value}" for the text, {value} for the number',
+            )
+            for n in _scalars(node)
+            if not n.style and n.tag in _NUMBERS and str(value := _number(n)) != n.value
+        ]
+
     def _at(self, what: str, node: yaml.Node | None, help: str) -> Fault:
         if node is None:
             return Fault(what, Place(self.shown), help)
@@ -76,8 +93,10 @@ class Document:
         return Fault(what, place, help, self.text[start : end if end >= 0 else None])
 
     def _place(self, index: int) -> Place:
-        start = self.text.rfind("\n", 0, index) + 1
-        return Place(self.shown, self.text.count("\n", 0, index) + 1, index - start + 1)
+        if not self._starts:
+            self._starts = [0, *(m.end() for m in re.finditer("\n", self.text))]
+        line = bisect_right(self._starts, index)
+        return Place(self.shown, line, index - self._starts[line - 1] + 1)
 
 
 def read_document(path: Path, shown: str) -> Document:
@@ -187,10 +206,8 @@ class _Builder:
             return None
         if kind == "bool" and text.lower() in ("true", "false"):
             return text.lower() == "true"
-        if kind == "int" and _PLAIN_INT.fullmatch(text):
-            return int(text.replace("_", ""), 0) if not text.lstrip("+-").isdigit() else int(text)
-        if kind == "float" and not re.search("[:a-df-zA-DF-Z]", text):
-            return float(text.replace("_", ""))
+        if (kind == "int" and _PLAIN_INT.fullmatch(text)) or (kind == "float" and not _ODD_FLOAT.search(text)):
+            return _number(node)
         return self._trap(kind, node)
 
     def _trap(self, kind: str, node: yaml.ScalarNode) -> None:
@@ -249,6 +266,24 @@ def _flatten(node: yaml.Node, refuse: Callable[[str, yaml.Node, str], None]) -> 
                     taken.add(k.value)
                     merged.append((_Merged(k.tag, k.value, k.start_mark, k.end_mark), v))
     node.value = merged + own
+
+
+def _number(node: yaml.ScalarNode) -> int | float:
+    text = node.value.replace("_", "")
+    if node.tag == _PREFIX + "float":
+        return float(text)
+    return int(text) if text.lstrip("+-").isdigit() else int(text, 0)
+
+
+def _scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            yield from _scalars(child)
+    elif isinstance(node, yaml.MappingNode):
+        for _, child in node.value:
+            yield from _scalars(child)
 
 
 def _quote(node: yaml.Node) -> str:
