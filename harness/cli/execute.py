@@ -15,8 +15,8 @@ from harness.engine.session import Job, run_job
 from harness.errors import Exit, StoreError
 from harness.report.build import build_report
 from harness.report.markdown import render_markdown
-from harness.report.text import render_text
 from harness.report.summary import to_json
+from harness.report.text import render_text
 from harness.store.folder import RunFolder
 from harness.store.log import run_log
 

@@ -30,11 +30,10 @@ class Filters:
 
     def as_json(self) -> dict[str, Json]:
         """The filters that say something, for the manifest."""
-        return {
-            k: v
-            for k, v in asdict(self).items()
-            if v not in ((), None) and k != "seed" or (k == "seed" and self.sample)
-        }
+        said = {name: value for name, value in asdict(self).items() if value not in ((), None)}
+        if self.sample is None:
+            del said["seed"]
+        return said
 
 
 def select_tasks(suite: Suite, filters: Filters) -> tuple[list[Task], Selection]:
@@ -106,7 +105,8 @@ def _nearest(suite: Suite, filters: Filters) -> str:
     if close:
         return f"did you mean {', '.join(close)}?"
     tags = sorted({tag for t in suite.tasks for tag in t.tags})
-    return f"the suite has {len(ids)} tasks; tags: {', '.join(tags) or 'none'}; see `harness list tasks --suite {suite.name}`"
+    listed = f"see `harness list tasks --suite {suite.name}`"
+    return f"the suite has {len(ids)} tasks; tags: {', '.join(tags) or 'none'}; {listed}"
 
 
 def parse_shape(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
