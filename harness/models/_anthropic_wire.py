@@ -275,5 +275,3 @@ def arguments_of(text: str) -> dict[str, Json] | str:
     except msgspec.DecodeError:
         return text
     return found if isinstance(found, dict) else text
-
-
