@@ -75,7 +75,7 @@ class Looks(Good):
     """Only looks at the reference."""
 
     async def solve(self, task: TaskView, ctx: SolveContext) -> Output:
-        return Output(answer="b" if ctx.reference is None else "b")
+        return Output(answer=str(len(str(ctx.reference)) > 0))
 
 
 class Shares(Good):
@@ -118,7 +118,7 @@ class Writes(Good):
     """Leaves a file in the workspace."""
 
     async def solve(self, task: TaskView, ctx: SolveContext) -> Output:
-        (ctx.workspace / "notes.txt").write_text(f"{next(_COUNTER)}")  # noqa: ASYNC240 - the fault that is planted
+        (ctx.workspace / "notes.txt").write_text(f"{next(_COUNTER)}")
         return Output()
 
 

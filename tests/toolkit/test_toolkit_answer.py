@@ -23,7 +23,18 @@ MARKED = st.lists(
     st.one_of(
         HOSTILE,
         st.sampled_from(
-            ["ANSWER:", "answer: B", "**ANSWER:** 14", "\n", "\\boxed{", "}", "CONFIDENCE: 80", "```json\n", "```", "ANSWER"]
+            [
+                "ANSWER:",
+                "answer: B",
+                "**ANSWER:** 14",
+                "\n",
+                "\\boxed{",
+                "}",
+                "CONFIDENCE: 80",
+                "```json\n",
+                "```",
+                "ANSWER",
+            ]
         ),
     ),
     max_size=12,
@@ -70,7 +81,11 @@ def test_the_last_confidence_wins(before: str, n: int) -> None:
     assert read.confidence(f"{before}\nCONFIDENCE: {n}") == n / 100
 
 
-@given(value=st.recursive(st.none() | st.booleans() | st.integers() | ANSWERS, lambda s: st.lists(s) | st.dictionaries(ANSWERS, s)))
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | ANSWERS, lambda s: st.lists(s) | st.dictionaries(ANSWERS, s)
+    )
+)
 def test_json_is_found_bare_and_fenced(value: object) -> None:
     text = json.dumps(value)
     assert read.json_text(f" {text}\n") == text

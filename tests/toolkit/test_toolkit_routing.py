@@ -51,9 +51,7 @@ def test_it_names_every_system_once() -> None:
     assert parse_policy(POLICY, "p.yaml").systems == ("opus", "bash", "reader", "cheap")
 
 
-@given(
-    sign=st.sampled_from([">", ">=", "<", "<=", "=="]), limit=st.integers(0, 10**6), value=st.integers(0, 10**6)
-)
+@given(sign=st.sampled_from([">", ">=", "<", "<=", "=="]), limit=st.integers(0, 10**6), value=st.integers(0, 10**6))
 def test_comparisons_mean_what_they_say(sign: str, limit: int, value: int) -> None:
     policy = parse_policy(f"rules: [{{when: {{context: '{sign}{limit}'}}, use: a}}]\ndefault: b\n", "p")
     wanted = eval(f"{value} {sign} {limit}")
