@@ -2,7 +2,8 @@
 
 A step is neutral: each dialect spells it in its provider's own words. Rules, for tests that need no script:
 `echo` (the last user text), `fixed:TEXT`, `after:MARK` (what follows the last MARK in the last user text) and
-`fail:STATUS`. Any other model name answers `ok`; with a JSON schema or a forced tool, the smallest value that fits.
+`fail:STATUS`. Any other model name answers `ok`. A JSON schema or a forced tool gets the smallest value that fits,
+unless the answer is fixed.
 """
 
 from __future__ import annotations
@@ -119,20 +120,20 @@ def by_rule(ask: Ask) -> Step:
     rule, _, rest = ask.model.partition(":")
     if rule == "fixed":
         return Step(text=rest)
-    if rule == "echo":
-        return Step(text=ask.last_text())
-    if rule == "after":
-        return Step(text=ask.last_text().rpartition(rest)[2].strip())
     if rule == "fail":
         return Step(status=int(rest or 500))
     tool = ask.forced_tool()
     if tool is not None:
         spec = tool.get("function") or tool
-        smallest_arguments = smallest(spec.get("input_schema") or spec.get("parameters") or {})
-        return Step(text="", tool_calls=(Call(spec.get("name", ""), smallest_arguments),))
+        least = smallest(spec.get("input_schema") or spec.get("parameters") or {})
+        return Step(text="", tool_calls=(Call(spec.get("name", ""), least),))
     schema = ask.schema()
     if schema is not None:
         return Step(text=msgspec.json.encode(smallest(schema)).decode())
+    if rule == "echo":
+        return Step(text=ask.last_text())
+    if rule == "after":
+        return Step(text=ask.last_text().rpartition(rest)[2].strip())
     return OK
 
 

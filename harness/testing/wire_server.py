@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
             self._stream(dialect, step, ask, n)
         else:
             self._whole(dialect, step, ask, n)
-        if self._state.log_fd >= 0:
+        if self._state.log_fd >= 0 and not step.close and step.truncate != "cut":
             entry = {"n": n, "model": ask.model, "status": step.status, "text": ask.last_text()[:400]}
             os.write(self._state.log_fd, _encode(entry) + b"\n")
 
