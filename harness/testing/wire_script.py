@@ -41,9 +41,10 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     `reasoning` with its `signature`, `redacted`, `refusal`, `tool_calls`, `stop`, `usage`, `model` and what was
     charged (`service_tier`, `speed`, `inference_geo`). `body` replaces the whole JSON answer.
     Failure: `status` with `error_type`, `error_code`, `error_message`, `headers`; `delay_ms` before anything is sent;
-    `hang` sends nothing ever; `close` ends the connection without an answer; `malformed` sends broken JSON;
-    `empty` sends no body; `truncate` stops in the middle, by closing the connection (`cut`) or as if it were complete
-    (`clean`); `stream_error` is an error event of that type in the middle of a stream.
+    `hang` sends nothing ever; `close` ends the connection without an answer; `malformed` sends broken JSON; `empty`
+    sends no body; `truncate` stops in the middle, by closing the connection (`cut`) or as if it were complete
+    (`clean`), or leaves out the final event of a stream (`last`); `stream_error` is an error event of that type in
+    the middle of a stream.
     `repeat` uses the step so many times.
     """
 
@@ -71,7 +72,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     close: Literal["", "fin", "reset"] = ""
     malformed: bool = False
     empty: bool = False
-    truncate: Literal["", "cut", "clean"] = ""
+    truncate: Literal["", "cut", "clean", "last"] = ""
     stream_error: str = ""
     repeat: int = 1
 

@@ -29,7 +29,13 @@ from harness.testing.wire import WireServer
 
 DIALECTS = ("anthropic", "responses", "chat")
 TOOL = Tool("look_up", "Look up.", {"type": "object", "properties": {"w": {"type": "string"}}})
-SCHEMA = {"title": "City answer!", "type": "object", "properties": {"city": {"type": "string"}}}
+SCHEMA = {
+    "title": "City answer!",
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 Body = dict[str, Any]
 
 
@@ -185,6 +191,21 @@ def test_a_json_schema_is_spelled_for_each(sent: Callable[..., Body]) -> None:
         "format": {"type": "json_schema", **named},
     }
     assert sent("chat", request)["response_format"] == {"type": "json_schema", "json_schema": named}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {**SCHEMA, "required": []},
+        {**SCHEMA, "additionalProperties": True},
+        {**SCHEMA, "properties": {"city": {"type": "object", "properties": {"name": {}}}}},
+        {"type": "array", "items": {"anyOf": [{"type": "string"}, {"properties": {}}]}},
+    ],
+)
+def test_a_schema_that_strict_mode_refuses_is_sent_without_it(sent: Callable[..., Body], schema: Any) -> None:
+    request = Request((user("hi"),), json_schema=schema)
+    assert sent("responses", request)["text"]["format"]["strict"] is False
+    assert sent("chat", request)["response_format"]["json_schema"]["strict"] is False
 
 
 def test_files_are_sent_in_each_providers_form(sent: Callable[..., Body], tmp_path: Path) -> None:
@@ -389,6 +410,21 @@ def test_without_a_key_none_is_sent(
         headers = wire.log()[-1]["headers"]
         assert not {"authorization", "x-api-key", "openai-organization"} & set(headers)
         assert "must-stay" not in str(headers)
+
+
+@pytest.mark.parametrize("key", [None, "MY_KEY"])
+def test_headers_from_the_environment_are_not_sent(
+    wire: WireServer, make: Callable[..., Model], ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, key: Any
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-mine-123456")
+    for name in ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, "X-Hidden: 1\nAuthorization: Bearer other\nX-Team: theirs")
+    for dialect in DIALECTS:
+        ask(make(dialect, api_key_env=key, headers={"X-Team": "ours"}), Request((user("hi"),)))
+        headers = wire.log()[-1]["headers"]
+        assert "x-hidden" not in headers
+        assert headers["x-team"] == "ours"
+        assert ("authorization" in headers) == bool(key)
 
 
 def test_a_named_key_is_sent_as_the_server_wants_it(
