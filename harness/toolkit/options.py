@@ -206,7 +206,7 @@ def _patterns(alphabet: Alphabet, digits: bool) -> dict[str, re.Pattern[str]]:
     one = f"[{letter_class(alphabet, digits)}]"
     upper = f"[{''.join(meanings(alphabet))}]"
     solid = f"(?<![^\\W_]){one}(?![^\\W_])"
-    item = rf"[(\[{{<]*(?:{_NOUN})?[(\[{{<]*{solid}[)\]}}>]*"
+    item = rf"[(\[{{<]*+(?:{_NOUN})?[(\[{{<]*{solid}[)\]}}>]*"
     several = rf"(?P<all>{item}(?:{_AND}{item})*)"
     edge = r"[\s\"'“”.:。،;!]*"
     prose = upper if alphabet != "latin" else "[B-HJ-Z]"
