@@ -69,7 +69,6 @@ class AllOf(_Combined):
     cases = (
         GraderCase("14", True, "14", {"graders": [_MATCH, _NUMERIC]}),
         GraderCase("14.001", False, "14", {"graders": [_MATCH, _NUMERIC]}),
-        GraderCase("15", False, "fourteen", {"graders": [_MATCH, _NUMERIC]}),
         GraderCase("fourteen", None, "fourteen", {"graders": [_MATCH, _NUMERIC]}),
     )
 
@@ -94,7 +93,6 @@ class AnyOf(_Combined):
     cases = (
         GraderCase("14.001", True, "14", {"graders": [_MATCH, _NUMERIC]}),
         GraderCase("15", False, "14", {"graders": [_MATCH, _NUMERIC]}),
-        GraderCase("Fourteen", True, "fourteen", {"graders": [_MATCH, _NUMERIC]}),
         GraderCase("15", None, "fourteen", {"graders": [_MATCH, _NUMERIC]}),
     )
 
@@ -128,7 +126,6 @@ class Weighted(_Combined):
         GraderCase("14.001", True, "14", {"graders": [_MATCH, _NUMERIC], "weights": [1, 3], "threshold": 0.7}),
         GraderCase("14.001", False, "14", {"graders": [_MATCH, _NUMERIC], "weights": [3, 1], "threshold": 0.7}),
         GraderCase("x", None, "x", {"graders": [_MATCH, _NUMERIC], "threshold": 0.7}),
-        GraderCase("y", False, "x", {"graders": [_MATCH, _NUMERIC], "weights": [3, 1], "threshold": 0.7}),
     )
 
     @model_validator(mode="after")

@@ -110,7 +110,11 @@ class Table(Grader):
         right = total = 0
         wrong: list[str] = []
         for number, (mine, theirs) in enumerate(pairs, 1):
-            ok = [self._same(mine, at, cell, rule) for (at, rule), cell in zip(order, theirs, strict=False) if rule.rule != "ignored"]
+            ok = [
+                self._same(mine, at, cell, rule)
+                for (at, rule), cell in zip(order, theirs, strict=False)
+                if rule.rule != "ignored"
+            ]
             right, total = right + sum(ok), total + len(ok)
             if not all(ok):
                 wrong.append(f"row {number}" + (" (absent)" if mine is None else ""))
@@ -141,7 +145,9 @@ class Table(Grader):
         known = {column_key(c) for c in wanted.columns}
         return len(paired) * sum(column_key(c) not in known for c in got.columns or ())
 
-    def _pair(self, got: Grid, wanted: Grid) -> tuple[list[tuple[tuple[Json, ...] | None, tuple[Json, ...]]], list[int]]:
+    def _pair(
+        self, got: Grid, wanted: Grid
+    ) -> tuple[list[tuple[tuple[Json, ...] | None, tuple[Json, ...]]], list[int]]:
         """Each reference row with its answer row, and the answer rows that are left over."""
         if self.key:
             places: dict[tuple[str, ...], list[int]] = {}

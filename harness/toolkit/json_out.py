@@ -34,7 +34,9 @@ def read_json(text: str, *, bare: bool = False) -> Found:
     values = fenced or _inside(text)
     if not values:
         started = text.lstrip()[:1] in ("{", "[") or "```" in text
-        return Found(None, whole.fault if started else "there is no JSON in the answer", "unreadable" if started else "no_answer")
+        return Found(
+            None, whole.fault if started else "there is no JSON in the answer", "unreadable" if started else "no_answer"
+        )
     if any(not same_json(v.value, values[0].value) for v in values):
         return Found(None, f"{len(values)} different JSON values", "ambiguous")
     return values[0]

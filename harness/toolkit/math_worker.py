@@ -46,9 +46,7 @@ def main() -> None:
                 return {"state": "bad_answer"}
             if _size_clash(gold[0], answer[0]):
                 return {"state": "different", "shown": _show(answer)}
-            same = math_verify.verify(
-                gold, answer, float_rounding=job["rounding"], strict=True, timeout_seconds=None
-            )
+            same = math_verify.verify(gold, answer, float_rounding=job["rounding"], strict=True, timeout_seconds=None)
             return {"state": "same" if same else "different", "shown": _show(answer)}
         except (MemoryError, RecursionError, OverflowError) as e:
             return {"state": "too_big", "shown": type(e).__name__}

@@ -217,5 +217,7 @@ def _patterns(alphabet: Alphabet, digits: bool) -> dict[str, re.Pattern[str]]:
         "leading": re.compile(rf"(?:the\s+)?(?:{_NOUN})?{several}", re.IGNORECASE),
         "word": re.compile(r"(?<![^\W_'’+#-])[AI](?![^\W_]|['’+#]|-\w)"),
         "chosen": re.compile(_CHOSEN.replace("{noun}", _NOUN), re.IGNORECASE),
-        "lone": re.compile(rf"\(({one})\)|\b(?:option|choice)\s+({upper})(?![^\W_])|(?<![^\W_'’+#-])({prose})(?![^\W_]|['’+#]|-\w)"),
+        "lone": re.compile(
+            rf"\(({one})\)|\b(?:option|choice)\s+({upper})(?![^\W_])|(?<![^\W_'’+#-])({prose})(?![^\W_]|['’+#]|-\w)"
+        ),
     }

@@ -113,7 +113,10 @@ def _csv(text: str, *, strict: bool) -> list[list[str]]:
         return []
     mark = max("\t;,", key=lambda m: min(line.count(m) for line in lines))
     try:
-        rows = [[c.strip() for c in r] for r in csv.reader(io.StringIO("\n".join(lines)), delimiter=mark, skipinitialspace=True)]
+        rows = [
+            [c.strip() for c in r]
+            for r in csv.reader(io.StringIO("\n".join(lines)), delimiter=mark, skipinitialspace=True)
+        ]
     except csv.Error:
         return []
     rows = [r for r in rows if r]
