@@ -149,14 +149,6 @@ class Sandbox(Plugin):
         """A box that is gone when the context ends, however it ends. Raises SandboxError."""
 
 
-class Delegate(Protocol):
-    """Another system of the suite, run on the same task inside this trial's limits, record and box."""
-
-    async def __call__(self, system: str, task: TaskView) -> Output:
-        """Solve with the named system. Raises what its harness raises."""
-        ...
-
-
 class SolveContext(Protocol):
     """What a harness has at hand during one attempt. Limits, retries, prices and the transcript work by themselves."""
 
@@ -167,7 +159,13 @@ class SolveContext(Protocol):
     epoch: int
     seed: int
     reference: Json
-    delegate: Delegate
+
+    async def delegate(self, system: str, task: TaskView) -> Output:
+        """Let another system of the suite work on the task, inside this attempt's limits, record and box.
+
+        Only systems named by `Harness.delegates`. Raises what that system's harness raises.
+        """
+        ...
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Write into the transcript."""

@@ -1,1 +1,0 @@
-"""What a call costs, through genai-prices and the workspace's overlay."""

@@ -1,0 +1,163 @@
+"""What the wire server answers: one step of a script, or a rule in the model's name.
+
+A step is neutral: each dialect spells it in its provider's own words. Rules, for tests that need no script:
+`echo` (the last user text), `fixed:TEXT`, `after:MARK` (what follows the last MARK in the last user text) and
+`fail:STATUS`. Any other model name answers `ok`; with a JSON schema or a forced tool, the smallest value that fits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Stop = Literal["", "end", "max_tokens", "stop_sequence", "tool_use", "refusal", "context", "pause"]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A tool call of the model. `arguments` as text is sent as it is, parseable or not."""
+
+    name: str
+    arguments: dict[str, Any] | str = {}
+    id: str = ""
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Usage in disjoint buckets; each dialect adds them up as its provider does."""
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write_short: int = 0
+    cache_write_long: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """One answer, or one way to fail.
+
+    Content: `text` (None: by the rule of the model's name), `commentary` (an OpenAI message before the answer),
+    `reasoning` with its `signature`, `redacted`, `refusal`, `tool_calls`, `stop`, `usage`, `model` and what was
+    charged (`service_tier`, `speed`, `inference_geo`). `body` replaces the whole JSON answer.
+    Failure: `status` with `error_type`, `error_code`, `error_message`, `headers`; `delay_ms` before anything is sent;
+    `hang` sends nothing ever; `close` ends the connection without an answer; `malformed` sends broken JSON;
+    `empty` sends no body; `truncate` stops in the middle, by closing the connection (`cut`) or as if it were complete
+    (`clean`); `stream_error` is an error event of that type in the middle of a stream.
+    `repeat` uses the step so many times.
+    """
+
+    text: str | None = None
+    commentary: str = ""
+    reasoning: str = ""
+    signature: str = "c2lnbmF0dXJl"
+    redacted: str = ""
+    refusal: str = ""
+    tool_calls: tuple[Call, ...] = ()
+    stop: Stop = ""
+    usage: Tokens | None = None
+    model: str = ""
+    service_tier: str = ""
+    speed: str = ""
+    inference_geo: str = ""
+    body: Any = None
+    status: int = 200
+    error_type: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    headers: dict[str, str] = {}
+    delay_ms: float = 0.0
+    hang: bool = False
+    close: Literal["", "fin", "reset"] = ""
+    malformed: bool = False
+    empty: bool = False
+    truncate: Literal["", "cut", "clean"] = ""
+    stream_error: str = ""
+    repeat: int = 1
+
+
+class Ask(msgspec.Struct):
+    """The parts of a request that decide the answer, in any of the three dialects."""
+
+    model: str = ""
+    stream: bool | None = None
+    messages: list[dict[str, Any]] | None = None
+    input: str | list[dict[str, Any]] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Any = None
+    output_config: dict[str, Any] | None = None
+    text: dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
+    stream_options: dict[str, Any] | None = None
+    size: int = 0
+
+    def last_text(self) -> str:
+        """The last user text of the conversation, or nothing."""
+        if isinstance(self.input, str):
+            return self.input
+        for message in reversed(self.messages or self.input or []):
+            if message.get("role") == "user":
+                found = _text_of(message.get("content"))
+                if found:
+                    return found
+        return ""
+
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema the answer must fit, if one is asked for."""
+        form = (self.output_config or {}).get("format") or (self.text or {}).get("format") or self.response_format or {}
+        found = form.get("schema") or (form.get("json_schema") or {}).get("schema")
+        return found if isinstance(found, dict) else None
+
+    def forced_tool(self) -> dict[str, Any] | None:
+        """The first tool, when the request says that one must be called."""
+        choice = self.tool_choice
+        word = choice.get("type") if isinstance(choice, dict) else choice
+        return self.tools[0] if self.tools and word in ("any", "required") else None
+
+
+def by_rule(ask: Ask) -> Step:
+    """The answer that the model's name asks for."""
+    rule, _, rest = ask.model.partition(":")
+    if rule == "fixed":
+        return Step(text=rest)
+    if rule == "echo":
+        return Step(text=ask.last_text())
+    if rule == "after":
+        return Step(text=ask.last_text().rpartition(rest)[2].strip())
+    if rule == "fail":
+        return Step(status=int(rest or 500))
+    tool = ask.forced_tool()
+    if tool is not None:
+        spec = tool.get("function") or tool
+        smallest_arguments = smallest(spec.get("input_schema") or spec.get("parameters") or {})
+        return Step(text="", tool_calls=(Call(spec.get("name", ""), smallest_arguments),))
+    schema = ask.schema()
+    if schema is not None:
+        return Step(text=msgspec.json.encode(smallest(schema)).decode())
+    return OK
+
+
+OK = Step(text="ok")
+
+
+def smallest(schema: dict[str, Any]) -> Any:
+    """The smallest value that fits a plain JSON schema (types, enum, const, properties, items)."""
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object" or "properties" in schema:
+        names = schema.get("required", list(schema.get("properties", {})))
+        return {n: smallest(schema.get("properties", {}).get(n, {})) for n in names}
+    if kind == "array":
+        return [smallest(schema.get("items", {}))] * int(schema.get("minItems", 0))
+    return {"string": "x", "integer": 1, "number": 1.0, "boolean": True}.get(str(kind))
+
+
+def _text_of(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    return "".join(str(p.get("text", "")) for p in content if isinstance(p, dict) and "text" in p)

@@ -1,0 +1,103 @@
+"""Finding the answer in what a system wrote, and the grades every grader gives in the same way."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+from harness.records.outcome import Grade, NotGraded, Output
+
+ANSWER_WORDS: tuple[str, ...] = (
+    "answer", "antwort", "réponse", "reponse", "respuesta", "resposta", "risposta", "antwoord", "ответ", "відповідь",
+    "απάντηση", "الإجابة", "الاجابة", "إجابة", "الجواب", "جواب", "پاسخ", "תשובה", "उत्तर", "जवाब", "উত্তর", "答案",
+    "答え", "解答", "回答", "정답", "답변", "답", "cevap", "yanıt", "odpowiedź", "odpověď", "svar", "vastaus", "válasz",
+    "jawaban", "đáp án", "câu trả lời", "jibu", "ìdáhùn", "idahun", "คำตอบ", "răspuns", "odgovor",
+)  # fmt: skip
+"""`answer` in the languages of MMMLU and their neighbours."""
+
+_WORDS = "|".join(re.escape(w) for w in sorted(ANSWER_WORDS, key=len, reverse=True))
+_LINK = r"(?:\s*(?:is|are|was|est|es|ist|lautet|è|é|to|equals|是|为|為|は|는|은)(?![^\W\d_])(?:\s*[:：=])?|\s*[:：=])"
+_MARKER = re.compile(
+    rf"\#{{4}}(?!\#)|(?<![^\W\d_])(?:{_WORDS})s?(?:\s+(?:option|choice|letter|to\s+the\s+question))?[*_]*{_LINK}[*_]*"
+    r"|(?:答案|解答|回答|答え|정답|답변|คำตอบ)\s*(?:是|为|為|は|는|은|คือ)",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"<answer>([^<]*)</answer>", re.IGNORECASE)
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_MOST = 100  # only the last so many are looked at: bounds the work on hostile text
+_LINE_END = re.compile(r"[\r\n]")
+_WRAPPING = re.compile(r"^[\s*_`$\"'“”(\[]+|[\s*_`$\"'“”)\].。]+$")
+
+
+def declarations(text: str) -> list[str]:
+    """What the text declares as its answer, in order: `Answer: x` to the end of its line, `#### x`, boxes, tags.
+
+    A declaration with nothing after it takes the next line that is not empty.
+    """
+    found: list[tuple[int, str]] = [(at, inner) for at, inner in _boxes(text)]
+    found += [(m.start(), m[1].strip()) for m in deque(_TAG.finditer(text), _MOST)] if "<" in text else []
+    for m in deque(_MARKER.finditer(text), _MOST):
+        rest = text[m.end() : m.end() + 2000].lstrip(" \t*_")
+        line = _LINE_END.split(rest.lstrip(), maxsplit=1)[0].strip() if rest else ""
+        if line and not _BOXED.search(line) and not line.startswith("<answer>"):
+            found.append((m.start(), line))
+    return [said for _, said in sorted(found, key=lambda f: f[0])]
+
+
+def last_declaration(text: str) -> str | None:
+    """The last declared answer, or None when nothing is declared."""
+    found = declarations(text)
+    return found[-1] if found else None
+
+
+def last_line(text: str) -> str:
+    """The last line with something on it."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def unwrap(text: str) -> str:
+    """Without the emphasis, quotes, brackets and full stop around a short answer."""
+    return _WRAPPING.sub("", text)
+
+
+def no_answer(output: Output) -> Grade | None:
+    """The failed grade of an output that holds no answer: refused, abstained, absent or blank. Else None."""
+    if output.refused:
+        return Grade(0.0, False, "refused", "the system refused to answer")
+    if output.abstained:
+        return Grade(0.0, False, "abstained", "the system said that it does not know")
+    if output.answer is None or not output.answer.strip():
+        return Grade(0.0, False, "no_answer", "there is no answer")
+    return None
+
+
+def not_found(why: str, label: str = "no_answer") -> Grade:
+    """The failed grade of a text in which no answer can be read. Nothing is ever guessed."""
+    return Grade(0.0, False, label, why)
+
+
+def no_reference() -> NotGraded:
+    """A task without a reference cannot be graded by comparing."""
+    return NotGraded("no_reference", "the task has no reference")
+
+
+def bad_reference(why: str) -> NotGraded:
+    """A reference that cannot be used is the suite's fault, never the system's."""
+    return NotGraded("bad_reference", why)
+
+
+def _boxes(text: str) -> list[tuple[int, str]]:
+    """Every balanced `\\boxed{...}` with its place. Unbalanced ones are left out."""
+    found: list[tuple[int, str]] = []
+    if "\\" not in text:
+        return found
+    for m in deque(_BOXED.finditer(text), _MOST):
+        depth, i = 1, m.end()
+        end = min(len(text), i + 4000)
+        while i < end and depth:
+            char = text[i]
+            depth += (char == "{") - (char == "}")
+            i += 2 if char == "\\" else 1
+        if depth == 0:
+            found.append((m.start(), text[m.end() : i - 1].strip()))
+    return found
