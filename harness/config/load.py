@@ -23,7 +23,7 @@ from harness.config.tasks import TaskLoader
 from harness.config.workspace import find_suite
 from harness.errors import ConfigError, Fault, NothingToRun
 from harness.plugins.loader import did_you_mean
-from harness.records.task import digest_of
+from harness.records.task import Task, digest_of
 
 
 def load_suite(workspace: Path, name: str) -> Suite:
@@ -34,6 +34,18 @@ def load_suite(workspace: Path, name: str) -> Suite:
     workspace = workspace.resolve()
     path = find_suite(workspace, name)
     return _SuiteLoader(workspace, path).load()
+
+
+def tasks_digest(tasks: Sequence[Task]) -> str:
+    """Digest of a list of tasks with their references and graders, in order."""
+    whole = ""
+    for start in range(0, len(tasks), _CHUNK):
+        part = [[t.id, t.digest, t.reference, t.graders, t.informative] for t in tasks[start : start + _CHUNK]]
+        whole = digest_of(whole, part)
+    return whole
+
+
+_CHUNK = 1000
 
 
 @dataclass(slots=True)
@@ -105,7 +117,7 @@ class _SuiteLoader:
                 spec.epochs,
                 spec.seed,
                 limits,
-                [[t.id, t.digest, t.reference, t.graders, t.informative] for t in tasks],
+                tasks_digest(tasks),
                 {n: g.digest for n, g in self.graders.items()},
                 {n: [s.harness_digest, s.model_digest, s.limits] for n, s in systems.items()},
             ),
