@@ -37,6 +37,9 @@ class Plugin(BaseModel, ABC):
     example: ClassVar[Mapping[str, Json]] = {}
     """Parameters of a working example: shown by `plugin list` and in the docs, built by the contract suite."""
 
+    example_files: ClassVar[Mapping[str, str]] = {}
+    """Text of workspace files the example needs, by path."""
+
     def check(self, workspace: Path) -> Sequence[str]:
         """What is wrong with these parameters that needs the workspace to see (files absent, ...). One line each."""
         return ()
