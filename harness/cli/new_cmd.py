@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from harness.errors import Exit, UsageFault
@@ -62,12 +61,8 @@ def _next(kind: str, name: str, suite: str, path: str) -> str:
 
 def _schemas(workspace: Path) -> None:
     """The schemas that the first line of new YAML files names, if they are not there yet."""
-    folder = workspace / ".harness"
-    if folder.exists():
-        return
-    from harness.config.json_schema import KINDS, file_schema
+    folder = workspace / ".harness" / "schema"
+    if not folder.exists():
+        from harness.config.json_schema import write_schemas
 
-    folder.mkdir()
-    for kind in KINDS:
-        text = json.dumps(file_schema(kind, workspace), indent=2, ensure_ascii=False) + "\n"
-        (folder / f"{kind}.schema.json").write_text(text, encoding="utf-8")
+        write_schemas(folder, workspace)

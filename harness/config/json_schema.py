@@ -6,7 +6,8 @@ plugins and their parameters; a plugin that fails to import is left out and name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from inspect import cleandoc, isabstract
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 KINDS = ("suite", "task", "grader", "systems")
 _REF = "#/$defs/{model}"
 _PLUGINS = ("grader", "harness", "model", "source")
+_PLUGIN_MARK = "x-harness-plugin"
 _TEMPLATED = {"type": "string", "pattern": r"\{[{%#]"}
 
 
@@ -43,6 +45,15 @@ def file_schema(kind: str, workspace: Path) -> dict[str, Json]:
     else:
         top = _definition(definitions["grader"])
     return {"$schema": DIALECT, "title": f"harness {kind} file", **top, "$defs": definitions}
+
+
+def write_schemas(folder: Path, workspace: Path, kinds: Sequence[str] = KINDS) -> list[Path]:
+    """Write `KIND.schema.json` into a folder, and give back the paths."""
+    texts = {folder / f"{kind}.schema.json": file_schema(kind, workspace) for kind in kinds}
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, schema in texts.items():
+        path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return list(texts)
 
 
 def _task(definitions: dict[str, Json]) -> dict[str, Json]:
@@ -164,9 +175,19 @@ def _parameters(cls: type[Plugin], kind: str, name: str, definitions: dict[str, 
 def _model(model: type[BaseModel], definitions: dict[str, Json]) -> dict[str, Json]:
     """A model's own schema; what it refers to goes into `definitions`."""
     schema: dict[str, Json] = model.model_json_schema(ref_template=_REF, schema_generator=_Generator, by_alias=True)
+    schema = _referring(schema)
     definitions.update(schema.pop("$defs", {}))
     properties: Mapping[str, Json] = schema.get("properties", {})
     return {**schema, "properties": {name: _without_title(field) for name, field in properties.items()}}
+
+
+def _referring(schema: Json) -> Json:
+    """With every mark of a plugin made a reference to the alternatives of its kind."""
+    if isinstance(schema, dict):
+        if _PLUGIN_MARK in schema:
+            return {"$ref": f"#/$defs/{schema[_PLUGIN_MARK]}"}
+        return {key: _referring(value) for key, value in schema.items()}
+    return [_referring(value) for value in schema] if isinstance(schema, list) else schema
 
 
 def _without_title(field: Json) -> Json:
@@ -180,5 +201,5 @@ class _Generator(GenerateJsonSchema):
         """Pydantic's hook."""
         cls = schema["cls"]
         if issubclass(cls, Plugin) and isabstract(cls):
-            return {"anyOf": [{"$ref": f"#/$defs/{cls.kind}"}]}
+            return {_PLUGIN_MARK: cls.kind}
         return super().model_schema(schema)

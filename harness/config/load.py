@@ -16,7 +16,7 @@ from harness.config.document import Document, read_document
 from harness.config.faults import YamlSpot, checked, describe
 from harness.config.fields import FieldMaker, Fields, limits_of, merge
 from harness.config.files import Finder
-from harness.config.schema import SuiteFile, SystemsFile
+from harness.config.schema import RowsFile, SuiteFile, SystemsFile, TasksFile, TaskSpec
 from harness.config.suite import BoundGrader, Suite
 from harness.config.systems import SystemLoader
 from harness.config.tasks import TaskLoader
@@ -46,6 +46,7 @@ def tasks_digest(tasks: Sequence[Task]) -> str:
 
 
 _CHUNK = 1000
+_TASK_KEYS = {*TaskSpec.model_fields, *TasksFile.model_fields, *RowsFile.model_fields}
 
 
 @dataclass(slots=True)
@@ -180,6 +181,9 @@ class _SuiteLoader:
                 self.faults.append(spot.fault(f"{document.shown} is a suite", (), "bring its tasks in by `include`"))
             else:
                 self.notes.append(f"{document.shown} is a suite and was passed over; `include` brings its tasks in")
+            return
+        if not literal and isinstance(document.data, dict) and not (_TASK_KEYS & document.data.keys()):
+            self.notes.append(f"{document.shown} has no key of a task file and was passed over")
             return
         self._loaded.add(path)
         self._tasks.add_file(document, base)
