@@ -87,7 +87,7 @@ class Match(Grader):
             and not (name == "whole_words" and self.forbid)
         ]
         fault = pattern_fault(self.pattern) if self.pattern else ""
-        return [*idle, fault] if fault else idle
+        return [*idle, *([fault] if fault else []), *(self._numeric.check(workspace) if self._numeric else ())]
 
     def check_reference(self, reference: Json) -> str:
         """Texts or numbers, none empty; a list in mode any_of; patterns that compile in mode regex."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -54,6 +56,10 @@ class Numeric(Grader):
         GraderCase("5", None, "no number"),
     )
 
+    def check(self, workspace: Path) -> Sequence[str]:
+        """A unit that is not in the table."""
+        return (f"unknown unit '{self.unit}'",) if self.unit and not self._unit else ()
+
     def check_reference(self, reference: Json) -> str:
         """Every reference must hold exactly one number."""
         if reference is None:
@@ -61,8 +67,6 @@ class Numeric(Grader):
         each = reference if isinstance(reference, list) else [reference]
         if not each:
             return "the list of references is empty"
-        if self.unit and unit_of(self.unit) is None:
-            return f"unknown unit '{self.unit}'"
         bad = [r for r in each if self._reference(r) is None]
         return f"'{excerpt(str(bad[0]))}' is not one number with separators '{self.separators}'" if bad else ""
 

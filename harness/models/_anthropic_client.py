@@ -10,6 +10,7 @@ import anthropic
 from harness.api import Request, Response
 from harness.models import _anthropic_wire as wire
 from harness.models._faults import refusal
+from harness.models._settings import without_ambient
 from harness.models._transport import PolicyRefusal, SdkClient, Transport, http_client
 
 
@@ -37,11 +38,11 @@ class AnthropicClient:
         await self._transport.aclose()
 
 
-def connect(base_url: str, key: str, headers: Mapping[str, str], timeout_s: float) -> Transport:
-    """A transport on the official SDK. Without a key no authorization is sent. Nothing is read from profiles."""
-    sent: dict[str, str | anthropic.Omit] = {**headers}
-    if not key:
-        sent.setdefault("Authorization", anthropic.Omit())
+def connect(base_url: str, key: str, headers: Mapping[str, str | None], timeout_s: float) -> Transport:
+    """A transport on the official SDK. Without a key no authorization is sent, and a header of None never is."""
+    own = without_ambient("ANTHROPIC_CUSTOM_HEADERS", headers, key)
+    sent: dict[str, str | anthropic.Omit] = {k: anthropic.Omit() if v is None else v for k, v in own.items()}
+    bearer = bool(key) and headers.get("Authorization", "") is not None
     client = anthropic.AsyncAnthropic(
         api_key=key or "none",
         base_url=base_url,
@@ -51,4 +52,4 @@ def connect(base_url: str, key: str, headers: Mapping[str, str], timeout_s: floa
         open_telemetry=False,
         http_client=http_client(anthropic.DefaultAioHttpClient, timeout_s),
     )
-    return Transport(cast(SdkClient, client), anthropic, "/v1/messages", timeout_s, key)
+    return Transport(cast(SdkClient, client), anthropic, "/v1/messages", timeout_s=timeout_s, secret=key, bearer=bearer)

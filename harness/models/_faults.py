@@ -104,11 +104,12 @@ def is_policy(problem: Problem) -> bool:
 
 def refusal(problem: Problem) -> Response:
     """The refusal as a response. No usage is reported with it, so its price is unknown."""
-    return Response((Text(problem.message),), "refusal", Usage(calls=1, unpriced=1))
+    return Response((Text(problem.message),), "refusal", Usage(calls=1))
 
 
 def clean(message: str, secret: str) -> str:
-    """A message that is short and does not hold the key."""
+    """A message on one line, short, without the key."""
+    message = " ".join(message.split())
     if secret:
         message = message.replace(secret, "***")
     return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"

@@ -38,7 +38,9 @@ class PolicyRefusal(Exception):
 class SdkClient(Protocol):
     """What both SDKs' asynchronous clients share."""
 
-    def post(self, path: str, *, cast_to: type[Any], content: bytes, stream: bool = False) -> Any:
+    def post(
+        self, path: str, *, cast_to: type[Any], content: bytes, options: dict[str, Any], stream: bool = False
+    ) -> Any:
         """Send a body; with `cast_to=httpx2.Response` the undecoded answer comes back."""
         ...
 
@@ -61,10 +63,19 @@ def http_client(maker: Callable[..., httpx2.AsyncClient], timeout_s: float) -> h
 
 
 class Transport:
-    """Sends bodies and reads answers. `timeout_s` bounds the whole call, from connecting to the last byte."""
+    """Sends bodies and reads answers. `timeout_s` bounds the whole call, from connecting to the last byte.
 
-    def __init__(self, client: SdkClient, sdk: ModuleType, path: str, timeout_s: float, secret: str) -> None:
+    `sdk` is the SDK's module, for its error types and its `Omit`. Without a `secret`, or with headers that carry it
+    elsewhere, no bearer token is sent: the SDK wants that said with each request.
+    """
+
+    def __init__(
+        self, client: SdkClient, sdk: ModuleType, path: str, *, timeout_s: float, secret: str, bearer: bool
+    ) -> None:
         self._client = client
+        self._options: dict[str, Any] = {"timeout": httpx2.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s))}
+        if not bearer:
+            self._options["headers"] = {"Authorization": sdk.Omit()}
         self._path = path
         self._timeout_s = timeout_s
         self._secret = secret
@@ -76,7 +87,9 @@ class Transport:
         """The bytes of the answer. Raises ModelError, or PolicyRefusal."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.post(self._path, cast_to=httpx2.Response, content=body)
+                response = await self._client.post(
+                    self._path, cast_to=httpx2.Response, content=body, options=self._options
+                )
         except self._failures as e:
             raise self._mapped(e) from e
         content: bytes = response.content
@@ -87,7 +100,9 @@ class Transport:
         done = False
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.post(self._path, cast_to=httpx2.Response, content=body, stream=True)
+                response = await self._client.post(
+                    self._path, cast_to=httpx2.Response, content=body, options=self._options, stream=True
+                )
                 try:
                     async for data in _events(response):
                         done = feed(data) or done
@@ -112,6 +127,8 @@ class Transport:
         if any(isinstance(c, TimeoutError | httpx2.ReadTimeout | httpx2.PoolTimeout) for c in chain):
             return ModelError("timeout", f"no complete answer within {self._timeout_s:g} s")
         what = chain[-1]
+        if any(isinstance(c, aiohttp.ClientPayloadError) for c in chain):
+            return ModelError("bad_response", "the connection was closed in the middle of the answer")
         return ModelError("connection", clean(f"{type(what).__name__}: {what}", self._secret))
 
     def _by_status(self, response: httpx2.Response) -> Exception:

@@ -35,7 +35,7 @@ def openai_usage(reported: Mapping[str, Json] | None, side_in: str, side_out: st
     Totals include what their `_details` break out. A server that reports no usage gives an unpriced call.
     """
     if not reported:
-        return Usage(calls=1, unpriced=1)
+        return Usage(calls=1)
     total_in = _count(reported, f"{side_in}_tokens")
     inside = reported.get(f"{side_in}_tokens_details")
     read = min(_count(inside, "cached_tokens"), total_in)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from harness.api import Json, Model, ModelClient
-from harness.models._key import absent, key_from
+from harness.models._settings import absent, in_header, key_from, unsafe
 
 HOME = "https://api.anthropic.com"
 
@@ -60,11 +60,11 @@ class Anthropic(Model):
     betas: tuple[str, ...] = ()
     """Names of beta features, sent as `anthropic-beta`."""
 
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = Field(default_factory=dict)
     """More fields of the request's body, as the API spells them; they win over ours."""
 
-    headers: dict[str, str] = {}
-    """More HTTP headers. Never put a key here: it would be recorded."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """More HTTP headers. Keys are refused here, because settings are recorded: see `api_key_env`."""
 
     base_url: str | None = None
     """Another server that speaks this API, without `/v1`. ANTHROPIC_BASE_URL is not read."""
@@ -72,11 +72,16 @@ class Anthropic(Model):
     api_key_env: str | None = None
     """Environment variable that holds the key. Left out: ANTHROPIC_API_KEY; with another server, no key is sent."""
 
+    key_header: str | None = None
+    """Header that carries the key, for servers that do not take it as a bearer token, e.g. `x-api-key`, `api-key`."""
+
     timeout_s: float = Field(600.0, gt=0)
     """Seconds for one whole call, from connecting to the last byte."""
 
     @model_validator(mode="after")
-    def _budget_fits(self) -> Anthropic:
+    def _settings_fit(self) -> Anthropic:
+        for fault in unsafe(self.headers, self.extra):
+            raise ValueError(fault)
         if isinstance(self.thinking, bool) or (isinstance(self.thinking, int) and self.thinking < 1024):
             raise ValueError("a thinking budget is 1024 tokens or more")
         if isinstance(self.thinking, int) and self.thinking >= self.max_output_tokens:
@@ -111,7 +116,7 @@ class Anthropic(Model):
         from harness.models._anthropic_wire import Messages
         from harness.models._files import Files
 
-        headers = {**self.headers}
+        headers: dict[str, str | None] = {**self.headers, **in_header(self.key_header, key)}
         if self.betas:
             headers["anthropic-beta"] = ",".join(self.betas)
         messages = Messages(
