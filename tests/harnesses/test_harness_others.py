@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.api import Artifact, Harness, Json, MissingRequirement, Output, Shape, UsageFault
+from harness.api import Artifact, Grade, Harness, Json, MissingRequirement, Output, Shape, Task, UsageFault
 from harness.errors import ConfigError
+from harness.graders.choice import Choice
 from harness.harnesses.empty import Empty
 from harness.harnesses.reference import Reference
 from harness.harnesses.replay import Replay
 from harness.harnesses.router import Router
 from harness.records.task import TaskView
+from harness.testing.fake_work import FakeWork
 from harness.testing.fakes import FakeContext, Says, a_task
+from harness.toolkit.reference import shown_reference
 
 TASK = a_task("How long?", id="t1")
 
@@ -213,3 +218,22 @@ def test_a_file_that_is_absent_or_no_list_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("3")
     assert Replay(path="x.json").check(tmp_path)[0].startswith("x.json: a JSON file of stored answers")
     assert Replay(path="x.json").digest_files() == ("x.json",)
+
+
+OPTIONS = ("a taxi at 23:15", "a minibar", "a parking fine", "a breakfast", "a luggage fee")
+
+
+@pytest.mark.parametrize(
+    ("reference", "multiple"),
+    [("B", False), ("a parking fine", False), (3, False), (["a taxi at 23:15", "E"], True), ([1], True)],
+)
+@given(order=st.permutations(range(5)))
+def test_the_ceiling_passes_whatever_the_order_of_the_options(
+    reference: Json, multiple: bool, order: list[int]
+) -> None:
+    task = Task(id="t", prompt="?", choices=OPTIONS, reference=reference, shuffle_choices=True)
+    ctx = FakeContext(Path(), {}, reference=shown_reference(task, order))
+    output = run(Reference(), ctx, a_task("?", n_choices=5))
+    work = FakeWork(task, output, choice_order=tuple(order))
+    verdict = asyncio.run(Choice(multiple=multiple).grade(work))
+    assert isinstance(verdict, Grade) and verdict.passed, (output, verdict)
