@@ -269,9 +269,14 @@ def _logged(n: int, head: bytes, body: bytes) -> Json:
     headers = {}
     for line in lines:
         name, _, value = line.partition(": ")
-        headers[name.lower()] = "***" if name.lower() in _SECRET else value
+        headers[name.lower()] = _masked(value) if name.lower() in _SECRET else value
     try:
         decoded = msgspec.json.decode(body)
     except msgspec.DecodeError:
         decoded = None
     return {"n": n, "path": first.split(" ")[1], "headers": headers, "body": decoded}
+
+
+def _masked(value: str) -> str:
+    """Enough of a key to tell two apart."""
+    return f"***{value[-4:]}" if len(value) >= 16 else "***"
