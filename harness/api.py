@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, LimitReached, ModelError, SandboxError, UsageFault
+from harness.errors import HarnessError, LimitReached, MissingRequirement, ModelError, SandboxError, UsageFault
 from harness.plugins.contracts import (
     Box,
     Completed,
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Artifact", "Attempt", "Box", "Completed", "File", "Grade", "Grader", "GraderCase", "Harness",
-    "HarnessError", "Json", "LimitReached", "Limits", "Message", "Model", "ModelClient", "ModelError",
-    "NotGraded", "Output", "Plugin", "Reasoning", "Request", "Response", "Row", "Sandbox", "SandboxError",
+    "HarnessError", "Json", "LimitReached", "Limits", "Message", "MissingRequirement", "Model", "ModelClient",
+    "ModelError", "NotGraded", "Output", "Plugin", "Reasoning", "Request", "Response", "Row", "Sandbox", "SandboxError",
     "SandboxSpec", "Shape", "SolveContext", "Task", "TaskSource", "TaskView", "Text", "Tool", "ToolCall",
     "ToolResult", "Transcript", "Usage", "UsageFault", "Verdict", "Work", "assistant", "read_run", "user",
 ]  # fmt: skip

@@ -10,6 +10,7 @@
     ModelError                   a model call failed; says whether trying again can help
     SandboxError                 a box or its engine failed: infrastructure, never a grade
     LimitReached                 a limit of the trial was hit: the system's own outcome
+    MissingRequirement           something the trial needs is not there: skipped, never a wrong answer
 Everything else that is raised is our bug, and shows its traceback (exit 70).
 """
 
@@ -180,3 +181,15 @@ class LimitReached(Exception):
     def __init__(self, kind: LimitKind, message: str = "") -> None:
         super().__init__(message or f"{kind} limit reached")
         self.kind: LimitKind = kind
+
+
+class MissingRequirement(Exception):
+    """Something this trial needs is not there (a stored answer, a reference). The engine maps it to `skipped`.
+
+    `requirement` is a short machine word (`stored_answer`, `reference`, ...) and becomes `Trouble.cause` with source
+    `requirement`.
+    """
+
+    def __init__(self, requirement: str, message: str) -> None:
+        super().__init__(message)
+        self.requirement = requirement

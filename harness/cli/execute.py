@@ -15,8 +15,8 @@ from harness.engine.session import Job, run_job
 from harness.errors import Exit, StoreError
 from harness.report.build import build_report
 from harness.report.markdown import render_markdown
-from harness.report.text import render_text
 from harness.report.summary import to_json
+from harness.report.text import render_text
 from harness.store.folder import RunFolder
 from harness.store.log import run_log
 
@@ -26,7 +26,9 @@ def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--budget-usd", type=float, metavar="USD", help="stop before this much is spent in this run")
     how.add_argument("-j", "--concurrency", type=int, metavar="N", help="trials in flight")
-    how.add_argument("--max-wait", type=float, default=600.0, metavar="S", help="longest wait of one call for retries (600)")
+    how.add_argument(
+        "--max-wait", type=float, default=600.0, metavar="S", help="longest wait of one call for retries (600)"
+    )
     how.add_argument("--cache", action="store_true", help="reuse answers of equal model calls (not for measuring)")
     how.add_argument("--allow-unpriced", action="store_true", help="run models without a price under a budget")
     how.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")

@@ -1,7 +1,7 @@
 """The `harness` command: a table of lazy modules, one error path, exit codes.
 
-Each command is a module `harness.cli.<name>_cmd` with `add_arguments(parser)` and `execute(args) -> int`; it is imported
-only when it is called, so that `harness --help` costs nothing.
+Each command is a module `harness.cli.<name>_cmd` with `add_arguments(parser)` and `execute(args) -> int`; it is
+imported only when it is called, so that `harness --help` costs nothing.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from time import monotonic
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -25,7 +25,7 @@ class Progress:
         self._quiet = quiet
         self._shown_at = 0.0
         self._interrupts = 0
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
 
     def watch(self, runner: Runner) -> Callable[[], None]:
         """Start showing; the returned function stops it. Called inside the event loop."""

@@ -31,10 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--suite", required=True, metavar="NAME", help="suite name (tasks/NAME/suite.yaml) or a path")
     which = parser.add_argument_group("which trials")
-    which.add_argument("--task", action="append", default=[], metavar="GLOB", help="only tasks whose id matches (repeatable)")
-    which.add_argument("--system", action="append", default=[], metavar="NAME", help="only these systems (repeatable, globs)")
-    which.add_argument("--tag", action="append", default=[], metavar="T", help="only tasks with this tag (repeatable: all)")
-    which.add_argument("--shape", action="append", default=[], metavar="FIELD=VALUE", help="only this shape, e.g. stakes=high")
+    which.add_argument(
+        "--task", action="append", default=[], metavar="GLOB", help="only tasks whose id matches (repeatable)"
+    )
+    which.add_argument(
+        "--system", action="append", default=[], metavar="NAME", help="only these systems (repeatable, globs)"
+    )
+    which.add_argument(
+        "--tag", action="append", default=[], metavar="T", help="only tasks with this tag (repeatable: all)"
+    )
+    which.add_argument(
+        "--shape", action="append", default=[], metavar="FIELD=VALUE", help="only this shape, e.g. stakes=high"
+    )
     which.add_argument("--limit", type=_positive, metavar="N", help="the first N tasks")
     which.add_argument("--sample", type=_positive, metavar="N", help="N tasks, stratified by family and tags")
     which.add_argument("--epochs", type=_positive, metavar="K", help="trials of each task under each system")
@@ -48,7 +56,13 @@ def execute(args: argparse.Namespace) -> int:
     workspace = find_workspace(args.workspace)
     suite = _overridden(load_suite(workspace, args.suite), args)
     filters = Filters(
-        tuple(args.task), tuple(args.tag), tuple(args.system), parse_shape(args.shape), args.limit, args.sample, suite.seed
+        tuple(args.task),
+        tuple(args.tag),
+        tuple(args.system),
+        parse_shape(args.shape),
+        args.limit,
+        args.sample,
+        suite.seed,
     )
     tasks, selection = select_tasks(suite, filters)
     systems = select_systems(suite, args.system)
@@ -87,7 +101,9 @@ def _dry_run(
         }  # fmt: skip
         print(msgspec.json.format(msgspec.json.encode(said)).decode())
         return Exit.OK
-    print(f"suite {suite.name}: {len(tasks)} tasks x {len(systems)} systems x {suite.epochs} epochs = {plan.total} trials")
+    print(
+        f"suite {suite.name}: {len(tasks)} tasks x {len(systems)} systems x {suite.epochs} epochs = {plan.total} trials"
+    )
     families = len({t.family for t in tasks})
     print(f"families: {families}; tags: {', '.join(sorted({tag for t in tasks for tag in t.tags})) or 'none'}")
     width = max(len(e.system) for e in estimates)
@@ -116,4 +132,3 @@ def _positive(word: str) -> int:
     if not word.isdigit() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"'{word}' is not a whole number above 0")
     return int(word)
-

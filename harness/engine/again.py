@@ -58,7 +58,8 @@ def refuse_changes(run: Path, suite: Suite, tasks: list[Task], what: str) -> Non
     if words:
         raise NotComparable(
             f"since {manifest.run} began: {'; '.join(words)}; a {what} would mix two measurements",
-            help="start a new run" + (", or regrade this one: harness regrade" if words == [f"{_named(graders)} changed"] else ""),
+            help="start a new run"
+            + (", or regrade this one: harness regrade" if words == [f"{_named(graders)} changed"] else ""),
         )
 
 

@@ -16,7 +16,7 @@ class AttemptState:
     """Counters and events of one attempt. `usage` has every call of the system under test, failed ones too."""
 
     __slots__ = (
-        "before", "cached", "clock", "epoch", "events", "limits", "model_s", "models", "occurrences", "retries", "rng",
+        "before", "cached", "clock", "epoch", "events", "limits", "model_s", "models", "occurrences", "_rng", "retries",
         "saved", "seed", "turns", "usage",
     )  # fmt: skip
 
@@ -24,7 +24,7 @@ class AttemptState:
         self.limits = limits
         self.epoch = epoch
         self.seed = seed
-        self.rng = Random(seed)
+        self._rng: Random | None = None
         self.clock = WorkClock(limits.time_s)
         self.usage = Usage()
         self.turns = 0
@@ -36,6 +36,13 @@ class AttemptState:
         self.saved: Output | None = None
         self.before: dict[str, tuple[Message, ...]] = {}
         self.occurrences: dict[str, int] = {}
+
+    @property
+    def rng(self) -> Random:
+        """The attempt's own randomness (back-off), made when first needed."""
+        if self._rng is None:
+            self._rng = Random(self.seed)
+        return self._rng
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Add a note to the transcript."""

@@ -16,7 +16,18 @@ class WorkClock:
     still. Overlapping waits count once. Raises LimitReached("time") in place of the cancellation it causes.
     """
 
-    __slots__ = ("_depth", "_left", "_loop", "_resumed", "_timeout", "_wait_began", "began", "limit_s", "started", "waited")
+    __slots__ = (
+        "_depth",
+        "_left",
+        "_loop",
+        "_resumed",
+        "_timeout",
+        "_wait_began",
+        "began",
+        "limit_s",
+        "started",
+        "waited",
+    )
 
     def __init__(self, limit_s: float | None) -> None:
         self.limit_s = limit_s

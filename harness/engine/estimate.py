@@ -34,9 +34,7 @@ class Estimate:
     n: int = 0
 
 
-def estimate(
-    suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task], prices: PriceBook
-) -> list[Estimate]:
+def estimate(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task], prices: PriceBook) -> list[Estimate]:
     """One estimate per system."""
     past = _past_costs(suite, systems)
     return [_one(system, tasks, suite.epochs, past.get(name, []), prices) for name, system in systems.items()]

@@ -54,7 +54,7 @@ class Lane:
         else:
             self.inflight += 1
         try:
-            while (pause := self._paused_until - monotonic()) > 0:
+            while (pause := self._paused_until - monotonic()) > 0:  # noqa: ASYNC110 - the pause can grow meanwhile
                 await asyncio.sleep(pause)
         except asyncio.CancelledError:
             self._leave()

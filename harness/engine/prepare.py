@@ -57,7 +57,9 @@ def preflight(
     capped = suite.budget_usd is not None or any(s.limits.cost_usd is not None for s in systems.values())
     for model, needed_by in models_of(suite, systems, tasks):
         faults += [
-            Fault(f"{name} is not set; {needed_by} needs it for {model.lane}", help=f"export {name}=... or leave it out")
+            Fault(
+                f"{name} is not set; {needed_by} needs it for {model.lane}", help=f"export {name}=... or leave it out"
+            )
             for name in model.missing()
         ]
         if model.simulated or prices.price_of(model.provider, model.name) is not None:
@@ -78,7 +80,11 @@ def preflight(
 
 
 def make_manifest(
-    suite: Suite, tasks: Sequence[Task], systems: Mapping[str, System], selection: Selection, now: datetime | None = None
+    suite: Suite,
+    tasks: Sequence[Task],
+    systems: Mapping[str, System],
+    selection: Selection,
+    now: datetime | None = None,
 ) -> Manifest:
     """The manifest of a new run of these tasks and systems."""
     at = (now or datetime.now(UTC)).astimezone(UTC)

@@ -22,10 +22,7 @@ def present(task: Task, seed: int) -> tuple[TaskView, tuple[int, ...]]:
     if task.choices:
         order = choice_order(task, seed)
         lettered = "\n".join(f"{letter(i)}) {task.choices[at]}" for i, at in enumerate(order))
-        if isinstance(prompt, str):
-            prompt = f"{prompt.rstrip()}\n\n{lettered}"
-        else:
-            prompt = (*prompt, Text(lettered))
+        prompt = f"{prompt.rstrip()}\n\n{lettered}" if isinstance(prompt, str) else (*prompt, Text(lettered))
     view = TaskView(
         id=task.id,
         prompt=prompt,

@@ -71,7 +71,8 @@ class Runner:
 
     def __init__(self, services: Services, recorder: Recorder, plan: Plan, settled: Settled) -> None:
         self.services = services
-        self.stats = Stats(total=plan.total, done=len(settled.done), spent_usd=settled.cost_usd + settled.judge_cost_usd)
+        spent = settled.cost_usd + settled.judge_cost_usd
+        self.stats = Stats(total=plan.total, done=len(settled.done), spent_usd=spent)
         self.ending: Ending = "complete"
         self._recorder = recorder
         self._plan = plan
@@ -89,7 +90,7 @@ class Runner:
             await self._task
         except asyncio.CancelledError:
             self.ending = "interrupted"
-        except* StoreError as group:
+        except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         if self._recorder.failure is not None:
             raise self._recorder.failure
@@ -118,6 +119,7 @@ class Runner:
                 await self._one(trial)
             finally:
                 self.stats.inflight -= 1
+            await asyncio.sleep(0)  # models that answer at once would starve the writer, progress and Ctrl-C
 
     def _take(self) -> Iterable[Trial]:
         while not self._stopping:

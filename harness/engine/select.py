@@ -30,7 +30,10 @@ class Filters:
 
     def as_json(self) -> dict[str, Json]:
         """The filters that say something, for the manifest."""
-        return {k: v for k, v in asdict(self).items() if v not in ((), None) and k != "seed" or (k == "seed" and self.sample)}
+        said = {name: value for name, value in asdict(self).items() if value not in ((), None)}
+        if self.sample is None:
+            del said["seed"]
+        return said
 
 
 def select_tasks(suite: Suite, filters: Filters) -> tuple[list[Task], Selection]:
@@ -53,7 +56,8 @@ def select_systems(suite: Suite, names: Sequence[str]) -> dict[str, System]:
         chosen = {n: s for n, s in suite.systems.items() if s.default}
         if not chosen:
             raise NothingToRun(
-                f"suite '{suite.name}' has no default system", help=f"name one: --system {next(iter(suite.systems), 'NAME')}"
+                f"suite '{suite.name}' has no default system",
+                help=f"name one: --system {next(iter(suite.systems), 'NAME')}",
             )
         return chosen
     chosen = {}
@@ -62,7 +66,9 @@ def select_systems(suite: Suite, names: Sequence[str]) -> dict[str, System]:
         if not found:
             close = difflib.get_close_matches(name, suite.systems, n=1)
             hint = f"did you mean '{close[0]}'? — " if close else ""
-            raise UsageFault(f"no system '{name}' in suite '{suite.name}'", help=f"{hint}systems: {', '.join(suite.systems)}")
+            raise UsageFault(
+                f"no system '{name}' in suite '{suite.name}'", help=f"{hint}systems: {', '.join(suite.systems)}"
+            )
         chosen.update({n: suite.systems[n] for n in found})
     return chosen
 
@@ -99,7 +105,8 @@ def _nearest(suite: Suite, filters: Filters) -> str:
     if close:
         return f"did you mean {', '.join(close)}?"
     tags = sorted({tag for t in suite.tasks for tag in t.tags})
-    return f"the suite has {len(ids)} tasks; tags: {', '.join(tags) or 'none'}; see `harness list tasks --suite {suite.name}`"
+    listed = f"see `harness list tasks --suite {suite.name}`"
+    return f"the suite has {len(ids)} tasks; tags: {', '.join(tags) or 'none'}; {listed}"
 
 
 def parse_shape(words: Sequence[str]) -> tuple[tuple[str, str], ...]:

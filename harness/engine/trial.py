@@ -27,7 +27,6 @@ from harness.records.outcome import Attempt, Digests, Grade, Output, Status, Tim
 from harness.records.task import Task, TaskView
 from harness.records.transcript import Transcript
 
-
 NO_OUTPUT = Output()
 
 

@@ -37,6 +37,9 @@ class Plugin(BaseModel, ABC):
     example: ClassVar[Mapping[str, Json]] = {}
     """Parameters of a working example: shown by `plugin list` and in the docs, built by the contract suite."""
 
+    example_files: ClassVar[Mapping[str, str]] = {}
+    """Text of workspace files the example needs, by path."""
+
     def check(self, workspace: Path) -> Sequence[str]:
         """What is wrong with these parameters that needs the workspace to see (files absent, ...). One line each."""
         return ()
@@ -58,6 +61,9 @@ class TaskSource(Plugin):
     """Where the rows of a `rows:` block come from. `source.rows()` is lazy."""
 
     kind: ClassVar[str] = "source"
+
+    example_files: ClassVar[Mapping[str, str]] = {}
+    """Text files by name that the example reads; the contract suite puts them into an empty workspace."""
 
     @abstractmethod
     def rows(self, workspace: Path) -> Iterable[Row]:
@@ -149,14 +155,6 @@ class Sandbox(Plugin):
         """A box that is gone when the context ends, however it ends. Raises SandboxError."""
 
 
-class Delegate(Protocol):
-    """Another system of the suite, run on the same task inside this trial's limits, record and box."""
-
-    async def __call__(self, system: str, task: TaskView) -> Output:
-        """Solve with the named system. Raises what its harness raises."""
-        ...
-
-
 class SolveContext(Protocol):
     """What a harness has at hand during one attempt. Limits, retries, prices and the transcript work by themselves."""
 
@@ -167,7 +165,13 @@ class SolveContext(Protocol):
     epoch: int
     seed: int
     reference: Json
-    delegate: Delegate
+
+    async def delegate(self, system: str, task: TaskView) -> Output:
+        """Let another system of the suite work on the task, inside this attempt's limits, record and box.
+
+        Only systems named by `Harness.delegates`. Raises what that system's harness raises.
+        """
+        ...
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Write into the transcript."""

@@ -103,18 +103,18 @@ def table_version() -> str:
     return f"genai-prices {version('genai-prices')}"
 
 
-def table_date() -> date:
-    """The newest date that a price in the table starts at: how far the table reaches."""
+def table_date(today: date) -> date | None:
+    """The newest start of a price in the table, announced ones after `today` left out; None when all are."""
     from genai_prices.data_snapshot import get_snapshot
     from genai_prices.types import StartDateConstraint
 
-    newest = date.min
+    newest: date | None = None
     for model in (m for p in get_snapshot().providers for m in p.models):
         conditional = model.prices if isinstance(model.prices, list) else []
         constraints = [c.constraint for c in conditional] + [v.constraint for v in model.price_variants or ()]
         for constraint in constraints:
-            if isinstance(constraint, StartDateConstraint):
-                newest = max(newest, constraint.start_date)
+            if isinstance(constraint, StartDateConstraint) and constraint.start_date <= today:
+                newest = max(newest or constraint.start_date, constraint.start_date)
     return newest
 
 

@@ -31,7 +31,7 @@ _KEY_NAME = re.compile(
     r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|PAT|DSN|DATABASE_URL)$", re.I
 )
 _SHAPES: Mapping[str, str] = {
-    "sk-": r"sk-(?=[\w-]*[0-9])(?=[\w-]*[A-Z])[A-Za-z0-9_-]{20,}",
+    "sk-": r"sk-(?=[A-Za-z0-9_-]{20})(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]+",
     "ghp_": r"ghp_[A-Za-z0-9]{36,}",
     "gho_": r"gho_[A-Za-z0-9]{36,}",
     "ghs_": r"ghs_[A-Za-z0-9]{36,}",

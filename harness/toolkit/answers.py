@@ -15,18 +15,18 @@ ANSWER_WORDS: tuple[str, ...] = (
 )  # fmt: skip
 """`answer` in the languages of MMMLU and their neighbours."""
 
-_WORDS = "|".join(re.escape(w) for w in sorted(ANSWER_WORDS, key=len, reverse=True))
-_LINK = r"(?:\s*(?:is|are|was|est|es|ist|lautet|è|é|to|equals|是|为|為|は|는|은)(?![^\W\d_])(?:\s*[:：=])?|\s*[:：=])"
-_MARKER = re.compile(
-    rf"\#{{4}}(?!\#)|(?<![^\W\d_])(?:{_WORDS})s?(?:\s+(?:option|choice|letter|to\s+the\s+question))?[*_]*{_LINK}[*_]*"
-    r"|(?:答案|解答|回答|答え|정답|답변|คำตอบ)\s*(?:是|为|為|は|는|은|คือ)",
-    re.IGNORECASE,
+_ASCII_WORDS = tuple(w for w in ANSWER_WORDS if w.isascii())
+_UNSPACED = ("答案", "解答", "回答", "答え", "정답", "답변", "คำตอบ")
+_LINK = re.compile(
+    r"s?(?:\s+(?:option|choice|letter|to\s+the\s+question))?[*_]*"
+    r"(?:\s*(?:is|are|was|est|es|ist|lautet|è|é|to|equals|는|은|は|คือ)(?![^\W\d_])(?:\s*[:：=])?|\s*[:：=])[*_]*"
 )
+_LINK_UNSPACED = re.compile(r"\s*(?:是|为|為|は|는|은|คือ)")
 _TAG = re.compile(r"<answer>([^<]*)</answer>", re.IGNORECASE)
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _MOST = 100  # only the last so many are looked at: bounds the work on hostile text
+_HASHES = re.compile(r"(?<!#)#{4}(?!#)")
 _LINE_END = re.compile(r"[\r\n]")
-_WRAPPING = re.compile(r"^[\s*_`$\"'“”(\[]+|[\s*_`$\"'“”)\].。]+$")
 
 
 def declarations(text: str) -> list[str]:
@@ -34,13 +34,13 @@ def declarations(text: str) -> list[str]:
 
     A declaration with nothing after it takes the next line that is not empty.
     """
-    found: list[tuple[int, str]] = [(at, inner) for at, inner in _boxes(text)]
+    found: list[tuple[int, str]] = _boxes(text) if "\\" in text else []
     found += [(m.start(), m[1].strip()) for m in deque(_TAG.finditer(text), _MOST)] if "<" in text else []
-    for m in deque(_MARKER.finditer(text), _MOST):
-        rest = text[m.end() : m.end() + 2000].lstrip(" \t*_")
+    for start, end in _markers(text):
+        rest = text[end : end + 2000].lstrip(" \t*_")
         line = _LINE_END.split(rest.lstrip(), maxsplit=1)[0].strip() if rest else ""
         if line and not _BOXED.search(line) and not line.startswith("<answer>"):
-            found.append((m.start(), line))
+            found.append((start, line))
     return [said for _, said in sorted(found, key=lambda f: f[0])]
 
 
@@ -53,11 +53,6 @@ def last_declaration(text: str) -> str | None:
 def last_line(text: str) -> str:
     """The last line with something on it."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
-
-
-def unwrap(text: str) -> str:
-    """Without the emphasis, quotes, brackets and full stop around a short answer."""
-    return _WRAPPING.sub("", text)
 
 
 def no_answer(output: Output) -> Grade | None:
@@ -86,11 +81,26 @@ def bad_reference(why: str) -> NotGraded:
     return NotGraded("bad_reference", why)
 
 
+def _markers(text: str) -> list[tuple[int, int]]:
+    """Where an answer is announced: start and end of `Answer:`, `the answer is`, `####`, and so on."""
+    ascii_only = text.isascii()
+    lowered = text.lower() if ascii_only else "".join([low if len(low := c.lower()) == 1 else c for c in text])
+    found = [(m.start(), m.end()) for m in deque(_HASHES.finditer(text), _MOST)] if "####" in text else []
+    for word in _ASCII_WORDS if ascii_only else ANSWER_WORDS:
+        at, looked = lowered.rfind(word), 0
+        while at >= 0 and looked < _MOST:
+            link = _LINK.match(lowered, at + len(word))
+            if link and not (at and lowered[at - 1].isalpha() and word not in _UNSPACED):
+                found.append((at, link.end()))
+            elif word in _UNSPACED and (link := _LINK_UNSPACED.match(lowered, at + len(word))):
+                found.append((at, link.end()))
+            at, looked = lowered.rfind(word, 0, at), looked + 1
+    return found
+
+
 def _boxes(text: str) -> list[tuple[int, str]]:
     """Every balanced `\\boxed{...}` with its place. Unbalanced ones are left out."""
     found: list[tuple[int, str]] = []
-    if "\\" not in text:
-        return found
     for m in deque(_BOXED.finditer(text), _MOST):
         depth, i = 1, m.end()
         end = min(len(text), i + 4000)

@@ -1,0 +1,65 @@
+"""A run at a glance: its manifest, how far it got, how many trials passed. Rates with intervals are in the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.records.outcome import Status
+from harness.store.manifest import Manifest
+from harness.store.read import ATTEMPTS, DECIDED, iter_lines, read_manifest
+
+COUNT_BYTES = 48 * 1024**2
+"""Bytes of `attempts.jsonl` that one list reads, newest runs first: more would take longer than 0.2 s."""
+
+
+class _Brief(msgspec.Struct, frozen=True, gc=False):
+    task: str
+    system: str
+    epoch: int
+    status: Status
+    final: bool = True
+    passed: bool | None = None
+
+
+class RunSkimmer:
+    """Looks at runs one after the other until its allowance of bytes is used up; then they are listed uncounted."""
+
+    def __init__(self, allowance: int = COUNT_BYTES) -> None:
+        self._left = allowance
+
+    def skim(self, path: Path) -> dict[str, Any]:
+        """One line of `harness list runs`. Raises StoreError when the folder cannot be read."""
+        manifest = read_manifest(path)
+        line: dict[str, Any] = {
+            "run": path.name,
+            "suite": manifest.suite,
+            "created": manifest.created[:16].replace("T", " "),
+            "systems": [s.name + (" (simulated)" if s.simulated else "") for s in manifest.systems],
+            "trials": manifest.n_trials,
+            "decided": None,
+            "status": "not counted",
+            "passed": [],
+        }
+        attempts = path / ATTEMPTS
+        self._left -= attempts.stat().st_size if attempts.is_file() else 0
+        return line | _counted(path, manifest) if self._left >= 0 else line
+
+
+def _counted(path: Path, manifest: Manifest) -> dict[str, Any]:
+    """The last final line of a trial decides it, as everywhere."""
+    last: dict[tuple[str, str, int], tuple[Status, bool | None]] = {}
+    if (path / ATTEMPTS).is_file():
+        for line in iter_lines(path, msgspec.json.Decoder(_Brief)):
+            if line.final:
+                last[line.task, line.system, line.epoch] = (line.status, line.passed)
+    decided = sum(status in DECIDED for status, _ in last.values())
+    passed = []
+    for system in manifest.systems:
+        graded = [won for (_, name, _), (status, won) in last.items() if name == system.name and status == "graded"]
+        passed.append(f"{system.name} {sum(map(bool, graded))}/{len(graded)}")
+    whole = decided >= manifest.n_trials
+    status = "complete" if whole else f"partial {decided}/{manifest.n_trials}"
+    return {"decided": decided, "status": status, "passed": passed}

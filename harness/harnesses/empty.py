@@ -1,0 +1,24 @@
+"""The floor: a system that answers nothing. A task it passes is a task that measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from harness.plugins.contracts import Harness, SolveContext
+from harness.records.outcome import Output
+from harness.records.task import TaskView
+
+
+class Empty(Harness):
+    """Answers nothing and calls no model: the floor of every suite."""
+
+    version: ClassVar[str] = "1"
+
+    def roles(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    async def solve(self, task: TaskView, ctx: SolveContext) -> Output:
+        """No answer."""
+        return Output()

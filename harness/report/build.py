@@ -1,0 +1,104 @@
+"""A run folder in, a report out: a pure function of the files, whatever the order of their lines.
+
+read_manifest, read_columns -> system_report for each system -> slices, tasks_apart -> is it valid? -> Report
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import Exit
+from harness.records.content import Json
+from harness.report.columns import Columns, read_columns
+from harness.report.model import Report, SystemReport
+from harness.report.rates import family_codes
+from harness.report.slices import slices, tasks_apart
+from harness.report.system import deciding, pass_means, system_report
+from harness.store.manifest import Manifest
+from harness.store.read import read_manifest
+
+
+def build_report(path: Path) -> Report:
+    """Everything there is to say about a run. Transcripts are never read.
+
+    `exit_code` is 0 for a valid run, 3 when coverage is under the floor or nothing was graded, 5 when nothing ran.
+    Raises StoreError.
+    """
+    manifest = read_manifest(path)
+    rows = read_columns(path)
+    family = family_codes(rows.about)
+    parts = [_of_system(rows, s.name) for s in manifest.systems]
+    systems = tuple(system_report(s, manifest, part, family) for s, part in zip(manifest.systems, parts, strict=True))
+    decided = [part.where(deciding(part)) for part in parts]
+    invalid = _why_invalid(manifest, systems)
+    nothing = not any(s.coverage.attempted for s in systems)
+    return Report(
+        identity=_identity(manifest),
+        tasks=manifest.n_tasks,
+        epochs=manifest.epochs,
+        attempts=len(rows),
+        coverage_floor=manifest.coverage_floor,
+        warnings=_warnings(manifest, systems, rows),
+        invalid=invalid,
+        exit_code=Exit.NOTHING if nothing else Exit.INVALID if invalid else Exit.OK,
+        systems=systems,
+        slices=slices([pass_means(d) for d in decided], rows.about, family),
+        by_task=tasks_apart(systems, decided),
+    )
+
+
+def _of_system(rows: Columns, name: str) -> Columns:
+    code = rows.systems.index(name) if name in rows.systems else -1
+    return rows.where(rows.column["system"] == code)
+
+
+def _identity(m: Manifest) -> dict[str, Json]:
+    said: dict[str, Json] = {
+        "run": m.run,
+        "suite": m.suite,
+        "suite_path": m.suite_path,
+        "created": m.created,
+        "suite_digest": m.suite_digest,
+        "tasks_digest": m.tasks_digest,
+        "git": m.git,
+        "seed": m.seed,
+        "versions": dict(sorted(m.versions.items())),
+        "filters": m.selection.filters,
+        "tasks_in_suite": m.selection.tasks_in_suite or m.n_tasks,
+    }
+    return {k: v for k, v in said.items() if v not in ("", {}, None)}
+
+
+def _why_invalid(manifest: Manifest, systems: tuple[SystemReport, ...]) -> tuple[str, ...]:
+    if manifest.n_trials == 0:
+        return ("nothing was planned: no task or no system was selected",)
+    if not any(s.coverage.attempted for s in systems):
+        return ("nothing ran",)
+    reasons = []
+    for s in systems:
+        c = s.coverage
+        if c.graded == 0:
+            reasons.append(f"{s.name}: nothing was graded (0 of {c.planned} trials)")
+        elif c.share < manifest.coverage_floor:
+            reasons.append(
+                f"{s.name}: coverage {c.graded}/{c.planned} = {c.share:.1%} is under the floor of "
+                f"{manifest.coverage_floor:.1%}"
+            )
+    return tuple(reasons)
+
+
+def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Columns) -> tuple[str, ...]:
+    found = []
+    if names := [s.name for s in systems if s.simulated]:
+        found.append(f"SIMULATED: {', '.join(names)}: scripted or replayed answers, no model was measured")
+    if names := [s.name for s in systems if s.privileged]:
+        found.append(f"PRIVILEGED: {', '.join(names)}: sees the reference; a ceiling, not a result")
+    for s in systems:
+        if s.cost.unpriced and not s.simulated:
+            found.append(f"UNPRICED: {s.name}: {s.cost.unpriced} of {s.cost.calls} calls have no known price")
+        if s.cost.judge_unpriced:
+            found.append(f"UNPRICED: {s.name}: {s.cost.judge_unpriced} of {s.cost.judge_calls} judge calls")
+    planned = {s.name for s in manifest.systems}
+    if strange := [n for n in rows.systems if n not in planned]:
+        found.append(f"NOT IN THE PLAN: attempts of {', '.join(strange)}: left out")
+    return tuple(found)
