@@ -66,7 +66,12 @@ CHAT = Dialect(
     named=False,
     done=b"data: [DONE]\n\n",
 )
-ROUTES = {b"/v1/messages": ANTHROPIC, b"/v1/responses": RESPONSES, b"/v1/chat/completions": CHAT}
+ROUTES = {
+    prefix + path: dialect
+    for prefix in (b"/v1", b"")
+    for path, dialect in ((b"/messages", ANTHROPIC), (b"/responses", RESPONSES), (b"/chat/completions", CHAT))
+}
+"""Also without `/v1`, so that one address serves clients that add it and clients that do not."""
 
 
 @dataclass
