@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -34,8 +36,7 @@ class Math(Grader):
     decimals: int = Field(default=6, ge=0, le=15)
     """Decimal numbers are compared when rounded to this many places; exact forms are compared exactly."""
 
-    version = "1"
-    example = {"timeout_s": 5}
+    example: ClassVar[Mapping[str, Json]] = {"timeout_s": 5}
     cases = (
         GraderCase(r"so \boxed{\frac{2}{4}}", True, "1/2", {"timeout_s": 2}),
         GraderCase("The answer is 2x + 1.", True, "1 + 2*x"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -31,7 +31,7 @@ class Structured(Grader):
 
     json_schema: dict[str, Json] | str | None = None
     """A JSON Schema, or the workspace file (.json, .yaml) that holds it."""
-    fields: dict[str, FieldRule | Rule] = {}
+    fields: dict[str, FieldRule | Rule] = Field(default_factory=dict)
     """Rules by path: `total: {rule: numeric, tolerance: 0.01}`, `items[].name: normalised`, `notes: ignored`."""
     default: Rule = "exact"
     """The rule of fields that are not named."""
@@ -45,7 +45,9 @@ class Structured(Grader):
     """Smallest value that passes."""
 
     needs_reference = False
-    example = {"fields": {"total": {"rule": "numeric", "tolerance": 0.01}, "notes": "ignored"}}
+    example: ClassVar[Mapping[str, Json]] = {
+        "fields": {"total": {"rule": "numeric", "tolerance": 0.01}, "notes": "ignored"}
+    }
     cases = (
         GraderCase('```json\n{"a": 1, "b": "x"}\n```', True, {"a": 1.0, "b": "x"}),
         GraderCase('{"total": "12.50 EUR"}', True, {"total": 12.5}, {"fields": {"total": "numeric"}}),

@@ -201,7 +201,7 @@ def _value(digits: str, separators: Separators) -> Fraction | None:
     if len(has) == 2:
         point = max(has, key=body.rfind)
         group = "," if point == "." else "."
-        if body.count(point) > 1 or (separators == "english") != (point == ".") and separators != "auto":
+        if body.count(point) > 1 or ((separators == "english") != (point == ".") and separators != "auto"):
             return None
         whole, _, part = body.rpartition(point)
         return _decimal(whole.replace(group, ""), part) if _GROUPED[group].fullmatch(whole) else None

@@ -18,7 +18,7 @@ from harness.toolkit.normalise import Ignored, normaliser
 
 _SAME: frozenset[Ignored] = frozenset(("case", "punctuation", "whitespace", "articles"))
 _AND = r"\s*(?:,|;|/|&|\+|\band\b|\bor\b|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|\bи\b|\bили\b|、|和|及|或)\s*"
-_NOUN = r"(?:option|choice|answer|letter|alternative|variant|вариант|opción|opcion|opção|option|réponse|antwort|选项)\s*:?\s*"
+_NOUN = r"(?:option|choice|answer|letter|alternative|variant|вариант|opción|opcion|opção|réponse|antwort|选项)\s*:?\s*"
 _GOES_ON = re.compile(
     r"\s+(?:because|since|as|for|due|given|which|where|while|with|but|so|is|are|was|it|this|that|from|per|by|if|and|or|in|"
     r"weil|da|denn|car|parce|porque|perché|потому|так|since)\b|\s*[.,;:!?)\]}>|—–\n\r\"'。，、]|\s+[-—–(\[]|\s*$",
