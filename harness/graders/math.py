@@ -27,8 +27,8 @@ class Math(Grader):
     matrices, percentages; in LaTeX or as typed (`sqrt(2)/2`, `x**2 + 1`, `(-inf, 3]`).
 
     The answer is the last declaration (a box, `Answer: ...`, `#### ...`), else the only formula, else the whole answer
-    or its last line when that is a formula and no prose. Works in killable processes. When the answer cannot be worked out in `timeout_s` it
-    is a failed grade labelled `timeout`; when the reference alone cannot, the trial is not graded.
+    or its last line when that is a formula and no prose. Works in killable processes. When the answer cannot be worked
+    out in `timeout_s` it is a failed grade labelled `timeout`; when the reference alone cannot, nothing is graded.
     """
 
     timeout_s: float = Field(default=10.0, gt=0, le=300)
