@@ -33,10 +33,9 @@ _ASSIGNED = re.compile(r"^\s*[a-zA-Z](?:_[a-zA-Z0-9]|_\{[^{}]*\})?\s*=\s*(?![^=<
 @lru_cache(maxsize=8192)
 def to_latex(text: str) -> str:
     """The text as LaTeX without dollar signs: ASCII and Unicode notation spelled out, decoration removed."""
-    text = _FENCE.sub("", text.strip())
     for _ in range(3):
-        text = _WRAP.sub("", text)
-    text = _TRAILING.sub("", _FENCE.sub("", text))
+        text = _WRAP.sub("", _TRAILING.sub("", _FENCE.sub("", text)))
+    text = text.strip()
     text = _SUPERSCRIPT.sub(lambda m: "^{" + unicodedata.normalize("NFKC", m[0]).replace("−", "-") + "}", text)
     for char, latex in _UNICODE.items():
         if char in text:

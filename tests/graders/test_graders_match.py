@@ -168,7 +168,9 @@ def test_an_unusable_reference_is_refused_at_load_and_not_graded(
 
 def test_bad_parameters_are_told_at_load() -> None:
     assert "is no regular expression" in Match(pattern="(").check(Path())[0]
-    assert Match(tolerance=0.5).check(Path()) == ["'tolerance' has a meaning in mode numeric only, and this is mode exact"]
+    assert Match(tolerance=0.5).check(Path()) == [
+        "'tolerance' has a meaning in mode numeric only, and this is mode exact"
+    ]
     assert Numeric(unit="parsnips").check(Path()) == ("unknown unit 'parsnips'",)
     assert Match(mode="numeric", unit="parsnips").check(Path()) == ["unknown unit 'parsnips'"]
     for bad in ({"mode": "fuzzy"}, {"ignore": ["vowels"]}, {"tolerance": -1}, {"tolerence": 1}):

@@ -58,7 +58,8 @@ def test_one_number(text: str, expected: int | str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["COVID-19", "3rd", "2024-01-05", "1/2/2024", "12:30", "12:30:15", "H2O", "v1.2.3", "five", "", "NaN", "inf"]
+    "text",
+    ["COVID-19", "3rd", "2024-01-05", "1/2/2024", "12:30", "12:30:15", "H2O", "v1.2.3", "five", "", "NaN", "inf"],
 )
 def test_what_is_no_number(text: str) -> None:
     assert values(text) == []
