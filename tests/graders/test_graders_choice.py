@@ -1,4 +1,5 @@
 """choice: every known way to misread an answer, and the order of the options."""
+# ruff: noqa: E501 - tables of answers read better on long lines
 
 from __future__ import annotations
 

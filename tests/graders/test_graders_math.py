@@ -1,4 +1,5 @@
 """math: equality of mathematics, in processes that can be killed."""
+# ruff: noqa: E501 - tables of answers read better on long lines
 
 from __future__ import annotations
 

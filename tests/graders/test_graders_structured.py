@@ -1,4 +1,5 @@
 """structured, table and similarity."""
+# ruff: noqa: E501 - tables of answers read better on long lines
 
 from __future__ import annotations
 
