@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from harness.api import Grade, Grader, GraderCase, Verdict, Work
+from harness.toolkit.answers import no_answer
 
 BLAME = ("you should have", "your fault", "as already stated", "obviously", "you failed to")
 """Phrases that put the blame on the customer; the service team's list."""
@@ -39,9 +40,9 @@ class Tone(Grader):
 
     async def grade(self, work: Work) -> Verdict:
         """Check every rule that is set."""
+        if missing := no_answer(work.output):
+            return missing  # refused, abstained or empty: a failed grade, in the same words as everywhere
         text = (work.output.answer or "").strip()
-        if not text:
-            return Grade(0.0, False, "no_answer", "there is no reply")
         parts = self._rules(text)
         broken = [rule for rule, holds in parts.items() if not holds]
         value = 1 - len(broken) / len(parts)
