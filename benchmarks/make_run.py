@@ -17,7 +17,6 @@ from harness.records.transcript import ModelCall, Transcript
 from harness.store.folder import RunFolder
 from harness.store.manifest import Manifest, SystemInfo
 
-
 FAMILY_SIZE = 5
 
 

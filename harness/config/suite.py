@@ -47,6 +47,7 @@ class Suite:
     `budget_usd` None is no budget; `coverage_floor` is the share of trials that must be graded for a valid run;
     `infra_retries` is how often a trial is tried again after an infrastructure failure; `concurrency` is the number
     of trials in flight; `cache` turns the model-call cache on; `prices` is the overlay file, if there is one.
+    `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping.
     """
 
     name: str
@@ -67,3 +68,4 @@ class Suite:
     description: str = ""
     digest: str = ""
     notes: Sequence[str] = field(default=())
+    gate: Json = None

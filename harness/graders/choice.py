@@ -58,7 +58,11 @@ class Choice(Grader):
         each = reference if isinstance(reference, list) else [reference]
         if not each:
             return "the list of right options is empty"
-        bad = [r for r in each if isinstance(r, bool) or not isinstance(r, (str, int)) or (isinstance(r, str) and not r.strip())]
+        bad = [
+            r
+            for r in each
+            if isinstance(r, bool) or not isinstance(r, (str, int)) or (isinstance(r, str) and not r.strip())
+        ]
         return f"'{excerpt(str(bad[0]))}' is not a letter, a text or an index" if bad else ""
 
     async def grade(self, work: Work) -> Verdict:
@@ -81,19 +85,25 @@ class Choice(Grader):
         named = read_options(work.output.answer or "", shown, last_wins=self.conflict == "last")
         if named.fault:
             return not_found(named.fault, named.label)
-        return self._verdict(named, frozenset(order[i] for i in named.options) if order else named.options, right, task.choices)
+        return self._verdict(
+            named, frozenset(order[i] for i in named.options) if order else named.options, right, task.choices
+        )
 
     def _verdict(self, named: Named, chosen: frozenset[int], right: frozenset[int], choices: Sequence[str]) -> Grade:
         passed = chosen == right
         value = len(chosen & right) / len(chosen | right) if self.partial else float(passed)
-        said = ", ".join(LATIN[i] for i in sorted(chosen)) + (f" ({excerpt(choices[min(chosen)], 60)})" if choices else "")
+        said = ", ".join(LATIN[i] for i in sorted(chosen)) + (
+            f" ({excerpt(choices[min(chosen)], 60)})" if choices else ""
+        )
         wanted = ", ".join(LATIN[i] for i in sorted(right))
         why = f"chose {said} in the task's order" + ("" if passed else f"; right is {wanted}")
         return Grade(value, passed, "right" if passed else "wrong", why, excerpt(named.shown))
 
 
 @lru_cache(maxsize=8192)
-def _right(reference: tuple[Json, ...], choices: tuple[str, ...], alphabet: Alphabet, count: int) -> frozenset[int] | str:
+def _right(
+    reference: tuple[Json, ...], choices: tuple[str, ...], alphabet: Alphabet, count: int
+) -> frozenset[int] | str:
     """Indices of the right options in the task's own order, or what is wrong with the reference."""
     found = set()
     for one in reference:

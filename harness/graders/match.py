@@ -82,7 +82,9 @@ class Match(Grader):
         idle = [
             f"'{name}' has a meaning in mode {mode} only, and this is mode {self.mode}"
             for name, mode in only.items()
-            if getattr(self, name) != defaults[name] and self.mode != mode and not (name == "whole_words" and self.forbid)
+            if getattr(self, name) != defaults[name]
+            and self.mode != mode
+            and not (name == "whole_words" and self.forbid)
         ]
         fault = pattern_fault(self.pattern) if self.pattern else ""
         return [*idle, *([fault] if fault else []), *(self._numeric.check(workspace) if self._numeric else ())]
@@ -203,4 +205,6 @@ def _has_edges(char: str) -> bool:
     """Whether words of this character's script are set apart by spaces (not so in Chinese, Japanese, Thai, Khmer...)."""
     code = ord(char)
     unspaced = code >= 0x2E80 and not 0xAC00 <= code <= 0xD7AF
-    return char.isalnum() and not (unspaced or 0x0E00 <= code <= 0x0EFF or 0x1000 <= code <= 0x109F or 0x1780 <= code <= 0x17FF)
+    return char.isalnum() and not (
+        unspaced or 0x0E00 <= code <= 0x0EFF or 0x1000 <= code <= 0x109F or 0x1780 <= code <= 0x17FF
+    )

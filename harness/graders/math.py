@@ -14,7 +14,9 @@ from harness.toolkit.mathtext import plain_form, plain_number, to_latex, without
 from harness.toolkit.normalise import excerpt
 
 MAX_ANSWER = 2000
-_MATH_SPAN = re.compile(r"\$\$(.{1,2000}?)\$\$|(?<!\\)\$([^$\n]{1,2000}?)(?<!\\)\$|\\\((.{1,2000}?)\\\)|\\\[(.{1,2000}?)\\\]", re.S)
+_MATH_SPAN = re.compile(
+    r"\$\$(.{1,2000}?)\$\$|(?<!\\)\$([^$\n]{1,2000}?)(?<!\\)\$|\\\((.{1,2000}?)\\\)|\\\[(.{1,2000}?)\\\]", re.S
+)
 _PROSE = re.compile(r"[^\W\d_]{4,}")
 
 
@@ -35,7 +37,7 @@ class Math(Grader):
     version = "1"
     example = {"timeout_s": 5}
     cases = (
-        GraderCase(r"so \boxed{\frac{2}{4}}", True, "1/2"),
+        GraderCase(r"so \boxed{\frac{2}{4}}", True, "1/2", {"timeout_s": 2}),
         GraderCase("The answer is 2x + 1.", True, "1 + 2*x"),
         GraderCase(r"$\{2, 1\}$", True, r"\{1, 2\}"),
         GraderCase("[1, 2)", False, "(1, 2)"),
@@ -135,7 +137,9 @@ def _cut(said: str) -> str | Grade:
 
 
 def _no_commands(text: str) -> str:
-    return re.sub(r"\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\[a-zA-Z]+|sqrt|cbrt|theta|alpha|beta|lambda|infinity", " ", text)
+    return re.sub(
+        r"\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\[a-zA-Z]+|sqrt|cbrt|theta|alpha|beta|lambda|infinity", " ", text
+    )
 
 
 def _quick(gold: str, answer: str) -> bool | None:

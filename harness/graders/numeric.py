@@ -17,7 +17,8 @@ from harness.toolkit.numbers import Number, Separators, base_value, comparable, 
 from harness.toolkit.units import Unit, unit_of
 
 _APPROXIMATELY = re.compile(
-    r"^(?:[\s*_`$(\[≈~=:]|\\text\{|\\?approx|about|approximately|roughly|around|exactly|about|ca\.?|circa)*$", re.IGNORECASE
+    r"^(?:[\s*_`$(\[≈~=:]|\\text\{|\\?approx|about|approximately|roughly|around|exactly|about|ca\.?|circa)*$",
+    re.IGNORECASE,
 )
 _NEXT_NUMBER = re.compile(r"^\W*(?:or|to|and|-|–|bis|oder|ou|o|или|或)\W*$", re.IGNORECASE)
 
@@ -104,7 +105,9 @@ class Numeric(Grader):
         if self.pick in ("first", "last") and numbers:
             return numbers[0 if self.pick == "first" else -1]
         if reading.unclear:
-            return not_found(f"'{excerpt(reading.unclear[0])}' can be read in more than one way or not at all", "ambiguous")
+            return not_found(
+                f"'{excerpt(reading.unclear[0])}' can be read in more than one way or not at all", "ambiguous"
+            )
         if not numbers:
             return not_found("there is no number")
         if declared is not None and _leads(declared, numbers):
@@ -146,5 +149,3 @@ def _leads(declared: str, numbers: tuple[Number, ...]) -> bool:
         return False
     second = numbers[1] if len(numbers) > 1 else None
     return second is None or not _NEXT_NUMBER.match(declared[first.end : second.start] or "-")
-
-

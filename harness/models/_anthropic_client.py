@@ -10,6 +10,7 @@ import anthropic
 from harness.api import Request, Response
 from harness.models import _anthropic_wire as wire
 from harness.models._faults import refusal
+from harness.models._settings import without_ambient
 from harness.models._transport import PolicyRefusal, SdkClient, Transport, http_client
 
 
@@ -39,7 +40,8 @@ class AnthropicClient:
 
 def connect(base_url: str, key: str, headers: Mapping[str, str | None], timeout_s: float) -> Transport:
     """A transport on the official SDK. Without a key no authorization is sent, and a header of None never is."""
-    sent: dict[str, str | anthropic.Omit] = {k: anthropic.Omit() if v is None else v for k, v in headers.items()}
+    own = without_ambient("ANTHROPIC_CUSTOM_HEADERS", headers, key)
+    sent: dict[str, str | anthropic.Omit] = {k: anthropic.Omit() if v is None else v for k, v in own.items()}
     bearer = bool(key) and headers.get("Authorization", "") is not None
     client = anthropic.AsyncAnthropic(
         api_key=key or "none",

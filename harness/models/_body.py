@@ -58,6 +58,23 @@ def schema_name(schema: dict[str, Json]) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in title)[:64] or "answer"
 
 
+def is_strict(schema: Json) -> bool:
+    """Whether OpenAI's strict mode takes a schema: every object is closed and requires all its properties.
+
+    Source: developers.openai.com/api/docs/guides/structured-outputs, supported schemas. A schema with optional fields
+    is sent without strict mode instead of failing every call.
+    """
+    if isinstance(schema, list):
+        return all(is_strict(s) for s in schema)
+    if not isinstance(schema, dict):
+        return True
+    if schema.get("type") == "object" or "properties" in schema:
+        names = set(schema.get("properties", {}))
+        if schema.get("additionalProperties") is not False or names != set(schema.get("required", ())):
+            return False
+    return all(is_strict(s) for k, s in schema.items() if k not in ("enum", "const", "default", "examples"))
+
+
 def cut_at_stop(response: Response, stop: tuple[str, ...]) -> Response:
     """The answer up to the first stop sequence, for an API that has none (Responses)."""
     parts: list[Part] = []

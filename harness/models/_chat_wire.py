@@ -10,7 +10,16 @@ from __future__ import annotations
 import msgspec
 
 from harness.api import File, Json, Message, ModelError, Reasoning, Request, Response, Text, ToolCall, ToolResult
-from harness.models._body import Block, arguments_of, arguments_text, encode, merged, not_an_answer, schema_name
+from harness.models._body import (
+    Block,
+    arguments_of,
+    arguments_text,
+    encode,
+    is_strict,
+    merged,
+    not_an_answer,
+    schema_name,
+)
 from harness.models._faults import error_of, problem_of
 from harness.models._files import IMAGES, Files, is_text
 from harness.models._usage import charged, openai_usage
@@ -92,7 +101,11 @@ class Chat:
         if request.stop:
             body["stop"] = request.stop
         if request.json_schema is not None:
-            form = {"name": schema_name(request.json_schema), "schema": request.json_schema, "strict": True}
+            form = {
+                "name": schema_name(request.json_schema),
+                "schema": request.json_schema,
+                "strict": is_strict(request.json_schema),
+            }
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         if stream:
             body["stream"] = True

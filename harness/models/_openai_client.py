@@ -11,6 +11,7 @@ from harness.api import Request, Response
 from harness.models._chat_wire import Chat
 from harness.models._faults import refusal
 from harness.models._responses_wire import Responses
+from harness.models._settings import without_ambient
 from harness.models._transport import PolicyRefusal, SdkClient, Transport, http_client
 
 
@@ -41,7 +42,8 @@ class OpenAIClient:
 
 def connect(base_url: str, key: str, path: str, headers: Mapping[str, str | None], timeout_s: float) -> Transport:
     """A transport on the official SDK. A header of None is never sent, whatever the SDK finds in the environment."""
-    sent: dict[str, str | openai.Omit] = {k: openai.Omit() if v is None else v for k, v in headers.items()}
+    own = without_ambient("OPENAI_CUSTOM_HEADERS", headers, key)
+    sent: dict[str, str | openai.Omit] = {k: openai.Omit() if v is None else v for k, v in own.items()}
     bearer = bool(key) and headers.get("Authorization", "") is not None
     client = openai.AsyncOpenAI(
         api_key=key or "none",

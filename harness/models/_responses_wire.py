@@ -17,6 +17,7 @@ from harness.models._body import (
     arguments_text,
     cut_at_stop,
     encode,
+    is_strict,
     merged,
     not_an_answer,
     schema_name,
@@ -95,7 +96,7 @@ class Responses:
                 "type": "json_schema",
                 "name": schema_name(request.json_schema),
                 "schema": request.json_schema,
-                "strict": True,
+                "strict": is_strict(request.json_schema),
             }
             body["text"] = {**body.get("text", {}), "format": form}
         if stream:

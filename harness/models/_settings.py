@@ -34,6 +34,17 @@ def in_header(key_header: str | None, key: str) -> dict[str, str | None]:
     return {key_header: key, "Authorization": None} if key_header and key else {}
 
 
+def without_ambient(variable: str, headers: Mapping[str, str | None], key: str) -> dict[str, str | None]:
+    """Our headers, and a stop to those that the SDK takes from an environment variable (one `Name: value` a line).
+
+    They would be in no record, and could carry a key to another server.
+    """
+    lines = os.environ.get(variable, "").split("\n")
+    names = [name.strip() for name, colon, _ in (line.partition(":") for line in lines) if colon]
+    bearer = f"Bearer {key}" if key else None
+    return {**{n: bearer if n.lower() == "authorization" else None for n in names}, **headers}
+
+
 def unsafe(headers: Mapping[str, str], extra: Mapping[str, Json]) -> Iterator[str]:
     """What is wrong with headers and extra fields: keys in plain text, and fields that the plugin itself writes."""
     for name in headers:

@@ -93,8 +93,8 @@ class ReplayClient:
             raise ModelError("script_exhausted", f"this '{request.label}' request is not in the recorded run; {why}")
         nth = self._used.get(digest, 0)
         if nth >= len(found) and not self._repeat:
-            times = f"recorded {len(found)} time(s) and asked once more"
-            raise ModelError("script_exhausted", f"this '{request.label}' request was {times}; first in {found[0].where}")
+            times = f"was recorded {len(found)} time(s), first in {found[0].where}, and is asked once more"
+            raise ModelError("script_exhausted", f"this '{request.label}' request {times}")
         self._used[digest] = nth + 1
         response = found[nth % len(found)].response
         usage = msgspec.structs.replace(response.usage, cost_usd=0.0, unpriced=0, estimated=0)

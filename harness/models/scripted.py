@@ -156,7 +156,8 @@ class Scripted(Model):
     answer: Line | None = None
     """The same answer to everything."""
     answers: tuple[Line, ...] | dict[str, tuple[Line, ...]] | None = None
-    """Answers in order for each conversation: a list for every label, or a list by label (`solve`, `verify`, ...)."""
+    """Answers in order for each conversation: a list for every label, or a list by label (`solve`, `verify`, ...).
+    A label that stands here with its number (`solve.2`) has a list of its own."""
     rules: tuple[Rule, ...] = ()
     """The first rule that matches the last user text answers."""
     path: str = ""
@@ -272,19 +273,21 @@ class ScriptedClient:
         model = self.model
         if model.answer is not None:
             return model.answer
-        lines = self._lines(request, label, text)
+        if isinstance(model.answers, dict) and request.label in model.answers:
+            label, step = request.label, turns_of(request)
+        lines = self._lines(label, text)
         if lines is not None and step < len(lines):
             return lines[step]
         if self.echo:
             return Answer(text=text)
         raise ModelError("script_exhausted", _exhausted(model, label, step, lines))
 
-    def _lines(self, request: Request, label: str, text: str) -> tuple[Answer, ...] | None:
+    def _lines(self, label: str, text: str) -> tuple[Answer, ...] | None:
         answers = self.model.answers
         if isinstance(answers, tuple):
             return answers
         if answers is not None:
-            return answers.get(request.label) or answers.get(label)
+            return answers.get(label)
         return _script_file.find(self.rows, label, text) if self.rows else None
 
     def _fails(self, error: PlantedError, request: Request) -> bool:
@@ -307,7 +310,7 @@ def respond(answer: Answer, request: Request, model: Scripted) -> Response:
     parts: list[Part] = [Reasoning(answer.reasoning)] if answer.reasoning else []
     if answer.text:
         parts.append(Text(answer.text))
-    turn = sum(m.role == "assistant" for m in request.messages)
+    turn = turns_of(request)
     for i, call in enumerate(answer.tools):
         parts.append(ToolCall(call.id or f"call_{turn}_{i}", call.name, call.arguments))
     stop: StopReason = answer.stop or ("tool_use" if answer.tools else "end")
@@ -353,7 +356,12 @@ def step_of(request: Request) -> tuple[str, int]:
     label, dot, number = request.label.rpartition(".")
     if dot and number.isascii() and number.isdigit():
         return label, int(number) - 1
-    return request.label, sum(m.role == "assistant" for m in request.messages)
+    return request.label, turns_of(request)
+
+
+def turns_of(request: Request) -> int:
+    """How many turns the model has had in this conversation."""
+    return sum(m.role == "assistant" for m in request.messages)
 
 
 def _filled(template: str, match: re.Match[str]) -> str:

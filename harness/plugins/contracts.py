@@ -62,6 +62,9 @@ class TaskSource(Plugin):
 
     kind: ClassVar[str] = "source"
 
+    example_files: ClassVar[Mapping[str, str]] = {}
+    """Text files by name that the example reads; the contract suite puts them into an empty workspace."""
+
     @abstractmethod
     def rows(self, workspace: Path) -> Iterable[Row]:
         """Every row in a fixed order. Raises UsageFault with a place when the data cannot be read."""

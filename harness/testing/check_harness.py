@@ -1,13 +1,14 @@
 """The contract of a harness, as checks that anyone can run on their own: `harness plugin check harnesses/mine.py`.
 
 A harness is tried on small tasks (text, choices, parts with a picture, files) in a scratch workspace, with models that
-echo, fail or never end. Nothing leaves the machine. A task the harness says it has no means for (MissingRequirement)
+echo, agree, say nothing or fail. Nothing leaves the machine. A task the harness says it has no means for (MissingRequirement)
 counts as handled, as long as one task comes to an output.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import msgspec
 from harness.errors import LimitReached, MissingRequirement, ModelError, UsageFault
 from harness.plugins.contracts import Harness, Model, ModelClient
 from harness.plugins.loader import load
-from harness.records.content import Text
+from harness.records.content import File, Json, Text
 from harness.records.outcome import Output
 from harness.records.task import SandboxSpec, Shape, TaskView
 from harness.testing.checks import Finding, check_class, failed
@@ -73,14 +74,14 @@ class _Trial:
         self.tasks = tasks
         self.echo = cast(Model, load("model", "scripted", workspace).model_validate({"name": "echo"})).open(workspace)
 
-    def context(self, client: ModelClient | None = None, secret: str = "") -> FakeContext:
+    def context(self, client: ModelClient | None = None, secret: Json = None) -> FakeContext:
         """A context with the roles the harness names and no other."""
         return FakeContext(
             self.workspace,
             client or Says(_agreeable),
             roles=tuple(self.harness.roles()),
             box=FakeBox() if self.harness.needs_box else None,
-            secret=secret or (SECRET if self.harness.privileged else None),
+            reference=SECRET if self.harness.privileged else secret,
         )
 
     async def solve(self, task: TaskView, ctx: FakeContext) -> Output | None:
@@ -154,13 +155,17 @@ class _Trial:
         return ""
 
     async def is_blind(self) -> str:
-        """Unless privileged, it does not even look."""
+        """Unless privileged, the reference is in no request, note or output, even when a context would show it."""
         if self.harness.privileged:
             return ""
         for task in self.tasks:
             ctx = self.context(secret=SECRET)
             output = await self.solve(task, ctx)
-            if ctx.reference_reads and not _only_copied(ctx, output):
+            told = msgspec.json.encode([[c.request for c in ctx.calls], ctx.notes, ctx.saved, output])
+            left = output.artifacts if output else ()
+            if SECRET.encode() in told or any(SECRET.encode() in a.data for a in left):
+                return f"{task.id}: the reference turns up in what it asks, notes or delivers"
+            if ctx.reference_reads:
                 return f"{task.id}: it reads ctx.reference and is not privileged"
         return ""
 
@@ -193,14 +198,8 @@ def _echoing(request: object) -> str:
     return f"ANSWER: {text.partition('case number ')[2][:1]}"
 
 
-def _marked(task: TaskView, mark: str) -> str | tuple[object, ...]:
+def _marked(task: TaskView, mark: str) -> str | tuple[Text | File, ...]:
     return f"{task.prompt} {mark}" if isinstance(task.prompt, str) else (*task.prompt, Text(mark))
-
-
-def _only_copied(ctx: FakeContext, output: Output | None) -> bool:
-    """Whether the reference, though read, went nowhere: a wrapped context may be copied field by field."""
-    said = msgspec.json.encode([[c.request for c in ctx.calls], ctx.notes, output and msgspec.structs.asdict(output)])
-    return SECRET.encode() not in said and ctx.reference_reads == 0
 
 
 def _ill_formed(output: Output) -> str:
@@ -239,19 +238,21 @@ def _scratch(cls: type[Harness], workspace: Path) -> Iterator[Path]:
         for name, text in cls.example_files.items():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_text(text, encoding="utf-8")
-        if workspace.is_dir() and not cls.example_files:
-            for entry in sorted(workspace.iterdir()):
-                if entry.name in ("tasks", "graders", "harnesses", "models", "prompts"):
-                    (place / entry.name).symlink_to(entry.resolve())
+        for folder_name in ("tasks", "graders", "harnesses", "models", "prompts"):
+            real = workspace / folder_name
+            if real.is_dir() and not (place / folder_name).exists():
+                (place / folder_name).symlink_to(real.resolve())
         yield place
 
 
 def _listing(folder: Path) -> dict[str, tuple[int, int]]:
-    return {
-        str(p.relative_to(folder)): (p.stat().st_size, p.stat().st_mtime_ns)
-        for p in sorted(folder.rglob("*"))
-        if p.is_file()
-    }
+    """Size and time of change of every file, behind links too."""
+    found: dict[str, tuple[int, int]] = {}
+    for parent, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            if (path := Path(parent, name)).is_file():
+                found[str(path.relative_to(folder))] = (path.stat().st_size, path.stat().st_mtime_ns)
+    return found
 
 
 def _said(name: str, check: Callable[[], str]) -> Finding:

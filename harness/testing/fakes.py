@@ -1,6 +1,6 @@
 """Small real parts for authors and tests: an in-memory SolveContext, a box of bytes, tasks to try a harness on.
 
-ctx = FakeContext(workspace, client=Says("ANSWER: 14"))
+ctx = FakeContext(workspace, Says("ANSWER: 14"))
 output = await MyHarness().solve(a_task("What is 7 + 7?"), ctx)
 assert output.answer == "14" and "7 + 7" in ctx.calls[0].last_text
 """
@@ -12,7 +12,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -83,53 +83,56 @@ class Call:
         return "\n\n".join(p.text for p in self.request.messages[-1].parts if isinstance(p, Text))
 
 
-@dataclass
 class FakeContext:
-    """A SolveContext in memory. Every call, note and saved output is kept; any role is answered by `client`.
+    """A SolveContext in memory. Every call, note, saved output and delegation is kept, in order.
 
-    `reference_reads` counts how often the harness looked at the reference.
+    `clients` is one client for every role, or a client by role; only `roles` are there. `systems` answers for other
+    systems of the suite; without it each says its name. `reference_reads` counts looks at the reference.
     """
 
-    workspace: Path
-    client: ModelClient = field(default_factory=lambda: Says(""))
-    by_role: Mapping[str, ModelClient] = field(default_factory=dict)
-    roles: Sequence[str] = ("main",)
-    systems: Mapping[str, Callable[[TaskView], Awaitable[Output]]] | None = None
-    box: Box | None = None
-    limits: Limits = field(default_factory=Limits)
-    epoch: int = 1
-    seed: int = 0
-    secret: Json = None
-    calls: list[Call] = field(default_factory=list)
-    notes: list[tuple[str, str, Json]] = field(default_factory=list)
-    saved: list[Output] = field(default_factory=list)
-    delegated: list[tuple[str, TaskView]] = field(default_factory=list)
-    reference_reads: int = 0
-
-    def __post_init__(self) -> None:
-        """One recording client for each role, and no other role."""
-        self.models: Mapping[str, ModelClient] = {
-            role: _Recording(role, self.by_role.get(role, self.client), self.calls) for role in self.roles
-        }
+    def __init__(
+        self,
+        workspace: Path,
+        clients: ModelClient | Mapping[str, ModelClient],
+        *,
+        roles: Sequence[str] = ("main",),
+        systems: Mapping[str, Callable[[TaskView], Awaitable[Output]]] | None = None,
+        box: Box | None = None,
+        reference: Json = None,
+    ) -> None:
+        self.workspace = workspace
+        self.box = box
+        self.epoch = 1
+        self.seed = 0
+        self.limits = Limits()
+        self.calls: list[Call] = []
+        self.notes: list[tuple[str, str, Json]] = []
+        self.saved: list[Output] = []
+        self.delegated: list[tuple[str, TaskView]] = []
+        self.reference_reads = 0
+        self._reference = reference
+        self._systems = systems
+        by_role = clients if isinstance(clients, Mapping) else dict.fromkeys(roles, clients)
+        self.models: Mapping[str, ModelClient] = {r: _Recording(r, c, self.calls) for r, c in by_role.items()}
 
     @property
     def reference(self) -> Json:
-        """The reference (`secret`); looking is counted."""
+        """The reference; looking is counted."""
         self.reference_reads += 1
-        return self.secret
+        return self._reference
 
     @reference.setter
     def reference(self, value: Json) -> None:
-        self.secret = value
+        self._reference = value
 
     async def delegate(self, system: str, task: TaskView) -> Output:
         """Another system: one of `systems`, or without any an answer that names the system."""
         self.delegated.append((system, task))
-        if self.systems is None:
+        if self._systems is None:
             return Output(answer=f"answered by {system}")
-        if system not in self.systems:
+        if system not in self._systems:
             raise UsageFault(f"no system '{system}' to delegate to")
-        return await self.systems[system](task)
+        return await self._systems[system](task)
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Kept in `notes`."""

@@ -2,7 +2,8 @@
 
 A step is neutral: each dialect spells it in its provider's own words. Rules, for tests that need no script:
 `echo` (the last user text), `fixed:TEXT`, `after:MARK` (what follows the last MARK in the last user text) and
-`fail:STATUS`. Any other model name answers `ok`; with a JSON schema or a forced tool, the smallest value that fits.
+`fail:STATUS`. Any other model name answers `ok`. A JSON schema or a forced tool gets the smallest value that fits,
+unless the answer is fixed.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     `reasoning` with its `signature`, `redacted`, `refusal`, `tool_calls`, `stop`, `usage`, `model` and what was
     charged (`service_tier`, `speed`, `inference_geo`). `body` replaces the whole JSON answer.
     Failure: `status` with `error_type`, `error_code`, `error_message`, `headers`; `delay_ms` before anything is sent;
-    `hang` sends nothing ever; `close` ends the connection without an answer; `malformed` sends broken JSON;
-    `empty` sends no body; `truncate` stops in the middle, by closing the connection (`cut`) or as if it were complete
-    (`clean`); `stream_error` is an error event of that type in the middle of a stream.
+    `hang` sends nothing ever; `close` ends the connection without an answer; `malformed` sends broken JSON; `empty`
+    sends no body; `truncate` stops in the middle, by closing the connection (`cut`) or as if it were complete
+    (`clean`), or leaves out the final event of a stream (`last`); `stream_error` is an error event of that type in
+    the middle of a stream.
     `repeat` uses the step so many times.
     """
 
@@ -70,7 +72,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     close: Literal["", "fin", "reset"] = ""
     malformed: bool = False
     empty: bool = False
-    truncate: Literal["", "cut", "clean"] = ""
+    truncate: Literal["", "cut", "clean", "last"] = ""
     stream_error: str = ""
     repeat: int = 1
 
@@ -119,20 +121,20 @@ def by_rule(ask: Ask) -> Step:
     rule, _, rest = ask.model.partition(":")
     if rule == "fixed":
         return Step(text=rest)
-    if rule == "echo":
-        return Step(text=ask.last_text())
-    if rule == "after":
-        return Step(text=ask.last_text().rpartition(rest)[2].strip())
     if rule == "fail":
         return Step(status=int(rest or 500))
     tool = ask.forced_tool()
     if tool is not None:
         spec = tool.get("function") or tool
-        smallest_arguments = smallest(spec.get("input_schema") or spec.get("parameters") or {})
-        return Step(text="", tool_calls=(Call(spec.get("name", ""), smallest_arguments),))
+        least = smallest(spec.get("input_schema") or spec.get("parameters") or {})
+        return Step(text="", tool_calls=(Call(spec.get("name", ""), least),))
     schema = ask.schema()
     if schema is not None:
         return Step(text=msgspec.json.encode(smallest(schema)).decode())
+    if rule == "echo":
+        return Step(text=ask.last_text())
+    if rule == "after":
+        return Step(text=ask.last_text().rpartition(rest)[2].strip())
     return OK
 
 

@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
             self._stream(dialect, step, ask, n)
         else:
             self._whole(dialect, step, ask, n)
-        if self._state.log_fd >= 0:
+        if self._state.log_fd >= 0 and not step.close and step.truncate != "cut":
             entry = {"n": n, "model": ask.model, "status": step.status, "text": ask.last_text()[:400]}
             os.write(self._state.log_fd, _encode(entry) + b"\n")
 
@@ -195,7 +195,9 @@ class Connection(asyncio.Protocol):
     def _stream(self, dialect: Dialect, step: Step, ask: Ask, n: int) -> None:
         found = dialect.events(step, ask, n)
         done = dialect.done
-        if step.truncate or step.stream_error:
+        if step.truncate == "last":
+            found, done = (found, b"") if done else (found[:-1], b"")
+        elif step.truncate or step.stream_error:
             found, done = found[: max(2, len(found) // 2)], b""
         if step.stream_error:
             found.append(dialect.stream_error(step, ask, n))

@@ -27,7 +27,6 @@ _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _MOST = 100  # only the last so many are looked at: bounds the work on hostile text
 _HASHES = re.compile(r"(?<!#)#{4}(?!#)")
 _LINE_END = re.compile(r"[\r\n]")
-_WRAPPING = re.compile(r"^[\s*_`$\"'“”(\[]+|[\s*_`$\"'“”)\].。]+$")
 
 
 def declarations(text: str) -> list[str]:
@@ -54,11 +53,6 @@ def last_declaration(text: str) -> str | None:
 def last_line(text: str) -> str:
     """The last line with something on it."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
-
-
-def unwrap(text: str) -> str:
-    """Without the emphasis, quotes, brackets and full stop around a short answer."""
-    return _WRAPPING.sub("", text)
 
 
 def no_answer(output: Output) -> Grade | None:

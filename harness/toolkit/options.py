@@ -206,7 +206,7 @@ def _patterns(alphabet: Alphabet, digits: bool) -> dict[str, re.Pattern[str]]:
     one = f"[{letter_class(alphabet, digits)}]"
     upper = f"[{''.join(meanings(alphabet))}]"
     solid = f"(?<![^\\W_]){one}(?![^\\W_])"
-    item = rf"[(\[{{<]*(?:{_NOUN})?[(\[{{<]*{solid}[)\]}}>]*"
+    item = rf"[(\[{{<]*+(?:{_NOUN})?[(\[{{<]*{solid}[)\]}}>]*"
     several = rf"(?P<all>{item}(?:{_AND}{item})*)"
     edge = r"[\s\"'“”.:。،;!]*"
     prose = upper if alphabet != "latin" else "[B-HJ-Z]"
@@ -217,5 +217,7 @@ def _patterns(alphabet: Alphabet, digits: bool) -> dict[str, re.Pattern[str]]:
         "leading": re.compile(rf"(?:the\s+)?(?:{_NOUN})?{several}", re.IGNORECASE),
         "word": re.compile(r"(?<![^\W_'’+#-])[AI](?![^\W_]|['’+#]|-\w)"),
         "chosen": re.compile(_CHOSEN.replace("{noun}", _NOUN), re.IGNORECASE),
-        "lone": re.compile(rf"\(({one})\)|\b(?:option|choice)\s+({upper})(?![^\W_])|(?<![^\W_'’+#-])({prose})(?![^\W_]|['’+#]|-\w)"),
+        "lone": re.compile(
+            rf"\(({one})\)|\b(?:option|choice)\s+({upper})(?![^\W_])|(?<![^\W_'’+#-])({prose})(?![^\W_]|['’+#]|-\w)"
+        ),
     }

@@ -9,13 +9,14 @@ import msgspec
 
 from harness.records.content import Json
 from harness.records.task import Task
+from harness.toolkit.answer import plain
 
 
 def shown_reference(task: Task, choice_order: Sequence[int]) -> Json:
     """The reference, with options given as the letters under which this epoch shows them.
 
     `choice_order[i]` is the index, in the task, of the option lettered i. An option is named in a reference by its
-    letter in the task's own order, by its text, or by its index from 0, tried in this order. A list is several
+    letter in the task's own order, by its text (but for case and punctuation), or by its index from 0. A list is several
     options. What names no option, and every reference of a task without choices, stays as it is.
     """
     if not task.choices:
@@ -58,6 +59,6 @@ def _index(option: Json, choices: tuple[str, ...]) -> int | None:
         said = option.strip()
         if len(said) == 1 and said.upper() in ascii_uppercase[: len(choices)]:
             found = ascii_uppercase.index(said.upper())
-        elif option in choices:
-            found = choices.index(option)
+        else:
+            found = next((i for i, choice in enumerate(choices) if plain(choice) == plain(said)), None)
     return found if found is not None and 0 <= found < len(choices) else None

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.plugins.contracts import Delegate, ModelClient, SolveContext
+from harness.plugins.contracts import ModelClient, SolveContext
 from harness.records.content import File, Json, Request, Response
 from harness.records.outcome import Output
+from harness.records.task import TaskView
 
 
 class Scoped:
     """A SolveContext with its own `models`; all else is the outer one's. The reference does not pass."""
 
-    __slots__ = ("_outer", "box", "delegate", "epoch", "limits", "models", "reference", "seed", "workspace")
+    __slots__ = ("_outer", "box", "epoch", "limits", "models", "reference", "seed", "workspace")
 
     def __init__(self, outer: SolveContext, models: Mapping[str, ModelClient]) -> None:
         self._outer = outer
@@ -25,7 +26,10 @@ class Scoped:
         self.epoch = outer.epoch
         self.seed = outer.seed
         self.reference: Json = None
-        self.delegate: Delegate = outer.delegate
+
+    async def delegate(self, system: str, task: TaskView) -> Output:
+        """As the outer context does it."""
+        return await self._outer.delegate(system, task)
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Into the same transcript."""

@@ -1,0 +1,79 @@
+"""Files that a YAML names: looked up beside it, then from the workspace; never outside the workspace."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import os
+from pathlib import Path
+
+from harness.config.faults import Spot
+from harness.errors import Fault
+from harness.plugins.loader import did_you_mean
+from harness.records.content import File
+
+_TYPES = {
+    ".md": "text/markdown",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".jsonl": "application/jsonl",
+    ".webp": "image/webp",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+class Finder:
+    """Finds files of one workspace and hashes each of them once."""
+
+    def __init__(self, workspace: Path, faults: list[Fault]) -> None:
+        self._workspace = workspace
+        self._faults = faults
+        self._hashes: dict[str, str] = {}
+
+    def find(self, name: str, beside: Path, spot: Spot, *, folder: bool = False) -> str | None:
+        """The path from the workspace, or None after the fault was told. `folder` allows a folder too."""
+        tried = []
+        for base in dict.fromkeys((beside, self._workspace)):
+            relative = os.path.relpath(os.path.normpath(base / name), self._workspace)
+            if Path(name).is_absolute() or relative.startswith(".."):
+                self._faults.append(spot.fault(f"'{name}' is outside the workspace", (), "copy it into the workspace"))
+                return None
+            path = self._workspace / relative
+            if path.is_file() or (folder and path.is_dir()):
+                return Path(relative).as_posix()
+            if path.is_dir():
+                self._faults.append(spot.fault(f"'{name}' is a folder", (), "name the files in it"))
+                return None
+            tried.append(Path(relative).as_posix())
+        near = sorted(p.name for p in beside.iterdir() if p.is_file()) if beside.is_dir() else []
+        close = did_you_mean(name, near)
+        looked = f"looked for {' and '.join(tried)}"
+        self._faults.append(spot.fault(f"no such file: {name}", (), f"{close} — {looked}" if close else looked))
+        return None
+
+    def record(self, name: str, beside: Path, spot: Spot, shown: str = "") -> File | None:
+        """A file's record: type by its ending, SHA-256 of its bytes."""
+        path = self.find(name, beside, spot)
+        if path is None:
+            return None
+        if path not in self._hashes:
+            with (self._workspace / path).open("rb") as f:
+                self._hashes[path] = hashlib.file_digest(f, "sha256").hexdigest()
+        return File(shown or Path(path).name, path, media_type(path), self._hashes[path])
+
+    def text(self, name: str, beside: Path, spot: Spot) -> str | None:
+        """A UTF-8 file's text."""
+        path = self.find(name, beside, spot)
+        if path is None:
+            return None
+        try:
+            return (self._workspace / path).read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as e:
+            self._faults.append(spot.fault(f"{path} is not UTF-8 (byte {e.start})", (), "save it as UTF-8"))
+            return None
+
+
+def media_type(path: str) -> str:
+    """The media type by a file's ending."""
+    ending = Path(path).suffix.lower()
+    return _TYPES.get(ending) or mimetypes.guess_type(path)[0] or "application/octet-stream"

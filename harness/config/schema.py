@@ -1,0 +1,296 @@
+"""What suite and task files may say: pydantic models, whose docstrings are the manual and the JSON Schema.
+
+Names of plugins stay as written here (`str` or a mapping with `use`); `bind.py` makes plugins of them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic.json_schema import WithJsonSchema
+
+from harness.config import units
+from harness.records.content import Json
+from harness.records.task import Horizon, Level
+
+ID_RULE = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+def _id(value: str) -> str:
+    if not re.fullmatch(ID_RULE, value) or len(value) > 128 or value.endswith("."):
+        raise ValueError(
+            "an id is 1 to 128 of the characters a-z A-Z 0-9 . _ -, begins with a letter or a digit and does not end "
+            "with a dot: it becomes a folder name and a part of an address"
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": f"^{ID_RULE}$"})]
+_WORD = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}
+Time = Annotated[float, BeforeValidator(units.seconds), WithJsonSchema({**_WORD, "examples": ["20m"]})]
+Count = Annotated[int, BeforeValidator(units.count), WithJsonSchema({**_WORD, "examples": ["500k"]})]
+Memory = Annotated[int, BeforeValidator(units.memory), WithJsonSchema({**_WORD, "examples": ["2g"]})]
+Use = Annotated[Any, Field()]
+"""A plugin: its name, or a mapping with `use` and its parameters."""
+
+
+class Spec(BaseModel):
+    """Closed to unknown keys; nothing is converted in silence."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class LimitsSpec(Spec):
+    """Limits of one trial. A limit that is reached ends the work; what is there by then is graded."""
+
+    time: Time | None = None
+    """Working time: `90s`, `20m`, `1h30m`; waiting for rate limits is not counted."""
+    turns: Annotated[int, Field(ge=1)] | None = None
+    """Model calls."""
+    tokens: Count | None = None
+    """Tokens of all kinds: `500k`, `2m` (millions)."""
+    cost_usd: Annotated[float, Field(gt=0)] | None = None
+    """Cost of the model calls in US dollars."""
+
+
+class ShapeSpec(Spec):
+    """What a task is like, for slices, advice and routing."""
+
+    horizon: Horizon | None = None
+    """How long the work is: short, medium or long."""
+    stakes: Level | None = None
+    """What a mistake costs: low or high."""
+    surface: str | None = None
+    """What the work is on: document, code, browser, ..."""
+    tools: Annotated[int, Field(ge=0)] | None = None
+    """How many tools the work needs."""
+    context: Count | None = None
+    """How much must be read, in tokens: `40k`."""
+
+
+class SandboxFields(Spec):
+    """The box a task asks for."""
+
+    image: str = "sandbox"
+    """The image; `sandbox` is the one built from this repository's Dockerfile."""
+    setup: list[str] = []
+    """Commands run in the box before the work begins."""
+    network: Literal["none", "internal", "open"] = "none"
+    """`none` unless the task needs more."""
+    memory: Memory = 2 * 1024**3
+    """Memory: `512m`, `2g`."""
+    cpus: Annotated[float, Field(gt=0, le=1024)] = 1.0
+    """Processor cores, parts allowed."""
+    pids: Annotated[int, Field(ge=1)] = 256
+    """How many processes may run at once."""
+    env: dict[str, str] = {}
+    """Environment variables."""
+    options: dict[str, Json] = {}
+    """What the sandbox plugin knows beyond these."""
+
+
+class PartSpec(Spec):
+    """One part of a prompt: exactly one of text, image and file."""
+
+    text: str | None = None
+    """Text."""
+    image: str | None = None
+    """An image file, looked up beside this file, then from the workspace."""
+    file: str | None = None
+    """Any other file, looked up in the same way."""
+
+    @model_validator(mode="after")
+    def _one(self) -> PartSpec:
+        if len(self.model_fields_set) != 1 or getattr(self, next(iter(self.model_fields_set))) is None:
+            raise ValueError("a part is exactly one of text, image and file")
+        return self
+
+
+class FileSpec(Spec):
+    """A file under another name."""
+
+    path: str
+    """The file, looked up beside this file, then from the workspace."""
+    name: Annotated[str, Field(min_length=1)]
+    """The name the system sees; folders allowed (`docs/policy.pdf`)."""
+
+
+def _list_or_text(value: object) -> str:
+    return "list" if isinstance(value, list) else "text"
+
+
+def _mapping_or_text(value: object) -> str:
+    return "mapping" if isinstance(value, dict) else "text"
+
+
+PromptPart = Annotated[
+    Annotated[str, Tag("text")] | Annotated[PartSpec, Tag("mapping")], Discriminator(_mapping_or_text)
+]
+Prompt = Annotated[
+    Annotated[str, Tag("text"), Field(min_length=1)] | Annotated[list[PromptPart], Tag("list"), Field(min_length=1)],
+    Discriminator(_list_or_text),
+]
+FileEntry = Annotated[
+    Annotated[str, Tag("text")] | Annotated[FileSpec, Tag("mapping")], Discriminator(_mapping_or_text)
+]
+
+
+class Defaults(Spec):
+    """What holds for every task below that does not say otherwise.
+
+    A task's own `limits`, `shape`, `sandbox` and `meta` are merged key by key over these; its `tags` are added; every
+    other key replaces.
+    """
+
+    family: Name | None = None
+    """Tasks that share a document, a repository or a template: the unit of clustering. The id, if absent."""
+    graders: list[Use] | None = None
+    """How the work is graded; all of them must pass, but those marked `informative: true`."""
+    limits: LimitsSpec | None = None
+    """Limits of one trial."""
+    shape: ShapeSpec | None = None
+    """What the task is like."""
+    tags: list[Annotated[str, Field(min_length=1)]] | None = None
+    """Free words to select and slice by."""
+    sandbox: SandboxFields | None = None
+    """The box the task asks for."""
+    shuffle_choices: bool | None = None
+    """Show the choices in another order in every epoch."""
+    canary: Annotated[str, Field(min_length=1)] | None = None
+    """A string that shows this task in training data."""
+    meta: dict[str, Json] | None = None
+    """Anything else worth keeping with the task."""
+
+
+class TaskSpec(Defaults):
+    """One task: something that is asked, and how the work is graded."""
+
+    id: Name
+    """Unique in the suite."""
+    prompt: Prompt | None = None
+    """What is asked: text, or a list of parts (text, image, file)."""
+    prompt_file: str | None = None
+    """A text file that holds the prompt."""
+    files: list[FileEntry] | None = None
+    """Files given with the task: placed in the box, or attached."""
+    choices: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)] | None = None
+    """The options of a multiple-choice task; lettered when shown."""
+    reference: Json = None
+    """The right answer, any JSON value; hidden from systems."""
+    reference_file: str | None = None
+    """A file that holds the reference: JSON if its name ends in .json, text otherwise."""
+
+
+class TaskFields(TaskSpec):
+    """A template's fields for the tasks made from rows; `id` and `prompt` are asked for when a row is made a task."""
+
+    id: Name | None = None  # type: ignore[assignment]
+    """Unique in the suite, so made from the row: `"{{ id }}"`, or `"q-{{ row_number }}"`."""
+
+
+class TasksFile(Spec):
+    """Many tasks in one file."""
+
+    defaults: Defaults = Defaults()
+    """What holds for every task of this file that does not say otherwise."""
+    tasks: list[Any]
+    """The tasks."""
+
+
+class RowsFile(Spec):
+    """Tasks made from the rows of a data set by a template."""
+
+    defaults: Defaults = Defaults()
+    """What holds for every task of this file that does not say otherwise."""
+    rows: dict[str, Any]
+    """Where the rows come from: `path` or `hub`, or `use:` and the parameters of a source plugin."""
+    template: dict[str, Any]
+    """A task in which texts are Jinja2 templates over the columns of a row."""
+
+
+class SystemSpec(Spec):
+    """A system: a harness with its models and settings."""
+
+    name: Name
+    """What reports call it."""
+    harness: Use
+    """The harness: its name, or a mapping with `use` and its parameters."""
+    model: Use = None
+    """The model for every role: `provider/name`, or a mapping with `use`, `name` and parameters."""
+    models: dict[str, Any] = {}
+    """Models for single roles; `model` serves the others."""
+    settings: dict[str, Any] = {}
+    """Parameters given to every model of this system (effort, temperature, ...)."""
+    limits: LimitsSpec = LimitsSpec()
+    """Limits of one trial under this system; they go before the task's and the suite's."""
+    default: bool = True
+    """Whether it runs when the command line names no system."""
+
+
+class SystemsFile(Spec):
+    """Systems shared by suites."""
+
+    systems: Annotated[list[Any], Field(min_length=1)]
+    """The systems."""
+
+
+class BudgetSpec(Spec):
+    """What a whole run may cost."""
+
+    cost_usd: Annotated[float, Field(gt=0)]
+    """US dollars, judges included."""
+
+
+class CoverageSpec(Spec):
+    """How much must be graded for a run to be believed."""
+
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.98
+    """The share of planned trials that must be graded."""
+
+
+class RetriesSpec(Spec):
+    """What is tried again. A system's own failure never is."""
+
+    infra: Annotated[int, Field(ge=0, le=10)] = 1
+    """How often a trial is tried again after an infrastructure failure."""
+
+
+class SuiteFile(Spec):
+    """A suite: tasks x systems x epochs."""
+
+    suite: Name
+    """The suite's name."""
+    description: str = ""
+    """What the suite is for."""
+    tasks: list[Any] = []
+    """Task files by glob, from the workspace (`tasks/mine/*.yaml`), or tasks written here."""
+    include: list[str] = []
+    """Other suites' tasks and other task files, by glob from the workspace."""
+    defaults: Defaults = Defaults()
+    """What holds for every task of this suite that does not say otherwise."""
+    systems: list[Any] = []
+    """The systems under test."""
+    systems_file: str | None = None
+    """A file with `systems:`, looked up beside this file, then from the workspace."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """How often every task is run under every system."""
+    limits: LimitsSpec = LimitsSpec()
+    """Limits of one trial; a task's or a system's own go before them."""
+    budget: BudgetSpec | None = None
+    """What a whole run may cost."""
+    coverage: CoverageSpec = CoverageSpec()
+    """How much must be graded for a run to be believed."""
+    retries: RetriesSpec = RetriesSpec()
+    """What is tried again."""
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 16
+    """Trials in flight."""
+    seed: int = 0
+    """Seed of everything that is shuffled or sampled."""
+    cache: bool = False
+    """Whether model calls that were made before are answered from the cache."""
+    prices: str | None = None
+    """A price overlay; `prices.yaml` in the workspace if it is there."""
+    gate: str | dict[str, Any] | None = None
+    """When a run is good enough: a file, or written here."""

@@ -1,0 +1,254 @@
+"""Task files to tasks: one task, many tasks, rows with a template. Every task is told with its place."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.config.document import Document
+from harness.config.faults import RowSpot, Spot, YamlSpot, checked, describe, unknown_key
+from harness.config.fields import FieldMaker, Fields, merge
+from harness.config.schema import RowsFile, TaskFields, TasksFile, TaskSpec
+from harness.errors import Fault, HarnessError, Place
+from harness.plugins.contracts import Grader, TaskSource
+from harness.records.content import Json
+from harness.records.task import Task, task_digest
+
+ROW_FAULTS = 5
+"""So many rows with a fault in the same field are told one by one; the rest is counted."""
+
+_TEXT_FIELDS = ("id", "family", "prompt", "canary")
+"""Fields in which a template may give a whole number: it becomes its digits."""
+
+
+@dataclass(slots=True)
+class TaskLoader:
+    """Gathers the tasks of a suite in order. `tasks` holds the sound ones, `faults` what was said wrong."""
+
+    workspace: Path
+    maker: FieldMaker
+    faults: list[Fault]
+    tasks: list[Task] = field(default_factory=list)
+    seen: int = 0
+    _places: dict[str, str] = field(default_factory=dict)
+
+    def add_file(self, document: Document, base: Fields) -> None:
+        """All tasks of a task file, over the defaults of its suite."""
+        data, spot = document.data, YamlSpot(document)
+        if not isinstance(data, dict):
+            if not document.faults:
+                self.faults.append(document.fault(f"a task file is a mapping, found {describe(data)}"))
+            return
+        folder = self.workspace / Path(document.shown).parent
+        if "rows" in data or "template" in data:
+            self._rows_file(data, spot, folder, base)
+        elif "tasks" in data:
+            self._tasks_file(data, spot, folder, base)
+        else:
+            self.add_task(data, spot, folder, base)
+
+    def add_task(self, data: Json, spot: YamlSpot, folder: Path, base: Fields) -> None:
+        """One task as written in YAML."""
+        self.seen += 1
+        before = len(self.faults)
+        spec = checked(TaskSpec, data, spot, self.faults, {"id": "x"})
+        if spec is None:
+            return
+        if not isinstance(spec.reference, str):
+            self.faults.extend(spot.document.unclear((*spot.base, "reference")))
+        if spec.shuffle_choices and spec.choices is None:
+            self.faults.append(spot.fault("there are no `choices` to shuffle", ("shuffle_choices",), key=True))
+        own = self.maker.make(spec, spot, folder)
+        sound = len(self.faults) == before and not spot.document.faults
+        if isinstance(data, dict) and isinstance(data.get("id"), str):
+            sound = self._unique(data["id"], spot, str(spot.place())) and sound
+        if sound:
+            self._finish(merge(base, own), spot, str(spot.place()))
+
+    def _tasks_file(self, data: Json, spot: YamlSpot, folder: Path, base: Fields) -> None:
+        spec = checked(TasksFile, data, spot, self.faults, {"tasks": []})
+        if spec is None:
+            return
+        if not spec.tasks and data.get("tasks") == []:
+            self.faults.append(spot.fault("`tasks` is empty", ("tasks",)))
+        base = merge(base, self.maker.make(spec.defaults, spot.at("defaults"), folder))
+        for i, task in enumerate(spec.tasks):
+            self.add_task(task, spot.at("tasks", i), folder, base)
+
+    def _rows_file(self, data: Json, spot: YamlSpot, folder: Path, base: Fields) -> None:
+        from harness.config.template import Template, TemplateFault
+
+        before = len(self.faults)
+        spec = checked(RowsFile, data, spot, self.faults, {"rows": {}, "template": {}})
+        if spec is None or len(self.faults) > before:
+            return
+        here = spot.at("template")
+        self.faults.extend(spot.document.unclear((*here.base, "reference")))
+        try:
+            template = Template(spec.template)
+        except TemplateFault as e:
+            self.faults.append(here.fault(str(e), e.loc, e.help))
+            return
+        constant = checked(TaskFields, {"id": "x", **template.constant}, here, self.faults, {})
+        for key in template.dynamic:
+            if key not in TaskSpec.model_fields:
+                what, help = unknown_key(key, list(TaskSpec.model_fields))
+                self.faults.append(here.fault(what, (key,), help, key=True))
+        if "id" not in spec.template:
+            help = 'make it from the row: id: "{{ id }}" or id: "q-{{ row_number }}"'
+            self.faults.append(here.fault("`id` is missing", (), help))
+        source = self._source(spec.rows, spot.at("rows"), folder)
+        if constant is None or len(self.faults) > before or source is None or spot.document.faults:
+            return
+        base = merge(base, self.maker.make(spec.defaults, spot.at("defaults"), folder))
+        fixed = self.maker.make(constant, here, folder)
+        if "id" not in template.constant:
+            fixed.pop("id", None)
+        if len(self.faults) == before:
+            _Rows(self, template, here, folder, merge(base, fixed)).add(source, spot.at("rows"))
+
+    def _source(self, raw: Mapping[str, Json], spot: Spot, folder: Path) -> TaskSource | None:
+        said = dict(raw)
+        if "use" not in said:
+            said["use"] = "rows"
+            if isinstance(said.get("path"), str):
+                said["path"] = self.maker.finder.find(said["path"], folder, spot.at("path"), folder=True)
+                if said["path"] is None:
+                    return None
+        bound = self.maker.binder.bind("source", said, spot)
+        return bound.plugin if bound is not None and isinstance(bound.plugin, TaskSource) else None
+
+    def _unique(self, id: str, spot: Spot, place: str) -> bool:
+        """Tells an id that is there already, also in another case: folders of some systems do not tell them apart."""
+        first = self._places.setdefault(id.casefold(), place)
+        if first is place:
+            return True
+        self.faults.append(spot.fault(f"the id '{id}' is taken by the task at {first}", ("id",), "ids are unique"))
+        return False
+
+    def _finish(self, fields: Fields, spot: Spot, place: str) -> None:
+        before = len(self.faults)
+        if not fields.get("prompt"):
+            self.faults.append(spot.fault("`prompt` is missing", (), "say what is asked: prompt, or prompt_file"))
+        if not fields.get("graders"):
+            help = "name at least one that decides: graders: [match]"
+            what = "no grader decides this task" if fields.get("informative") else "`graders` is missing"
+            self.faults.append(spot.fault(what, (), help))
+        self._reference(fields, spot)
+        if len(self.faults) > before:
+            return
+        fields.setdefault("family", fields["id"])
+        fields.pop("box", None)
+        task = Task(**fields, place=place)
+        msgspec.structs.force_setattr(task, "digest", task_digest(task))
+        self.tasks.append(task)
+
+    def _reference(self, fields: Fields, spot: Spot) -> None:
+        reference = fields.get("reference")
+        for name in (*fields.get("graders", ()), *fields.get("informative", ())):
+            grader = self.maker.graders[name].grader
+            if reference is None:
+                if grader.needs_reference:
+                    self.faults.append(spot.fault(f"the grader '{name}' needs a `reference`"))
+                continue
+            wrong = _check_reference(grader, reference)
+            if wrong:
+                self.faults.append(
+                    spot.fault(f"the grader '{name}' cannot use this `reference`: {wrong}", ("reference",))
+                )
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Tasks from the rows of one source."""
+
+    loader: TaskLoader
+    template: Any
+    spot: Spot
+    folder: Path
+    base: Fields
+    told: Counter[str] = field(default_factory=Counter)
+
+    def add(self, source: TaskSource, source_spot: Spot) -> None:
+        number = 0
+        try:
+            for number, row in enumerate(source.rows(self.loader.workspace), start=1):
+                self._row({"row": row.values, "row_number": number, **row.values}, row.place)
+        except HarnessError as e:
+            at = e.fault.place
+            self.loader.faults.append(
+                Fault(e.fault.what, at, e.fault.help, e.fault.source_line)
+                if at
+                else source_spot.fault(e.fault.what, (), e.fault.help)
+            )
+        except Exception as e:  # noqa: BLE001 - a source plugin's own failure: told at its place
+            self.loader.faults.append(source_spot.fault(f"the source failed: {type(e).__name__}: {e}"))
+        if number == 0 and not self.told:
+            self.loader.faults.append(source_spot.fault("the source has no row"))
+        for where, n in self.told.items():
+            if n > ROW_FAULTS:
+                in_field = f" in `{where}`" if where else ""
+                what = f"{n - ROW_FAULTS} more rows have a fault{in_field}"
+                self.loader.faults.append(self.spot.fault(what, (where,) if where else ()))
+
+    def _row(self, values: Mapping[str, Json], place: str) -> None:
+        from harness.config.template import TemplateFault
+
+        loader = self.loader
+        loader.seen += 1
+        before = len(loader.faults)
+        spot = RowSpot(parse_place(place), self.spot)
+        where = ""
+        try:
+            dynamic = self.template.render(values)
+        except TemplateFault as e:
+            loader.faults.append(spot.fault(str(e), e.loc, e.help))
+            where = str(e.loc[0])
+        else:
+            for key in _TEXT_FIELDS:
+                if type(dynamic.get(key)) is int:
+                    dynamic[key] = str(dynamic[key])
+            spec = checked(TaskFields, dynamic, spot, loader.faults, {})
+            if len(loader.faults) == before and spec is not None:
+                fields = merge(self.base, loader.maker.make(spec, spot, self.folder))
+                if "id" not in fields:
+                    loader.faults.append(spot.fault("the row gives no `id`", ("id",)))
+                elif len(loader.faults) == before and loader._unique(fields["id"], spot, place):
+                    loader._finish(fields, spot, place)
+        if len(loader.faults) > before:
+            self._count(before, where)
+
+    def _count(self, before: int, where: str) -> None:
+        faults = self.loader.faults
+        where = where or _field_of(faults[before].what)
+        self.told[where] += 1
+        if self.told[where] > ROW_FAULTS:
+            del faults[before:]
+
+
+def _field_of(what: str) -> str:
+    """The field a fault speaks of, as it is written in the message."""
+    named = re.search(r"`(\w+)`", what)
+    return named[1] if named else ""
+
+
+def _check_reference(grader: Grader, reference: Json) -> str:
+    try:
+        return grader.check_reference(reference)
+    except Exception as e:  # noqa: BLE001 - a grader's own check: told at the task
+        return f"{type(grader).__name__}.check_reference failed: {type(e).__name__}: {e}"
+
+
+def parse_place(text: str) -> Place:
+    """`file:line` or `file:line:column` as a Place."""
+    head, _, last = text.rpartition(":")
+    if not head or not last.isdigit():
+        return Place(text)
+    path, _, line = head.rpartition(":")
+    return Place(path, int(line), int(last)) if path and line.isdigit() else Place(head, int(last), 1)

@@ -1,0 +1,264 @@
+"""A report as titled tables of words: what `text` and `markdown` both draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.report.model import Rate, Report, Slice, SystemReport, Tasks
+from harness.report.words import (
+    counts,
+    duration,
+    judge_cost,
+    money,
+    of,
+    percent,
+    percents,
+    seconds,
+    short_rate,
+    success_cost,
+    total_cost,
+)
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table and what must be said under it. The first column names the row."""
+
+    title: str
+    header: Row
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def sections(report: Report, *, slices: bool) -> tuple[Section, ...]:
+    """Validity first, then results, money, time, and where the systems differ."""
+    systems = report.systems
+    found = [
+        _coverage(systems),
+        _results(report),
+        *_values(report),
+        _costs(systems),
+        _tokens(systems),
+        _work(systems),
+        *_verification(systems),
+        *_failed(systems),
+        *_apart(report.by_task),
+    ]
+    if slices and report.slices:
+        found.append(_slices(report.slices, systems))
+    return tuple(found)
+
+
+def headline(report: Report) -> tuple[str, ...]:
+    """Identity, in two lines."""
+    i = report.identity
+    plan = f"{report.tasks:,} tasks x {len(report.systems)} systems x {report.epochs} epochs"
+    whole = i["tasks_in_suite"]
+    chosen = f" (chosen from {whole:,} tasks)" if whole != report.tasks else ""
+    return (
+        f"run {i['run']}",
+        f"suite {i['suite']} ({i['suite_digest']}), {i['created']}, seed {i['seed']}",
+        f"{plan}{chosen}, {report.attempts:,} attempts",
+    )
+
+
+def loud(report: Report) -> tuple[str, ...]:
+    """What must not be overlooked."""
+    return (*(f"INVALID: {reason}" for reason in report.invalid), *report.warnings)
+
+
+def _table(title: str, systems: tuple[SystemReport, ...], columns: dict[str, Callable[[SystemReport], str]]) -> Section:
+    rows = tuple((s.name, *(cell(s) for cell in columns.values())) for s in systems)
+    return Section(title, ("system", *columns), rows)
+
+
+def _coverage(systems: tuple[SystemReport, ...]) -> Section:
+    return _table(
+        "coverage: how much of the plan was measured",
+        systems,
+        {
+            "graded of planned trials": lambda s: of(s.coverage.graded, s.coverage.planned),
+            "attempted": lambda s: f"{s.coverage.attempted:,}",
+            "pass rate, worst to best case": lambda s: percents(s.coverage.bounds),
+            "missing": lambda s: counts(s.coverage.missing),
+        },
+    )
+
+
+def _results(report: Report) -> Section:
+    table = _table(
+        "results: tasks weigh equally",
+        report.systems,
+        {
+            "pass rate": lambda s: _rate(s.passed),
+            "95% other tasks": lambda s: percents(s.passed.other_tasks),
+            "95% run again": lambda s: percents(s.passed.again),
+            "tasks (families)": lambda s: f"{s.passed.tasks:,} ({s.passed.families:,})",
+            "trials": lambda s: f"{s.passed.trials:,}",
+            "cost per success": lambda s: success_cost(s.cost),
+            "p50 time": lambda s: _seconds_or_reason(s),
+        },
+    )
+    return Section(table.title, table.header, table.rows, _rate_notes([(s.name, s.passed) for s in report.systems]))
+
+
+def _seconds_or_reason(s: SystemReport) -> str:
+    value = s.times.p50.value
+    return seconds(value) if value == value else "undefined"
+
+
+def _rate(r: Rate) -> str:
+    return "not graded" if r.value is None else percent(r.value)
+
+
+def _rate_notes(rates: list[tuple[str, Rate]]) -> tuple[str, ...]:
+    """One line for each thing to know, naming the systems it is true of."""
+    found: dict[str, list[str]] = {}
+    for name, r in rates:
+        if r.other_tasks is None:
+            found.setdefault(f"interval for other tasks undefined: {r.why_not}", []).append(name)
+        for note in r.notes:
+            found.setdefault(note, []).append(name)
+    every = len(rates)
+    return tuple(note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in found.items())
+
+
+def _values(report: Report) -> list[Section]:
+    graded = [(s.name, s.mean_value) for s in report.systems if s.mean_value]
+    if not graded:
+        return []
+    rows = tuple(
+        (name, "undefined" if r.value is None else f"{r.value:.3f}", _span(r), f"{r.tasks:,}", f"{r.trials:,}")
+        for name, r in graded
+    )
+    header = ("system", "mean value", "95% other tasks", "tasks", "trials")
+    return [Section("values: mean of the graders' values, 0 to 1", header, rows)]
+
+
+def _span(r: Rate) -> str:
+    i = r.other_tasks
+    return f"[{i.low:.3f}, {i.high:.3f}]" if i else f"undefined: {r.why_not}"
+
+
+def _costs(systems: tuple[SystemReport, ...]) -> Section:
+    table = _table(
+        "cost: every billed call, failed attempts too",
+        systems,
+        {
+            "total": lambda s: total_cost(s.cost),
+            "successes": lambda s: f"{s.cost.successes:,}",
+            "per success": lambda s: success_cost(s.cost),
+            "95%": _cost_span,
+            "calls": lambda s: f"{s.cost.calls:,}",
+            "judge, apart": lambda s: judge_cost(s.cost),
+        },
+    )
+    notes = [
+        f"{s.name}: {s.cost.unpriced:,} of {s.cost.calls:,} calls have no known price: costs are lower bounds"
+        for s in systems
+        if s.cost.kind in ("lower_bound", "unpriced")
+    ]
+    notes += [f"{s.name}: {s.cost.estimated:,} calls priced approximately" for s in systems if s.cost.estimated]
+    return Section(table.title, table.header, table.rows, tuple(notes))
+
+
+def _cost_span(s: SystemReport) -> str:
+    e = s.cost.per_success
+    if e.interval:
+        return f"[{money(e.interval.low)}, {money(e.interval.high)}]"
+    return "undefined" if s.cost.kind in ("simulated", "none", "unpriced") else f"undefined: {e.why_not}"
+
+
+def _tokens(systems: tuple[SystemReport, ...]) -> Section:
+    def number(s: SystemReport, *names: str) -> str:
+        return f"{sum(c.n for c in s.tokens if c.name in names):,}"
+
+    return _table(
+        "tokens",
+        systems,
+        {
+            "input": lambda s: number(s, "input"),
+            "cache read": lambda s: number(s, "cache_read"),
+            "cache write": lambda s: number(s, "cache_write_short", "cache_write_long"),
+            "output": lambda s: number(s, "output"),
+            "reasoning": lambda s: number(s, "reasoning"),
+            "cache share": lambda s: "no input" if s.cache_share is None else percent(s.cache_share),
+            "out/in": lambda s: "no input" if s.out_per_in is None else f"{s.out_per_in:.2f}",
+        },
+    )
+
+
+def _work(systems: tuple[SystemReport, ...]) -> Section:
+    table = _table(
+        "work: seconds of working time per task (mean of its epochs), without waiting",
+        systems,
+        {
+            "tasks": lambda s: f"{s.times.tasks:,}",
+            "p50 [95%]": lambda s: duration(s.times.p50, at_least=s.times.censored > 0.5),
+            "p95 [95%]": lambda s: duration(s.times.p95, at_least=s.times.censored > 0.05),
+            "turns": lambda s: f"{s.turns:,}",
+            "retries": lambda s: f"{s.retries:,}",
+            "waiting": lambda s: seconds(s.times.waiting_s),
+            "limits hit": lambda s: counts(s.limits),
+        },
+    )
+    notes = tuple(
+        f"{s.name}: {s.times.cached_trials:,} trials answered from the call cache are left out of the times"
+        for s in systems
+        if s.times.cached_trials
+    )
+    return Section(table.title, table.header, table.rows, notes)
+
+
+def _verification(systems: tuple[SystemReport, ...]) -> list[Section]:
+    rows = tuple(
+        (s.name, of(v.failed_first, v.trials), of(v.unresolved, v.trials), f"{v.false_alarm:,}", f"{v.missed:,}")
+        for s in systems
+        if (v := s.verification)
+    )
+    header = ("system", "first check failed", "still failing at the end", "failing yet passed", "fine yet failed")
+    return [Section("self-verification: what the system said of its own work", header, rows)] if rows else []
+
+
+def _failed(systems: tuple[SystemReport, ...]) -> list[Section]:
+    rows = tuple(
+        (s.name, f"{s.failed_attempts:,}", money(s.cost.failed_attempts), counts(s.failed_causes))
+        for s in systems
+        if s.failed_attempts
+    )
+    header = ("system", "attempts", "cost", "causes")
+    return [Section("failed attempts: not scores, but in the cost", header, rows)] if rows else []
+
+
+def _apart(tasks: Tasks | None) -> list[Section]:
+    if tasks is None:
+        return []
+    rows = tuple(
+        (t.task, percent(t.difference), *(f"{s.passed}/{s.graded}" for s in t.shares)) for t in tasks.separating
+    )
+    notes = [
+        f"{tasks.compared:,} tasks graded under all of {', '.join(tasks.systems)}: "
+        f"{len(tasks.all_solved):,} solved always by all, {len(tasks.none_solved):,} never by any, "
+        f"{tasks.differ:,} solved differently"
+    ]
+    if tasks.none_solved:
+        notes.append(f"never solved: {_some(tasks.none_solved)}")
+    if tasks.differ > len(rows):
+        notes.append(f"the {len(rows)} largest differences of {tasks.differ:,} are listed")
+    title = "tasks that separate the systems: passed of graded epochs"
+    return [Section(title, ("task", "difference", *tasks.systems), rows, tuple(notes))]
+
+
+def _some(names: tuple[str, ...], most: int = 10) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _slices(found: tuple[Slice, ...], systems: tuple[SystemReport, ...]) -> Section:
+    rows = tuple((f"{s.field} = {s.value}", f"{s.tasks:,}", *(short_rate(r) for r in s.rates)) for s in found)
+    header = ("slice", "tasks", *(s.name for s in systems))
+    note = "slices are for looking, not for deciding: among many, some differ by chance"
+    return Section("slices: pass rate with its 95% interval for other tasks", header, rows, (note,))
