@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
-from harness.api import Grade, Grader, GraderCase, Verdict, Work
+from harness.api import Grade, Grader, GraderCase, Json, Verdict, Work
 from harness.toolkit.answers import no_answer
 
 BLAME = ("you should have", "your fault", "as already stated", "obviously", "you failed to")
@@ -19,7 +20,7 @@ class Tone(Grader):
 
     version = "1"
     needs_reference = False
-    example = {"greeting": "Brandt", "max_words": 80, "must_say": ["Friday"]}
+    example: ClassVar[Mapping[str, Json]] = {"greeting": "Brandt", "max_words": 80, "must_say": ["Friday"]}
 
     greeting: str = ""
     """A name that must stand in the first line; empty asks for no greeting."""

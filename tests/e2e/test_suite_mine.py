@@ -21,8 +21,12 @@ from harness.api import read_run
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = (1, 2, 3)
 
-TASKS = frozenset(
-    """
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TASKS = words("""
     refund-window handbook-phone-order handbook-trip-approver handbook-incident-deadline handbook-part-time
     handbook-discount handbook-expenses invoice-total invoice-interest invoice-due-date invoice-freight-weight
     agreement-notice agreement-liability agreement-court triage-priority triage-reply-language order-email shift-table
@@ -30,24 +34,19 @@ TASKS = frozenset(
     reply-late-parcel reply-status-note german-invoice german-notice ticket-double-charge ticket-vat-number
     ticket-voucher ticket-parcel-late ticket-wrong-street ticket-empty-box ticket-saw-blade ticket-hose-leak
     ticket-login-loop ticket-two-accounts date-en date-us date-de date-fr date-pl
-    """.split()
-)
+""")
 CAREFUL_WRONG = {"agreement-notice", "chart-return-rate", "ticket-empty-box"}
 CAREFUL_WRONG_ONCE = {("handbook-expenses", 3), ("date-us", 2)}
-HASTY_WRONG = frozenset(
-    """
+HASTY_WRONG = words("""
     refund-window handbook-trip-approver handbook-incident-deadline handbook-part-time handbook-discount
     handbook-expenses invoice-total invoice-due-date agreement-notice agreement-liability agreement-court
     triage-priority order-email shift-table maths-profit-interval codes-part-number codes-carrier chart-best-month
     chart-return-rate reply-late-parcel german-notice ticket-saw-blade ticket-hose-leak ticket-login-loop date-us
-    """.split()
-)
+""")
 HASTY_WRONG_ONCE = {("invoice-interest", 2)}
-KEYWORDS_RIGHT = frozenset(
-    """
+KEYWORDS_RIGHT = words("""
     ticket-double-charge ticket-vat-number ticket-voucher ticket-parcel-late ticket-wrong-street ticket-two-accounts
-    """.split()
-)
+""")
 ALL = {(task, epoch) for task in TASKS for epoch in EPOCHS}
 PASSES = {
     "reference": ALL,
