@@ -33,7 +33,10 @@ _CHOSEN = (
     r"(?:\b(?:choose|pick|select|go\s+with|chose|picked|selected)\s+(?:{noun})?|\b(?:correct|right|best|final)\s+{noun}(?:is\s+)?"
     r"|\[\[\s*)"
 )
-_NOT_APPLICABLE = re.compile(r"(?:(?:final\s+)?answer\s*:\s*)?n\s*/\s*a\W*", re.IGNORECASE)
+_ALSO = r"(?:and|und|et|y|e|и|oraz|og|och|en)"
+_APART = (re.compile(r"[\r\n;]+"), re.compile(rf"[\r\n;,、，]+(?:\s*{_ALSO}\s)?|\s{_ALSO}\s"))
+"""What stands between the options of a list: lines first, because an option may have a comma in it."""
+_BULLET = re.compile(r"^(?:[-*•–]|\d{1,2}[.)])\s+")
 _CHOICE_WORDS = ("choose", "chose", "pick", "select", "go with", "correct", "right", "best", "final", "[[")
 
 
@@ -72,6 +75,8 @@ def read_options(text: str, shown: Menu, *, last_wins: bool = False) -> Named:
     stripped = text.strip()
     if len(stripped) < 200 and (named := _letters_only(plain(stripped), shown) or _by_text(stripped, shown)):
         return named
+    if named := _list_only(stripped, shown):
+        return named
     if declared := _declared(text, shown, last_wins):
         return declared
     if shown.multiple and (named := _list_of_lines(text, shown)):
@@ -81,7 +86,7 @@ def read_options(text: str, shown: Menu, *, last_wins: bool = False) -> Named:
     at_edges = [named for line in lines for reader in read if (named := reader(line, shown))]
     if at_edges:
         return _agree(at_edges, "the first and the last line name different options")
-    if named := _by_text(last_line(text), shown):
+    if named := _by_text(last_line(text), shown) or _list_only(last_line(text), shown):
         return named
     return _lone(plain(text[-20_000:]), shown)
 
@@ -144,6 +149,22 @@ def _by_text(text: str, shown: Menu) -> Named | None:
     return Named(same, shown=text)
 
 
+def _list_only(text: str, shown: Menu) -> Named | None:
+    """Several options by their texts (or letters set apart), and nothing else: by lines and bullets, or by commas.
+
+    Every piece must be a whole option, so a text with a comma in it is never cut into another option's name.
+    """
+    if not (shown.multiple and shown.texts) or len(text) > (shown.longest + 40) * shown.count:
+        return None
+    for apart in _APART:
+        pieces = [_BULLET.sub("", piece.strip()) for piece in apart.split(text) if piece.strip()]
+        found = [_by_text(piece, shown) or _lettered(plain(piece), shown) for piece in pieces]
+        named = [n.options for n in found if n and not n.fault]
+        if len(pieces) > 1 and len(named) == len(pieces):
+            return Named(frozenset[int]().union(*named), shown=text)
+    return None
+
+
 def _declared(text: str, shown: Menu, last_wins: bool) -> Named | None:
     """What is declared: `Answer: B`, `the answer is (B) because`, boxes, `[[B]]`, `I choose B`."""
     found = [named for said in declarations(text) if (named := _one_declaration(said, shown))]
@@ -161,6 +182,8 @@ def _declared(text: str, shown: Menu, last_wins: bool) -> Named | None:
 def _one_declaration(said: str, shown: Menu) -> Named | None:
     said = plain(said)
     if named := _letters_only(said, shown) or _by_text(said, shown) or _by_text(_sentence(said), shown):
+        return named
+    if named := _list_only(said, shown):
         return named
     patterns = _patterns(shown.alphabet, shown.digits)
     if not (m := patterns["leading"].match(said)):

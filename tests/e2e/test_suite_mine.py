@@ -21,8 +21,12 @@ from harness.api import read_run
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = (1, 2, 3)
 
-TASKS = frozenset(
-    """
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TASKS = words("""
     refund-window handbook-phone-order handbook-trip-approver handbook-incident-deadline handbook-part-time
     handbook-discount handbook-expenses invoice-total invoice-interest invoice-due-date invoice-freight-weight
     agreement-notice agreement-liability agreement-court triage-priority triage-reply-language order-email shift-table
@@ -30,24 +34,19 @@ TASKS = frozenset(
     reply-late-parcel reply-status-note german-invoice german-notice ticket-double-charge ticket-vat-number
     ticket-voucher ticket-parcel-late ticket-wrong-street ticket-empty-box ticket-saw-blade ticket-hose-leak
     ticket-login-loop ticket-two-accounts date-en date-us date-de date-fr date-pl
-    """.split()
-)
+""")
 CAREFUL_WRONG = {"agreement-notice", "chart-return-rate", "ticket-empty-box"}
 CAREFUL_WRONG_ONCE = {("handbook-expenses", 3), ("date-us", 2)}
-HASTY_WRONG = frozenset(
-    """
+HASTY_WRONG = words("""
     refund-window handbook-trip-approver handbook-incident-deadline handbook-part-time handbook-discount
     handbook-expenses invoice-total invoice-due-date agreement-notice agreement-liability agreement-court
     triage-priority order-email shift-table maths-profit-interval codes-part-number codes-carrier chart-best-month
     chart-return-rate reply-late-parcel german-notice ticket-saw-blade ticket-hose-leak ticket-login-loop date-us
-    """.split()
-)
+""")
 HASTY_WRONG_ONCE = {("invoice-interest", 2)}
-KEYWORDS_RIGHT = frozenset(
-    """
+KEYWORDS_RIGHT = words("""
     ticket-double-charge ticket-vat-number ticket-voucher ticket-parcel-late ticket-wrong-street ticket-two-accounts
-    """.split()
-)
+""")
 ALL = {(task, epoch) for task in TASKS for epoch in EPOCHS}
 PASSES = {
     "reference": ALL,
@@ -209,15 +208,16 @@ def test_the_run_is_exported_and_read_with_pandas(ran: Ran) -> None:
         assert rates[system] == pytest.approx(len(passes) / len(ALL))
 
 
-@pytest.mark.parametrize(
-    "system", ["claude-direct", "claude-small", "gpt-direct", "claude-verify", "plan-gpt", "routed"]
-)
-def test_systems_that_need_keys_resolve_and_say_which_key_is_missing(ran: Ran, system: str) -> None:
-    dry = harness(ran.workspace, "run", "--suite", "mine", "--system", system, "--dry-run")
+def test_systems_that_need_keys_resolve_and_say_which_keys_are_missing(ran: Ran) -> None:
+    chosen = [w for system in ("claude-*", "gpt-direct", "plan-gpt", "routed") for w in ("--system", system)]
+    dry = harness(ran.workspace, "run", "--suite", "mine", *chosen, "--dry-run")
     assert dry.returncode == 0, dry.stderr
+    assert "6 systems" in dry.stdout
     assert "unpriced" not in dry.stdout
+
     before = newest(ran.workspace)
-    process = harness(ran.workspace, "run", "--suite", "mine", "--system", system)
+    process = harness(ran.workspace, "run", "--suite", "mine", *chosen)
     assert process.returncode == 2
-    assert "_API_KEY is not set" in process.stderr
+    assert "ANTHROPIC_API_KEY is not set" in process.stderr
+    assert "OPENAI_API_KEY is not set" in process.stderr
     assert newest(ran.workspace) == before
