@@ -139,12 +139,18 @@ def _task_file(workspace: Path, path: Path, loaded: Loaded, bag: Bag) -> None:
     data, node = loaded
     shown = shown_path(workspace, path)
     if isinstance(data.get("tasks"), list):
-        defaults = bag[1] | _mapping(data.get("defaults"))
+        defaults = _merged(bag[1], _mapping(data.get("defaults")))
         for item, at in _items(data["tasks"], _child(node, "tasks")):
             if isinstance(item, dict):
                 _one_task(workspace, (item, at), shown, (bag[0], defaults, bag[2]))
     elif any(key in data for key in ("id", "rows", "prompt", "prompt_file")):
         _one_task(workspace, (data, node), shown, bag)
+
+
+def _merged(outer: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+    """A file's defaults over its suite's: shapes are merged and tags added, as the configuration does it."""
+    shape = _mapping(outer.get("shape")) | _mapping(inner.get("shape"))
+    return outer | inner | {"shape": shape, "tags": [*_strings(outer.get("tags")), *_strings(inner.get("tags"))]}
 
 
 def _one_task(workspace: Path, loaded: tuple[dict[str, Any], yaml.Node], shown: str, bag: Bag) -> None:

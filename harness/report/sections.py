@@ -9,7 +9,9 @@ from harness.report.model import Rate, Report, Slice, SystemReport, Tasks
 from harness.report.words import (
     counts,
     duration,
+    failed_cost,
     judge_cost,
+    many,
     money,
     of,
     percent,
@@ -55,13 +57,13 @@ def sections(report: Report, *, slices: bool) -> tuple[Section, ...]:
 def headline(report: Report) -> tuple[str, ...]:
     """Identity, in two lines."""
     i = report.identity
-    plan = f"{report.tasks:,} tasks x {len(report.systems)} systems x {report.epochs} epochs"
+    plan = f"{many(report.tasks, 'task')} x {many(len(report.systems), 'system')} x {many(report.epochs, 'epoch')}"
     whole = i["tasks_in_suite"]
     chosen = f" (chosen from {whole:,} tasks)" if whole != report.tasks else ""
     return (
         f"run {i['run']}",
         f"suite {i['suite']} ({i['suite_digest']}), {i['created']}, seed {i['seed']}",
-        f"{plan}{chosen}, {report.attempts:,} attempts",
+        f"{plan}{chosen}, {many(report.attempts, 'attempt')}",
     )
 
 
@@ -227,7 +229,7 @@ def _verification(systems: tuple[SystemReport, ...]) -> list[Section]:
 
 def _failed(systems: tuple[SystemReport, ...]) -> list[Section]:
     rows = tuple(
-        (s.name, f"{s.failed_attempts:,}", money(s.cost.failed_attempts), counts(s.failed_causes))
+        (s.name, f"{s.failed_attempts:,}", failed_cost(s.cost), counts(s.failed_causes))
         for s in systems
         if s.failed_attempts
     )

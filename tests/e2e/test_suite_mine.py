@@ -185,7 +185,7 @@ def test_a_finished_run_has_nothing_to_resume(ran: Ran) -> None:
     ("words", "said"),
     [
         (("list",), "mine"),
-        (("list", "tasks", "--suite", "mine"), "ticket-two-accounts"),
+        (("list", "tasks", "--suite", "mine"), "ticket-{{ id }}"),
         (("list", "systems", "--suite", "mine"), "claude-verify"),
         (("show", "refund-window"), "30 days"),
         (("plugin", "check", "graders/tone.py:Tone"), "docstring"),
@@ -195,6 +195,16 @@ def test_reading_commands_work_on_it(ran: Ran, words: tuple[str, ...], said: str
     process = harness(ran.workspace, *words)
     assert process.returncode == 0, process.stderr
     assert said in process.stdout
+
+
+def test_listing_without_loading_says_what_was_run(ran: Ran) -> None:
+    listed = json.loads(harness(ran.workspace, "list", "tasks", "--suite", "mine", "--json").stdout)
+    single = {line["id"]: line for line in listed if line["id"] in TASKS}
+    assert len(single) == len(TASKS) - 15  # the rows of tickets.jsonl and dates.csv are not read
+    seen = {a["task"]: a for a in ran.attempts()}
+    for task, line in single.items():
+        attempt = seen[task]
+        assert (line["family"], line["shape"], line["tags"]) == (attempt["family"], attempt["shape"], attempt["tags"])
 
 
 def test_the_run_is_exported_and_read_with_pandas(ran: Ran) -> None:
