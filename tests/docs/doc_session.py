@@ -147,7 +147,7 @@ def run_block(block: Block, workspace: Path) -> list[str]:
 
 
 def fits(shown: str, printed: str) -> bool:
-    """Whether what was printed is what is shown; `...` is any text or any lines, and a line's last spaces are nothing."""
+    """Whether what was printed is what is shown; `...` is any text or any lines, and trailing space is nothing."""
     pattern = ""
     for line in _tidy(shown):
         if line.strip() == "...":
