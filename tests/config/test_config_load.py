@@ -118,7 +118,8 @@ def test_every_fault_of_a_file_is_told_at_once_and_in_order(space: Space) -> Non
     space.write({"tasks/demo/t.yaml": FAULTY})
     told = [fault.removeprefix("tasks/demo/t.yaml:") for fault in space.faults()]
     spans = [
-        (2, "12"), (3, "promt"), (4, "3.10"), (5, "exat"), (5, "contian"), (5, "-1"), (6, "a/b"), (7, "3.10"), (8, "c,"),
+        (2, "12"), (3, "promt"), (4, "3.10"), (5, "exat"), (5, "contian"), (5, "-1"), (6, "a/b"), (7, "3.10"),
+        (8, "c,"),
         (8, "match"), (8, "hihg"), (9, "none.pdf"), (9, "3x"), (10, "txt"), (10, "{text"), (11, "{id"), (12, "{id"),
         (12, "{id"), (13, "3"),
     ]  # fmt: skip
