@@ -201,13 +201,11 @@ def test_models_by_role_with_settings_under_them(own: Space) -> None:
     systems(
         own,
         "{name: s, harness: 'graders/own.py:Asks', model: {use: scripted, name: m, latency_s: 2}, "
-        "models: {planner: scripted/p}, settings: {latency_s: 1, answer: x}, limits: {turns: 5}, default: false}",
+        "models: {planner: scripted/p}, settings: {latency_s: 1, echo: true}, limits: {turns: 5}, default: false}",
     )
     system = own.load().systems["s"]
-    made: dict[str, Any] = {
-        role: (m.name, m.model_dump()["latency_s"], m.model_dump()["answer"]) for role, m in system.models.items()
-    }
-    assert made == {"planner": ("p", 1, "x"), "worker": ("m", 2, "x")}
+    made = {role: (m.name, m.model_dump()["latency_s"], m.model_dump()["echo"]) for role, m in system.models.items()}
+    assert made == {"planner": ("p", 1, True), "worker": ("m", 2, True)}
     assert (system.limits.turns, system.default) == (5, False)
     assert system.config["models"]["planner"]["use"] == "scripted"
     assert system.place == "tasks/demo/suite.yaml:4:5"

@@ -104,7 +104,8 @@ def test_faults_in_rows_are_told_with_the_row_and_the_template(space: Space) -> 
     told = [fault.removeprefix("tasks/demo/q.jsonl:") for fault in space.faults()]
     assert [fault.split(" ")[0] for fault in told] == [f"{n}:1" for n in range(2, 8)]
     expected = [
-        "an id is", "`prompt`: must not be empty", "no column 'question'", "is taken by the task at tasks/demo/q.jsonl:1",
+        "an id is", "`prompt`: must not be empty", "no column 'question'",
+        "is taken by the task at tasks/demo/q.jsonl:1",
         "needs a `reference`", "`prompt`: expected text, found the boolean true",
     ]  # fmt: skip
     for fault, says in zip(told, expected, strict=True):
