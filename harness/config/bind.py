@@ -23,7 +23,7 @@ from harness.records.content import Json
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A plugin made of its YAML. `use` is its name as written; `config` has defaults filled in."""
+    """A plugin made of its YAML. `use` is its name as written (a definition's too); `config` has defaults filled in."""
 
     plugin: Plugin
     use: str
@@ -39,6 +39,7 @@ class Binder:
         self._faults = faults
         self._known: dict[bytes, Bound] = {}
         self._uses: dict[int, str] = {}
+        self._names: dict[int, str] = {}
         self._definitions: dict[str, Document] = {}
 
     def bind(self, kind: str, raw: Json, spot: Spot) -> Bound | None:
@@ -50,7 +51,8 @@ class Binder:
         plugin = self._plugin(kind, raw, spot, ())
         if plugin is None:
             return None
-        bound = Bound(plugin, self._uses[id(plugin)], plugin_digest(plugin, self._workspace), self.config(plugin))
+        name = self._names.pop(id(plugin), self._uses[id(plugin)])
+        bound = Bound(plugin, name, plugin_digest(plugin, self._workspace), self.config(plugin))
         self._known[key] = bound
         return bound
 
@@ -131,7 +133,10 @@ class Binder:
         if not isinstance(document.data, dict):
             return None
         raw = {k: v for k, v in document.data.items() if k != "description"}
-        return self._plugin("grader", {**raw, **params}, YamlSpot(document), (*chain, name))
+        plugin = self._plugin("grader", {**raw, **params}, YamlSpot(document), (*chain, name))
+        if plugin is not None:
+            self._names[id(plugin)] = name
+        return plugin
 
     def _definition(self, name: str) -> Document:
         if name not in self._definitions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ class TaskLoader:
         spec = checked(TaskSpec, data, spot, self.faults, {"id": "x"})
         if spec is None:
             return
-        if not isinstance(spec.reference, str):
+        if spec.reference is not None and not isinstance(spec.reference, str):
             self.faults.extend(spot.document.unclear((*spot.base, "reference")))
         if spec.shuffle_choices and spec.choices is None:
             self.faults.append(spot.fault("there are no `choices` to shuffle", ("shuffle_choices",), key=True))
@@ -89,7 +90,8 @@ class TaskLoader:
         if spec is None or len(self.faults) > before:
             return
         here = spot.at("template")
-        self.faults.extend(spot.document.unclear((*here.base, "reference")))
+        if "reference" in spec.template:
+            self.faults.extend(spot.document.unclear((*here.base, "reference")))
         try:
             template = Template(spec.template)
         except TemplateFault as e:
@@ -126,7 +128,8 @@ class TaskLoader:
 
     def _unique(self, id: str, spot: Spot, place: str) -> bool:
         """Tells an id that is there already, also in another case: folders of some systems do not tell them apart."""
-        first = self._places.setdefault(id.casefold(), place)
+        key = id.casefold()
+        first = self._places.setdefault(id if key == id else key, place)
         if first is place:
             return True
         self.faults.append(spot.fault(f"the id '{id}' is taken by the task at {first}", ("id",), "ids are unique"))
@@ -143,7 +146,7 @@ class TaskLoader:
         self._reference(fields, spot)
         if len(self.faults) > before:
             return
-        fields.setdefault("family", fields["id"])
+        fields["family"] = sys.intern(fields.get("family") or fields["id"])
         fields.pop("box", None)
         task = Task(**fields, place=place)
         msgspec.structs.force_setattr(task, "digest", task_digest(task))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,7 +37,7 @@ class Similarity(Grader):
     max_chars: int = Field(default=50_000, ge=1, le=1_000_000)
     """A longer answer fails with the label `too_long`: the measures are quadratic."""
 
-    example = {"metric": "chrf", "threshold": 0.6}
+    example: ClassVar[Mapping[str, Json]] = {"metric": "chrf", "threshold": 0.6}
     cases = (
         GraderCase("The cat sat on the mat.", True, "The cat sat on the mat", {"metric": "chrf", "threshold": 0.9}),
         GraderCase("Dogs bark.", False, "The cat sat on the mat", {"metric": "chrf", "threshold": 0.5}),
@@ -77,7 +77,8 @@ class Similarity(Grader):
             answer, wanted = answer[len(prefix) :], [w.removeprefix(prefix) for w in wanted]
         value = await self._value(answer, wanted)
         passed = value >= self.threshold
-        why = f"{self.metric} {value:.3f}, {'at least' if passed else 'below'} {self.threshold:g}; says nothing of meaning"
+        side = "at least" if passed else "below"
+        why = f"{self.metric} {value:.3f}, {side} {self.threshold:g}; says nothing of meaning"
         return Grade(value, passed, "alike" if passed else "unlike", why, excerpt(answer), weak=True)
 
     async def _value(self, answer: str, wanted: list[str]) -> float:
@@ -115,7 +116,8 @@ def _measure(metric: Metric) -> Callable[[str, str], float]:
 
             return Indel.normalized_similarity
         case "chrf" | "bleu":
-            from sacrebleu.metrics import BLEU, CHRF
+            from sacrebleu.metrics.bleu import BLEU
+            from sacrebleu.metrics.chrf import CHRF
 
             scorer = CHRF() if metric == "chrf" else BLEU(effective_order=True)
             return lambda said, wanted: float(scorer.sentence_score(said, [wanted]).score) / 100

@@ -18,7 +18,7 @@ from harness.toolkit.normalise import Ignored, normaliser
 
 _SAME: frozenset[Ignored] = frozenset(("case", "punctuation", "whitespace", "articles"))
 _AND = r"\s*(?:,|;|/|&|\+|\band\b|\bor\b|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|\bи\b|\bили\b|、|和|及|或)\s*"
-_NOUN = r"(?:option|choice|answer|letter|alternative|variant|вариант|opción|opcion|opção|option|réponse|antwort|选项)\s*:?\s*"
+_NOUN = r"(?:option|choice|answer|letter|alternative|variant|вариант|opción|opcion|opção|réponse|antwort|选项)\s*:?\s*"
 _GOES_ON = re.compile(
     r"\s+(?:because|since|as|for|due|given|which|where|while|with|but|so|is|are|was|it|this|that|from|per|by|if|and|or|in|"
     r"weil|da|denn|car|parce|porque|perché|потому|так|since)\b|\s*[.,;:!?)\]}>|—–\n\r\"'。，、]|\s+[-—–(\[]|\s*$",
@@ -79,8 +79,11 @@ def read_options(text: str, shown: Menu, *, last_wins: bool = False) -> Named:
         return named
     if declared := _declared(text, shown, last_wins):
         return declared
+    if shown.multiple and (named := _list_of_lines(text, shown)):
+        return named
     lines = [plain(line) for line in (_first_line(text), last_line(text))]
-    at_edges = [named for line in lines if (named := _letters_only(line, shown) or _lettered(line, shown))]
+    read = (_letters_only,) if shown.multiple else (_letters_only, _lettered)
+    at_edges = [named for line in lines for reader in read if (named := reader(line, shown))]
     if at_edges:
         return _agree(at_edges, "the first and the last line name different options")
     if named := _by_text(last_line(text), shown) or _list_only(last_line(text), shown):
@@ -92,12 +95,32 @@ def _letters_only(text: str, shown: Menu) -> Named | None:
     """`B`, `(B)`, `B.`, `option B`, `[[B]]`, and `A, C` or `A and C`: nothing but letters."""
     if len(text) > 80:
         return None
+    if _NOT_APPLICABLE.fullmatch(text):
+        return Named(fault="the answer is n/a", shown=text)
     m = _patterns(shown.alphabet, shown.digits)["only"].fullmatch(text)
     if not m:
-        if shown.multiple and text.isascii() and text.isupper() and text.isalpha() and len(set(text)) == len(text):
-            return _named(list(text), shown, text)
-        return None
+        return _run_of_letters(text, shown) if shown.multiple else None
     return _named(_patterns(shown.alphabet, shown.digits)["letter"].findall(m["all"]), shown, text)
+
+
+def _run_of_letters(text: str, shown: Menu) -> Named | None:
+    """Where several may be named: `AC`, `(A) (C)`, `A C`."""
+    letters = _patterns(shown.alphabet, shown.digits)["letter"].findall(text)
+    if text.isascii() and text.isupper() and text.isalpha() and len(set(text)) == len(text):
+        return _named(text, shown, text)
+    rest = [c for c in text if not c.isspace() and c not in "()[],;."]
+    return _named(letters, shown, text) if letters and len(rest) == len(letters) else None
+
+
+def _list_of_lines(text: str, shown: Menu) -> Named | None:
+    """Where several may be named: lines that all are lettered, `A) Rome` and `C) Oslo`."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    each = [_letters_only(plain(line), shown) or _lettered(plain(line), shown) for line in lines[:30]]
+    found = [named for named in each if named]
+    if not found or len(found) < len(lines):
+        return None
+    faulty = next((named for named in found if named.fault), None)
+    return faulty or Named(frozenset().union(*(named.options for named in found)), shown=text)
 
 
 def _lettered(text: str, shown: Menu) -> Named | None:
