@@ -37,6 +37,7 @@ _ALSO = r"(?:and|und|et|y|e|и|oraz|og|och|en)"
 _APART = (re.compile(r"[\r\n;]+"), re.compile(rf"[\r\n;,、，]+(?:\s*{_ALSO}\s)?|\s{_ALSO}\s"))
 """What stands between the options of a list: lines first, because an option may have a comma in it."""
 _BULLET = re.compile(r"^(?:[-*•–]|\d{1,2}[.)])\s+")
+_NOT_APPLICABLE = re.compile(r"(?:(?:final\s+)?answer\s*:\s*)?n\s*/\s*a\W*", re.IGNORECASE)
 _CHOICE_WORDS = ("choose", "chose", "pick", "select", "go with", "correct", "right", "best", "final", "[[")
 
 
