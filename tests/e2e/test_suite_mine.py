@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from harness.api import read_run
 
@@ -234,3 +236,17 @@ def test_systems_that_need_keys_resolve_and_say_which_keys_are_missing(ran: Ran)
     assert "ANTHROPIC_API_KEY is not set" in process.stderr
     assert "OPENAI_API_KEY is not set" in process.stderr
     assert newest(ran.workspace) == before
+
+
+def test_every_shipped_yaml_fits_the_schema_its_first_line_names(ran: Ran) -> None:
+    made = harness(ran.workspace, "schema")
+    assert made.returncode == 0, made.stderr
+    files = [*(ran.workspace / "tasks/mine").glob("*.yaml"), *(ran.workspace / "graders").glob("*.yaml")]
+    assert len(files) > 15
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+        assert named, f"{path.name} has no editor hint"
+        schema = json.loads((path.parent / named[1]).resolve().read_text(encoding="utf-8"))
+        faults = [e.message for e in Draft202012Validator(schema).iter_errors(yaml.safe_load(text))]
+        assert not faults, f"{path.name}: {faults}"
