@@ -29,6 +29,7 @@ def words(text: str) -> frozenset[str]:
 
 
 TASKS = words("""
+    smoke
     refund-window handbook-phone-order handbook-trip-approver handbook-incident-deadline handbook-part-time
     handbook-discount handbook-expenses invoice-total invoice-interest invoice-due-date invoice-freight-weight
     agreement-notice agreement-liability agreement-court triage-priority triage-reply-language order-email shift-table
@@ -241,9 +242,11 @@ def test_systems_that_need_keys_resolve_and_say_which_keys_are_missing(ran: Ran)
 def test_every_shipped_yaml_fits_the_schema_its_first_line_names(ran: Ran) -> None:
     made = harness(ran.workspace, "schema")
     assert made.returncode == 0, made.stderr
-    files = [*(ran.workspace / "tasks/mine").glob("*.yaml"), *(ran.workspace / "graders").glob("*.yaml")]
+    files = [*(ran.workspace / "tasks/mine").rglob("*.yaml"), *(ran.workspace / "graders").glob("*.yaml")]
     assert len(files) > 15
     for path in files:
+        if path.parent.name == "data":
+            continue  # the router's policy has a form of its own
         text = path.read_text(encoding="utf-8")
         named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
         assert named, f"{path.name} has no editor hint"
