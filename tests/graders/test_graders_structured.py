@@ -267,6 +267,11 @@ def test_a_required_prefix_comes_off_or_fails() -> None:
     assert isinstance(wrong, Grade) and wrong.value == 0.0
 
 
+def test_rouge_refuses_a_reference_it_cannot_read() -> None:
+    assert "Latin" in Similarity(metric="rouge1", threshold=0.5).check_reference("日本")
+    assert isinstance(verdict(Similarity(metric="rouge1", threshold=0.5), "日本", "日本"), NotGraded)
+
+
 def test_a_threshold_must_be_named() -> None:
     with pytest.raises(ValidationError):
         Similarity.model_validate({"metric": "chrf"})
@@ -274,6 +279,8 @@ def test_a_threshold_must_be_named() -> None:
 
 def test_a_text_that_is_too_long_fails_and_is_not_measured() -> None:
     assert grade(Similarity(metric="sequence", threshold=0.5, max_chars=10), "x" * 11, "x").label == "too_long"
+    assert grade(Similarity(metric="rougeL", threshold=0.5), "x " * 3001, "x").label == "too_long"
+    assert "3000 words" in Similarity(metric="rougeL", threshold=0.5).check_reference("x " * 3001)
 
 
 @given(st.text(max_size=30), st.text(min_size=1, max_size=30).filter(str.strip))

@@ -119,3 +119,32 @@ def test_a_report_on_many_trials_is_quick_and_small(workspace):
     assert int(code_) in (0, 3)
     assert float(cpu) < 3.0
     assert float(memory) < 200
+
+
+def test_show_a_task_as_resolved_and_by_its_near_name(workspace, capsys):
+    suite = workspace / "tasks" / "mine"
+    suite.mkdir()
+    (suite / "suite.yaml").write_text(
+        "suite: mine\ntasks: [tasks/mine/t.yaml]\nsystems:\n  - {name: e, harness: empty}\n"
+    )
+    (suite / "t.yaml").write_text("id: days\nprompt: How long?\nreference: 14 days\ngraders: [match]\n")
+    assert main(["show", "days"]) == 0
+    shown = capsys.readouterr().out
+    assert "How long?" in shown
+    assert '"14 days"' in shown
+    assert "grader match (" in shown
+    assert main(["show", "day"]) == 2
+    assert "did you mean 'days'?" in capsys.readouterr().err
+
+
+def test_show_does_not_let_a_model_write_to_the_terminal(workspace, capsys):
+    from cases import attempt, info, manifest, write
+
+    from harness.records.outcome import Output
+
+    made = [attempt("t", "alpha", output=Output(answer="\x1b[2J\x07gone"))]
+    path = write(workspace / "runs", manifest((info("alpha"),), 1, 1), made)
+    assert main(["show", str(path), "t"]) == 0
+    shown = capsys.readouterr().out
+    assert "gone" in shown
+    assert "\x1b" not in shown

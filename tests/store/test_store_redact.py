@@ -21,6 +21,7 @@ from harness.store.redact import MARK, Redactor, secrets_of
 SECRET = 'p@ss"w\\ord/with+every=thing☃'
 # Put together here so that no scanner takes this file for a leak.
 SHAPED = ["sk" + "-ant-api03-" + "A1b2C3d4" * 5, "gh" + "p_" + "aB3" * 12, "AK" + "IA" + "ABCDEFGH12345678"]
+SHAPED += ["xo" + "xb-" + "1234567890abcde", "hf" + "_" + "aB" * 15, "github" + "_pat_" + "aB1_" * 6]
 
 
 def forms(secret: str) -> list[str]:
@@ -161,3 +162,8 @@ def test_what_is_clean_is_returned_as_it_is():
     data = encode(attempt)
     assert Redactor([SECRET]).json(data) is data
     assert msgspec.json.decode(encode(Transcript("t", "s", 1, 1, Output())), type=Transcript).task == "t"
+
+
+def test_private_keys_go_whole():
+    block = "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIabc\ndef==\n-----END RSA PRIVATE " + "KEY-----"
+    assert json.loads(Redactor().json(encode_text(f"a {block} b")))["answer"] == f"a {MARK} b"
