@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from harness.api import read_run
 
@@ -27,6 +29,7 @@ def words(text: str) -> frozenset[str]:
 
 
 TASKS = words("""
+    smoke
     refund-window handbook-phone-order handbook-trip-approver handbook-incident-deadline handbook-part-time
     handbook-discount handbook-expenses invoice-total invoice-interest invoice-due-date invoice-freight-weight
     agreement-notice agreement-liability agreement-court triage-priority triage-reply-language order-email shift-table
@@ -204,7 +207,10 @@ def test_listing_without_loading_says_what_was_run(ran: Ran) -> None:
     seen = {a["task"]: a for a in ran.attempts()}
     for task, line in single.items():
         attempt = seen[task]
-        assert (line["family"], line["shape"], line["tags"]) == (attempt["family"], attempt["shape"], attempt["tags"])
+        shape = dict(attempt["shape"])  # type: ignore[call-overload]
+        said = [str(shape[k]) for k in ("horizon", "stakes", "surface")]
+        said += [f"{k}={shape[k]}" for k in ("tools", "context") if k in shape]
+        assert (line["family"], line["shape"].split(), line["tags"]) == (attempt["family"], said, attempt["tags"])
 
 
 def test_the_run_is_exported_and_read_with_pandas(ran: Ran) -> None:
@@ -231,3 +237,19 @@ def test_systems_that_need_keys_resolve_and_say_which_keys_are_missing(ran: Ran)
     assert "ANTHROPIC_API_KEY is not set" in process.stderr
     assert "OPENAI_API_KEY is not set" in process.stderr
     assert newest(ran.workspace) == before
+
+
+def test_every_shipped_yaml_fits_the_schema_its_first_line_names(ran: Ran) -> None:
+    made = harness(ran.workspace, "schema")
+    assert made.returncode == 0, made.stderr
+    files = [*(ran.workspace / "tasks/mine").rglob("*.yaml"), *(ran.workspace / "graders").glob("*.yaml")]
+    assert len(files) > 15
+    for path in files:
+        if path.parent.name == "data":
+            continue  # the router's policy has a form of its own
+        text = path.read_text(encoding="utf-8")
+        named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+        assert named, f"{path.name} has no editor hint"
+        schema = json.loads((path.parent / named[1]).resolve().read_text(encoding="utf-8"))
+        faults = [e.message for e in Draft202012Validator(schema).iter_errors(yaml.safe_load(text))]
+        assert not faults, f"{path.name}: {faults}"
