@@ -61,9 +61,9 @@ class Grade(msgspec.Struct, frozen=True, omit_defaults=True, tag="grade", tag_fi
     extracted: str | None = None
     weak: bool = False
     critical: bool = False
-    flags: tuple[str, ...] = ()
     parts: dict[str, Json] = {}
     usage: Usage = Usage()
+    flags: tuple[str, ...] = ()
 
 
 class NotGraded(msgspec.Struct, frozen=True, omit_defaults=True, tag="not_graded", tag_field="kind"):

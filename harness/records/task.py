@@ -66,7 +66,7 @@ class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
 
     source: str
     base: str
-    dest: str = "/work/repo"
+    dest: str = "/repo"
 
 
 class Collect(msgspec.Struct, frozen=True, omit_defaults=True):
