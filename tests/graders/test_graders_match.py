@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -179,23 +178,5 @@ def test_bad_parameters_are_told_at_load() -> None:
 
 
 def test_a_runaway_pattern_is_stopped_and_not_graded() -> None:
-    start = time.monotonic()
     got = verdict(Match(mode="regex"), "a" * 5000 + "b", r"(a|a)*$|(.*a){12}c")
     assert isinstance(got, NotGraded) and got.cause == "timeout"
-    assert time.monotonic() - start < 10
-
-
-def test_short_texts_take_microseconds() -> None:
-    work = fake_work("14 Days.", "14 days")
-    grader = Match(ignore=("case", "punctuation"))
-
-    async def best() -> float:
-        tries = []
-        for _ in range(20):
-            start = time.process_time()
-            for _ in range(200):
-                await grader.grade(work)
-            tries.append((time.process_time() - start) / 200)
-        return min(tries)
-
-    assert asyncio.run(best()) < 60e-6, "measured 11 microseconds; the budget is 20, the rest is for slow machines"
