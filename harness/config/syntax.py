@@ -9,7 +9,7 @@ import yaml
 MAX_DEPTH = 100
 """Values nested deeper than this are refused: PyYAML's composer recurses in C and would end the process."""
 
-_MANY_BRACKETS = 1000
+_MANY_BRACKETS = 100
 _DEEP_LINES = re.compile(r"^(?: {200}|(?:[-?] ){50})", re.MULTILINE)
 
 
@@ -65,7 +65,7 @@ def too_deep(text: str) -> int | None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                return int(event.start_mark.index)
+                return event.start_mark.index if event.start_mark else 0
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return None
