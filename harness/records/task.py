@@ -85,7 +85,10 @@ class Collect(msgspec.Struct, frozen=True, omit_defaults=True):
     max_bytes: int = 16 * 1024**2
 
 
-class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+_NO_META: dict[str, Json] = {}
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One thing asked, with everything needed to grade it.
 
     `prompt` is text or parts. `reference` is any JSON value and is hidden from systems. `graders` are names of the
@@ -109,7 +112,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     shape: Shape = Shape()
     tags: tuple[str, ...] = ()
     canary: str = ""
-    meta: dict[str, Json] = {}
+    meta: dict[str, Json] = msgspec.field(default_factory=lambda: _NO_META)
     place: str = ""
     digest: str = ""
 

@@ -210,7 +210,11 @@ def test_listing_without_loading_says_what_was_run(ran: Ran) -> None:
         shape = dict(attempt["shape"])  # type: ignore[call-overload]
         said = [str(shape[k]) for k in ("horizon", "stakes", "surface")]
         said += [f"{k}={shape[k]}" for k in ("tools", "context") if k in shape]
-        assert (line["family"], line["shape"].split(), line["tags"]) == (attempt["family"], said, attempt["tags"])
+        assert (line["family"], line["shape"].split(), line["tags"]) == (
+            attempt["family"],
+            said,
+            attempt.get("tags", []),
+        )
 
 
 def test_the_run_is_exported_and_read_with_pandas(ran: Ran) -> None:
