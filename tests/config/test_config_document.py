@@ -118,6 +118,24 @@ def test_an_alias_bomb_is_refused_in_time() -> None:
     assert "more than 2,000,000 values" in told("\n".join(lines))[0][1]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "[" * 100_000 + "]" * 100_000,
+        "a: " + "{b: " * 2000 + "}" * 2000,
+        "- " * 5000 + "x",
+        "\n".join(" " * i + "a:" for i in range(300)),
+        "a: " + "[" * 101 + "]" * 101,
+    ],
+)
+def test_values_nested_too_deep_do_not_end_the_process(text: str) -> None:
+    assert "nested more than 100 deep" in told(text)[0][1]
+
+
+def test_many_values_side_by_side_are_not_deep() -> None:
+    assert parse("a:\n" + "  - [{b: 1}]\n" * 2000).faults == []
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     document = read_document(tmp_path / "no.yaml", "no.yaml")
     assert [fault.what for fault in document.faults] == ["cannot read the file: No such file or directory"]
