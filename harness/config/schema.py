@@ -146,7 +146,7 @@ class Defaults(Spec):
     other key replaces.
     """
 
-    family: Name | None = None
+    family: Annotated[str, Field(min_length=1)] | None = None
     """Tasks that share a document, a repository or a template: the unit of clustering. The id, if absent."""
     graders: list[Use] | None = None
     """How the work is graded; all of them must pass, but those marked `informative: true`."""
