@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -76,6 +76,10 @@ class Binder:
         """Named grader definitions of the workspace: graders/NAME.yaml."""
         return sorted(p.stem for p in (self._workspace / "graders").glob("*.yaml"))
 
+    def documents(self) -> Iterable[Document]:
+        """The grader definitions that were read; their own faults are in them."""
+        return self._definitions.values()
+
     def _plugin(self, kind: str, raw: Json, spot: Spot, chain: tuple[str, ...]) -> Plugin | None:
         said = self._said(kind, raw, spot)
         if said is None:
@@ -130,7 +134,7 @@ class Binder:
             self._faults.append(spot.fault(f"grader definitions that use each other: {circle}"))
             return None
         document = self._definition(name)
-        if not isinstance(document.data, dict):
+        if document.faults:
             return None
         raw = {k: v for k, v in document.data.items() if k != "description"}
         plugin = self._plugin("grader", {**raw, **params}, YamlSpot(document), (*chain, name))
@@ -143,7 +147,6 @@ class Binder:
             document = read_document(self._workspace / "graders" / f"{name}.yaml", f"graders/{name}.yaml")
             if not document.faults and not isinstance(document.data, dict):
                 document.faults.append(document.fault("a grader definition is a mapping with `use` and parameters"))
-            self._faults.extend(document.faults)
             self._definitions[name] = document
         return self._definitions[name]
 

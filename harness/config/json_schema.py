@@ -163,7 +163,7 @@ def _plugin_schema(kind: str, workspace: Path, definitions: dict[str, Json]) -> 
 
 
 def _parameters(cls: type[Plugin], kind: str, name: str, definitions: dict[str, Json]) -> dict[str, Json]:
-    schema = _model(cls, definitions)
+    schema = _model(cls, definitions, _PluginGenerator)
     own = {"use": {"const": name, "description": cleandoc(cls.__doc__ or name)}}
     if kind == "grader":
         own["name"] = {"type": "string", "description": "What reports call this grader."}
@@ -172,11 +172,15 @@ def _parameters(cls: type[Plugin], kind: str, name: str, definitions: dict[str, 
     return {**schema, "properties": {**schema.get("properties", {}), **own}, "required": required}
 
 
-def _model(model: type[BaseModel], definitions: dict[str, Json]) -> dict[str, Json]:
+def _model(
+    model: type[BaseModel], definitions: dict[str, Json], generator: type[GenerateJsonSchema] = GenerateJsonSchema
+) -> dict[str, Json]:
     """A model's own schema; what it refers to goes into `definitions`."""
-    schema: dict[str, Json] = model.model_json_schema(ref_template=_REF, schema_generator=_Generator, by_alias=True)
-    schema = _referring(schema)
+    schema: dict[str, Json] = _referring(model.model_json_schema(ref_template=_REF, schema_generator=generator))
     definitions.update(schema.pop("$defs", {}))
+    if _LOOSE in schema.get("anyOf", ()):
+        inner = schema["anyOf"][0]
+        schema = definitions[inner["$ref"].rpartition("/")[2]] if "$ref" in inner else inner
     properties: Mapping[str, Json] = schema.get("properties", {})
     return {**schema, "properties": {name: _without_title(field) for name, field in properties.items()}}
 
@@ -194,8 +198,19 @@ def _without_title(field: Json) -> Json:
     return {k: v for k, v in field.items() if k != "title"}
 
 
-class _Generator(GenerateJsonSchema):
-    """Fields that hold another plugin refer to the alternatives of its kind."""
+_LOOSE: dict[str, Json] = {"description": "or a shorter form"}
+
+
+class _PluginGenerator(GenerateJsonSchema):
+    """Fields that hold another plugin refer to the alternatives of its kind.
+
+    A field whose validator runs before the type check may take shorter forms that no schema knows: anything goes there,
+    and the typed form stays for completion.
+    """
+
+    def function_before_schema(self, schema: Any) -> dict[str, Json]:
+        """Pydantic's hook."""
+        return {"anyOf": [super().function_before_schema(schema), _LOOSE]}
 
     def model_schema(self, schema: Any) -> dict[str, Json]:
         """Pydantic's hook."""

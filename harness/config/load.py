@@ -246,7 +246,9 @@ class _SuiteLoader:
 
     def _told(self) -> list[Fault]:
         """Every fault once. What a document itself says at a place goes before what followed from it."""
-        own = [fault for document in self._documents.values() for fault in document.faults]
+        own = [
+            fault for document in (*self._documents.values(), *self._binder.documents()) for fault in document.faults
+        ]
         taken = {fault.place for fault in own}
         rest = [fault for fault in self.faults if fault.place not in taken]
         return list(dict.fromkeys([*own, *rest]))
