@@ -27,7 +27,8 @@ KNOWN: Mapping[str, frozenset[str]] = {
 """Keys of `task.toml`, schema 1.4 and the older spellings."""
 
 FETCHES = re.compile(
-    r"^[^#]*\b(curl|wget|uvx|git clone|(?:apt-get|apt|pip3?|npm|uv|uv pip|apk|yum|dnf) (?:-\S+ )*(?:install|update|add))\b"
+    r"^[^#]*\b(curl|wget|uvx|git clone"
+    r"|(?:apt-get|apt|pip3?|npm|uv|uv pip|apk|yum|dnf) (?:-\S+ )*(?:install|update|add))\b"
 )
 LIVE = re.compile(r"localhost|127\.0\.0\.1|\bpgrep\b|\bps aux\b|\bpsutil\b|\bsystemctl\b|\bss -|\bnetstat\b|\blsof\b")
 STARTS = re.compile(r"Popen\(|&\s*$|\bnohup\b|\bservice \S+ start\b|\bstart_server\b|\.serve_forever\(", re.MULTILINE)

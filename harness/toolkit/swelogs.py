@@ -6,7 +6,7 @@ What is odd here (the last line of a name wins, ids end at a space) is odd there
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 Statuses = dict[str, str]
 """Status by test: PASSED, FAILED, SKIPPED, ERROR or XFAIL."""
@@ -18,18 +18,20 @@ _CONTROL = str.maketrans("", "", "".join(map(chr, range(1, 32))))
 
 def pytest(log: str) -> Statuses:
     """`PASSED id`, as the summary of `pytest -rA` has it; an id ends at the first space."""
-    found: Statuses = {}
-    for line in log.split("\n"):
-        if line.startswith(_WORDS):
-            words = (line.replace(" - ", " ") if line.startswith("FAILED") else line).split()
-            if len(words) > 1 and not _is_count(words[0], words[1]):
-                found[words[1]] = words[0]
-    return found
+    return dict(_summary(log))
 
 
 def pytest_options(log: str) -> Statuses:
     """The same, with a path as parameter cut down to its last part."""
-    return {_short_option(name): status for name, status in pytest(log).items()}
+    return {_short_option(name): status for name, status in _summary(log)}
+
+
+def _summary(log: str) -> Iterator[tuple[str, str]]:
+    for line in log.split("\n"):
+        if line.startswith(_WORDS):
+            words = (line.replace(" - ", " ") if line.startswith("FAILED") else line).split()
+            if len(words) > 1 and not _is_count(words[0], words[1]):
+                yield words[1], words[0]
 
 
 def pytest_v2(log: str) -> Statuses:
@@ -82,9 +84,9 @@ def sympy(log: str) -> Statuses:
 
 _DJANGO_ENDS = {" ... ok": "PASSED", " ... OK": "PASSED", " ...  OK": "PASSED"}
 _DJANGO_BROKEN = (
-    r"^(.*?) \.\.\. Testing against Django installed in (?s:.*?) silenced\)\.\nok$",
-    r"^(.*?) \.\.\. Internal Server Error: /.*/\nok$",
-    r"^(.*?) \.\.\. System check identified no issues \(0 silenced\)\nok$",
+    r"^(.*?)\s\.\.\.\sTesting against Django installed in (?s:.*?) silenced\)\.\nok$",
+    r"^(.*?)\s\.\.\.\sInternal Server Error: /.*/\nok$",
+    r"^(.*?)\s\.\.\.\sSystem check identified no issues \(0 silenced\)\nok$",
 )
 """Output between the dots and `ok` that Django's own runner is known to let in."""
 
