@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_INDEX = re.compile(rb"index ([0-9a-f]{4,64}\.\.[0-9a-f]{4,64})( [0-7]{6})?")
 _ESCAPE = re.compile(rb'\\([0-7]{3}|[abtnvfr"\\])')
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
 NOTHING = "/dev/null"
@@ -36,6 +37,7 @@ class FileDiff:
     renamed: bool = False
     copied: bool = False
     binary: bool = False
+    index: bytes = b""
     body: list[bytes] = field(default_factory=list)
 
     @property
@@ -65,7 +67,7 @@ class FileDiff:
             word = b"rename" if self.renamed else b"copy"
             lines += [word + b" from " + _quoted(self.old), word + b" to " + _quoted(self.new)]
         if self.binary:
-            lines.append(b"index " + b"0" * 40 + b".." + b"0" * 40)
+            lines.append(b"index " + self.index)
         elif self.body:
             lines.append(b"--- " + (_quoted("a/" + self.old) if self.old else NOTHING.encode()))
             lines.append(b"+++ " + (_quoted("b/" + self.new) if self.new else NOTHING.encode()))
@@ -120,49 +122,57 @@ def _files(reader: _Lines) -> Iterator[FileDiff]:
 def _git_file(reader: _Lines) -> FileDiff:
     """One file from its `diff --git` line on."""
     header = reader.take()[len(b"diff --git ") :].rstrip(b"\r\n")
-    file, added, removed, named = FileDiff(), False, False, False
+    file, seen = FileDiff(), set[str]()
     while (line := reader.now) is not None and not line.startswith(b"diff --git "):
         text = line.rstrip(b"\r\n")
-        word, _, rest = text.partition(b" ")
-        if text.startswith(b"new file mode "):
-            added, file.new_mode = True, _mode(text)
-        elif text.startswith(b"deleted file mode "):
-            removed, file.old_mode = True, _mode(text)
-        elif text.startswith(b"old mode "):
-            file.old_mode = _mode(text)
-        elif text.startswith(b"new mode "):
-            file.new_mode = _mode(text)
-        elif word in (b"rename", b"copy") and rest[:5] == b"from ":
-            file.old, named = _path(rest[5:], 0), True
-        elif word in (b"rename", b"copy") and rest[:3] == b"to ":
-            file.new, named = _path(rest[3:], 0), True
-            file.renamed, file.copied = word == b"rename", word == b"copy"
-        elif text.startswith(b"index ") and len(parts := text.split()) == 3:
-            file.old_mode = file.old_mode or _mode(text)
-            file.new_mode = file.new_mode or _mode(text)
-            del parts
-        elif text == b"GIT binary patch":
+        if text == b"GIT binary patch":
             _binary(reader, file)
             break
-        elif line.startswith(b"--- "):
+        if line.startswith(b"--- "):
             _names(reader, file)
-            named = True
             _hunks(reader, file)
+            seen.add("names")
             break
-        elif text.startswith((b"similarity index", b"dissimilarity index", b"index ")):
-            pass
-        elif text.startswith(b"Binary files "):
-            file.binary = True
-        else:
+        word = _extended(file, text)
+        if not word:
             break
+        seen.add(word)
         reader.take()
-    if not named:
+    if "names" not in seen:
         file.old, file.new = _from_header(header)
-    if added:
+    if "added" in seen:
         file.old = ""
-    if removed:
+    if "removed" in seen:
         file.new = ""
     return file
+
+
+def _extended(file: FileDiff, text: bytes) -> str:
+    """One of git's extended header lines: what it told, or nothing when it is none."""
+    if text.startswith((b"similarity index", b"dissimilarity index")):
+        return "score"
+    if text.startswith((b"new file mode ", b"new mode ")):
+        file.new_mode = _mode(text)
+        return "added" if text.startswith(b"new file") else "mode"
+    if text.startswith((b"deleted file mode ", b"old mode ")):
+        file.old_mode = _mode(text)
+        return "removed" if text.startswith(b"deleted") else "mode"
+    if text.startswith((b"rename from ", b"copy from ")):
+        file.old = _path(text.split(b" ", 2)[2], 0)
+        return "names"
+    if text.startswith((b"rename to ", b"copy to ")):
+        file.new = _path(text.split(b" ", 2)[2], 0)
+        file.renamed, file.copied = text.startswith(b"rename"), text.startswith(b"copy")
+        return "names"
+    if index := _INDEX.fullmatch(text):
+        file.index = index[1]
+        if index[2]:
+            file.old_mode, file.new_mode = file.old_mode or _mode(text), file.new_mode or _mode(text)
+        return "index"
+    if text.startswith(b"Binary files "):
+        file.binary = True
+        return "binary"
+    return ""
 
 
 def _names(reader: _Lines, file: FileDiff) -> None:

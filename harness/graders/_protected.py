@@ -72,7 +72,8 @@ class Guard:
         """Whether the work may not touch this path, nor put something else where its folder is."""
         if path in self.files or any(file.startswith(path + "/") for file in self.files):
             return True
-        return matches(path, self.globs) and not matches(path, self.allow)
+        held = matches(path, self.globs) or matches(path + "/", self.globs)
+        return held and not matches(path, self.allow)
 
 
 @dataclass(slots=True)
@@ -122,7 +123,7 @@ def _why_not(file: FileDiff, guard: Guard) -> str:
         return "protected_path"
     if SYMLINK in modes and file.new and _leads_out(file):
         return "symlink"
-    if file.binary and not file.body:
+    if file.binary and not (file.body and file.index):
         return "binary_without_data"
     return ""
 
@@ -142,4 +143,4 @@ def _leads_out(file: FileDiff) -> bool:
     if file.binary or target is None or not target or target.startswith("/"):
         return True
     end = posixpath.normpath(posixpath.join(posixpath.dirname(file.new), target))
-    return end == ".." or end.startswith("../") or end == ".git" or end.startswith(".git/")
+    return end in ("..", ".git") or end.startswith(("../", ".git/"))
