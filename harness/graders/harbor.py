@@ -45,13 +45,14 @@ class Harbor(Grader):
     """
 
     version: ClassVar[str] = "1"
+    needs_box: ClassVar[bool] = True
     needs_reference: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Json]] = {"tests": "harbor/hello/tests"}
     example_files: ClassVar[Mapping[str, str]] = {
         "harbor/hello/tests/test.sh": "#!/bin/sh\ngrep -qx hello /work/hello.txt\n"
         "echo $((1 - $?)) > /logs/verifier/reward.txt\n"
     }
-    cases: ClassVar[Sequence[GraderCase]] = ()
+    cases: ClassVar[Sequence[GraderCase]] = (GraderCase("the work", True), GraderCase(None, False))
 
     tests: str
     """The folder with `test.sh`, from the workspace; laid down as /tests."""
@@ -87,7 +88,7 @@ class Harbor(Grader):
         """The verdict. Raises SandboxError."""
         spec = work.task.sandbox
         if spec is None:
-            return NotGraded("no_sandbox", "the task describes no box")
+            return NotGraded("requirement", "the task describes no box")
         archive = work.artifact(self.artifact)
         if archive is None:
             return Grade(0.0, False, "no_changes", f"nothing was collected as '{self.artifact}'")

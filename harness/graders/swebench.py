@@ -51,11 +51,12 @@ class SweBench(Grader):
     """
 
     version: ClassVar[str] = "1"
+    needs_box: ClassVar[bool] = True
     needs_reference: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Json]] = {
         "script": "true", "parser": "parse_log_pytest", "fail_to_pass": ["tests/test_a.py::test_a"]
     }  # fmt: skip
-    cases: ClassVar[Sequence[GraderCase]] = ()
+    cases: ClassVar[Sequence[GraderCase]] = (GraderCase("the work", True), GraderCase(None, False))
 
     script: str = ""
     """The shell script that lays down the hidden tests and runs them."""
@@ -91,7 +92,7 @@ class SweBench(Grader):
         """The verdict. Raises SandboxError."""
         spec = work.task.sandbox
         if spec is None:
-            return NotGraded("no_sandbox", "the task describes no box")
+            return NotGraded("requirement", "the task describes no box")
         if not self.script or not (self.parser or self.parser_code):
             return NotGraded("no_tests", "the row brings no script or no log parser")
         patch = work.artifact(self.artifact)
