@@ -365,6 +365,8 @@ class Grader(Plugin):
     kind: ClassVar[str] = "grader"
     needs_reference: ClassVar[bool] = True
     """A task without a reference is refused at load when its grader needs one."""
+    needs_box: ClassVar[bool] = False
+    """Runs something in a clean box: its cases need an engine, and without one the contract suite says so."""
 
     def judges(self) -> Mapping[str, Model]:
         """Judge models this grader calls, by role; never silently the model under test."""
