@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from harness.errors import MissingRequirement, SandboxError
 from harness.plugins.contracts import Box, Purpose, Sandbox
 from harness.records.task import Collect, SandboxSpec, Task
@@ -19,6 +21,10 @@ PER_CORE = 2
 (reference/swe.md 7.5); twice as many keep the cores busy while agents wait for models."""
 NO_PLUGIN = "the task needs a box and no sandbox plugin is installed"
 DEFAULT_IMAGE = SandboxSpec().image
+
+BARE_MEMORY, BARE_PIDS, BARE_DISK, BARE_S = 1024**3, 64, 2 * 1024**3, 600.0
+LASTING = ("image", "spec", "files", "user")
+"""Faults of a SandboxError that another try would meet again."""
 
 log = logging.getLogger("harness.run")
 
@@ -90,13 +96,9 @@ class Boxes:
             log.warning("%s", message)
 
 
-LASTING = ("image", "spec", "files", "user")
-"""Faults of a SandboxError that another try would meet again."""
-
-
 def specs_of(tasks: Iterable[Task]) -> list[SandboxSpec]:
     """Every box these tasks may need, once: their own, and those of the probes they collect with."""
-    found: dict[SandboxSpecKey, SandboxSpec] = {}
+    found: dict[str, SandboxSpec] = {}
     for task in tasks:
         if task.sandbox is None:
             continue
@@ -106,7 +108,19 @@ def specs_of(tasks: Iterable[Task]) -> list[SandboxSpec]:
     return list(found.values())
 
 
-SandboxSpecKey = str
+def bare(spec: SandboxSpec) -> SandboxSpec:
+    """A box of the same image to compare files in: without services, network and the task's environment."""
+    return msgspec.structs.replace(
+        spec,
+        services=(),
+        network="none",
+        healthcheck=None,
+        env={},
+        memory=max(spec.memory, BARE_MEMORY),
+        pids=max(spec.pids, BARE_PIDS),
+        disk=max(spec.disk, BARE_DISK),
+        command_timeout_s=max(spec.command_timeout_s, BARE_S),
+    )
 
 
 def probe_image(collect: Collect) -> str:

@@ -13,8 +13,8 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.engine.paths import leaves_tree, left_out
 from harness.engine.patch import take_patch
+from harness.engine.paths import leaves_tree, left_out
 from harness.engine.probes import CleanBox, is_alive, probe
 from harness.errors import SandboxError
 from harness.plugins.contracts import Box
@@ -71,9 +71,7 @@ async def _take(box: Box, one: Collect, spec: SandboxSpec, clean: CleanBox, foun
     found.artifacts.append(Artifact(one.name, data))
 
 
-async def _one(
-    box: Box, one: Collect, spec: SandboxSpec, clean: CleanBox
-) -> tuple[bytes | None, Sequence[str]]:
+async def _one(box: Box, one: Collect, spec: SandboxSpec, clean: CleanBox) -> tuple[bytes | None, Sequence[str]]:
     """The bytes of one artifact and flags. Raises FileNotFoundError, SandboxError."""
     match one.what:
         case "patch":
@@ -125,4 +123,3 @@ def _add(out: tarfile.TarFile, member: tarfile.TarInfo, name: str, data: bytes |
         return
     copy.type, copy.linkname = member.type, member.linkname
     out.addfile(copy)
-

@@ -28,4 +28,6 @@ def leaves_tree(name: str, target: str, root: str) -> bool:
 
 def left_out(name: str, exclude: Iterable[str]) -> bool:
     """Whether a path or a folder above it matches a glob; `*` crosses folders, as in fnmatch."""
-    return any(fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(name, f"{glob.rstrip('/')}/*") for glob in exclude)
+    return any(
+        fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(name, f"{glob.rstrip('/')}/*") for glob in exclude
+    )

@@ -121,8 +121,8 @@ async def _sqlite(box: Box, one: Collect, clean: CleanBox) -> Json:
                 if not ending:
                     raise
                 continue
-            await desk.write(f"/tmp/probe/db{ending}", data)  # noqa: S108 - in a box
-        asked = {"path": "/tmp/probe/db", "query": one.options["query"]}  # noqa: S108 - in a box
+            await desk.write(f"/tmp/probe/db{ending}", data)
+        asked = {"path": "/tmp/probe/db", "query": one.options["query"]}
         return _parsed(await desk.exec(["python3", "-I", "-c", SQLITE], stdin=_json(asked), timeout_s=PROBE_S))
 
 

@@ -11,7 +11,7 @@ import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 from harness.api import SandboxError
 from harness.sandboxes._engine import Engine, NotThere
@@ -58,11 +58,11 @@ def _sifted(pieces: Iterator[bytes], path: str, max_bytes: int, keep: Callable[[
     stream = _Stream(pieces, path)
     try:
         with (
-            tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE) as tar,
+            tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=PIECE) as tar,
             tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as kept,
         ):
             for member in tar:
-                tar.members = []  # else a list of all of them grows
+                cast(Any, tar).members = []  # else a list of all of them grows
                 if not keep(member.name):
                     continue
                 if out.tell() + member.size > max_bytes:

@@ -81,7 +81,7 @@ def layer_lines(repo: Repo, user: str) -> list[str]:
     name, _, group = user.partition(":")
     owner = f"{name}:{group}" if group else name
     dest = shlex.quote(repo.dest)
-    there = f'mkdir -p {dest} && chown {shlex.quote(owner)} {dest}'
+    there = f"mkdir -p {dest} && chown {shlex.quote(owner)} {dest}"
     trust = f"if command -v git >/dev/null; then git config --system --add safe.directory {dest}; fi"
     return [
         _run(f"{there}; {trust}"),
@@ -106,7 +106,7 @@ def add_tree(context: bytes, laid: Laid) -> bytes:
 
 
 def _run(script: str) -> str:
-    return f"RUN [\"/bin/sh\", \"-ec\", {_quoted(script)}]"
+    return f'RUN ["/bin/sh", "-ec", {_quoted(script)}]'
 
 
 def _quoted(text: str) -> str:
@@ -146,7 +146,15 @@ def _fetched(repo: Repo, source: str, cache: Path) -> Path:
                 return git_dir
         except SandboxError:
             pass  # a short id, or a server that gives refs only: everything is fetched
-        everything = ("fetch", "-q", "--no-tags", "--", source, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+        everything = (
+            "fetch",
+            "-q",
+            "--no-tags",
+            "--",
+            source,
+            "+refs/heads/*:refs/heads/*",
+            "+refs/tags/*:refs/tags/*",
+        )
         try:
             _git(git_dir, *everything, timeout_s=FETCH_S)
         except SandboxError as e:
@@ -234,7 +242,7 @@ def _files(git_dir: Path, commit: str, repo: Repo) -> Iterator[tuple[str, str, b
             entries.append((mode, name, object_id))
     wanted = [object_id for mode, _, object_id in entries if mode != "160000"]
     blobs = _blobs(git_dir, wanted)
-    for mode, name, object_id in entries:
+    for mode, name, _ in entries:
         yield mode, name, b"" if mode == "160000" else next(blobs)
 
 
