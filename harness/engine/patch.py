@@ -153,7 +153,7 @@ class Desk:
         """Changed paths that the clean tree's rules leave out."""
         if not self.rules:
             flags.append("ignore_rules: could not be applied to what changed; nothing was left out")
-        return set(_names(await self.box.read(f"{self.folder}/ignored")))
+        return {name.removeprefix("./") for name in _names(await self.box.read(f"{self.folder}/ignored"))}
 
     async def compare(self, taken: Taken, gone: Sequence[str], max_bytes: int) -> bytes:
         """The patch from the clean tree to what was taken, less what is gone. Raises SandboxError."""
@@ -183,7 +183,7 @@ async def _prepare(box: Box, folder: str, root: str, paths: Sequence[str]) -> in
     scripts = resources.files("harness.engine") / "scripts"
     names = ("patch_env.sh", "patch_prepare.sh", "patch_compare.sh")
     data = {name: (scripts / name).read_bytes() for name in names}
-    await box.put_archive("/", _tar(folder.strip("/"), {**data, "paths": _list(paths)}, {}))
+    await box.put_archive("/", _tar(folder.strip("/"), {**data, "paths": _list(f"./{p}" for p in paths)}, {}))
     return await _run(box, folder, "patch_prepare.sh", root, (0, NO_GIT, NO_RULES))
 
 

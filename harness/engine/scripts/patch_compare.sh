@@ -2,6 +2,7 @@
 set -eu
 . "$1/patch_env.sh"
 cd "$ROOT"
+export GIT_LITERAL_PATHSPECS=1
 if has_list; then
   GIT_DIR=$ROOT/.git GIT_WORK_TREE=$ROOT xargs -0 -r git $CONFIG ls-files -z -c -o --exclude-standard -- <"$G/touched" >"$G/listed"
 else
