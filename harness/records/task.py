@@ -45,17 +45,30 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         )
 
 
-class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The box a task asks for. Memory in bytes; `network` is none unless the task says otherwise in words."""
+class Healthcheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A shell command that exits with 0 when a box or a service is ready. Times in seconds.
 
-    image: str = "sandbox"
-    setup: tuple[str, ...] = ()
-    network: Literal["none", "internal", "open"] = "none"
-    memory: int = 2 * 1024**3
-    cpus: float = 1.0
-    pids: int = 256
+    It is tried every `interval_s`, each try at most `timeout_s`, for `wait_s` in all.
+    """
+
+    command: str
+    interval_s: float = 0.25
+    timeout_s: float = 5.0
+    wait_s: float = 60.0
+
+
+class Service(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A sidecar beside the box, reached by `name` on the task's private network. Memory in bytes.
+
+    An empty `command` is the image's own.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
     env: dict[str, str] = {}
-    options: dict[str, Json] = {}
+    healthcheck: Healthcheck | None = None
+    memory: int = 1024**3
 
 
 class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,16 +82,48 @@ class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
     dest: str = "/repo"
 
 
+class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The box a task asks for. Sizes in bytes; `network` is none unless the task says otherwise in words.
+
+    The image is `image` by name (`sandbox` is the project's own), or is built from `dockerfile`: a workspace path of
+    a Dockerfile, whose folder is the build context, or of a folder with one. `files` are laid down under `workdir`
+    and `setup` commands run as root, both once, when the image is made. An empty `user` or `workdir` is the image's.
+    `disk` bounds every file, everything written together, and the memory-backed folder `/scratch`. `output_bytes` is
+    what is kept of one command's output; `command_timeout_s` is the longest a command may be given.
+    """
+
+    image: str = "sandbox"
+    setup: tuple[str, ...] = ()
+    network: Literal["none", "internal", "open"] = "none"
+    memory: int = 2 * 1024**3
+    cpus: float = 1.0
+    pids: int = 256
+    env: dict[str, str] = {}
+    options: dict[str, Json] = {}
+    dockerfile: str = ""
+    files: tuple[File, ...] = ()
+    user: str = ""
+    workdir: str = ""
+    healthcheck: Healthcheck | None = None
+    services: tuple[Service, ...] = ()
+    disk: int = 2 * 1024**3
+    output_bytes: int = 1024**2
+    command_timeout_s: float = 1800.0
+    repo: Repo | None = None
+
+
 class Collect(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing taken out of the box after the work, as the artifact `name` (docs/design/006).
 
-    `path` is absolute in the box (patch, file, tree). `exclude` are globs left out of a patch or a tree. `http` has
-    method, url, body, headers; `sql` has url and query; `command` has argv and image: these three run in a clean
-    container beside the box. Above `max_bytes` nothing is taken and the attempt is flagged.
+    `path` is absolute in the box (patch, file, tree). `exclude` are globs left out of a patch or a tree. `changes` is
+    everything that differs from the image under the folders `roots`, without those in `exclude`, as
+    `harness.toolkit.changes` packs it. `http` has method, url, body, headers; `sql` has url and query; `command` has
+    argv and image: these three run in a clean container beside the box. Above `max_bytes` nothing is taken and the
+    attempt is flagged.
     """
 
     name: str
-    what: Literal["patch", "file", "tree", "processes", "http", "sql", "command"]
+    what: Literal["patch", "file", "tree", "changes", "processes", "http", "sql", "command"]
     path: str = ""
     exclude: tuple[str, ...] = ()
     options: dict[str, Json] = {}
@@ -93,6 +138,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
 
     `prompt` is text or parts. `reference` is any JSON value and is hidden from systems. `graders` are names of the
     suite's bound graders, all of which must pass; `informative` graders are recorded and never decide.
+    `skip` says why the task cannot be run here as it is; its trials are skipped with that reason, never half run.
     `place` is `file:line:column` of the task in the user's YAML. `digest` covers what the system is given;
     a grader's digest and the reference's are apart, so that a mended reference can be regraded.
     """
@@ -113,6 +159,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     tags: tuple[str, ...] = ()
     canary: str = ""
     meta: dict[str, Json] = msgspec.field(default_factory=lambda: _NO_META)
+    skip: str = ""
     place: str = ""
     digest: str = ""
 
