@@ -81,7 +81,7 @@ class Harbor(TaskSource):
             "id": _id(folder.name),
             "prompt": prompt or "(no instruction)",
             "sandbox": sandbox,
-            "collect": {"changes": {"changes": ["/"], "exclude": list(CACHES), "max_size": self.max_changes}},
+            "collect": {"changes": {"changes": ["/"], "exclude": list(LEFT_OUT), "max_size": self.max_changes}},
             "graders": [self._grader(verifier, shown)],
             "tags": _tags(said["metadata"], said["task"]),
             "meta": {"harbor": {"folder": shown, "metadata": said["metadata"], "notes": notes}},
@@ -109,8 +109,8 @@ class Harbor(TaskSource):
         return grader
 
 
-CACHES = ("/var/cache/apt", "/var/lib/apt/lists", "*/__pycache__", "/root/.cache", "/home/*/.cache")
-"""Left out of what is collected: made anew when needed, and in part compiled code."""
+LEFT_OUT = ("/solution", "/var/cache/apt", "/var/lib/apt/lists", "*/__pycache__", "/root/.cache", "/home/*/.cache")
+"""Not collected: where the solution was laid down, and caches, which are made anew and in part compiled code."""
 _AT = re.compile(r"at line (\d+), column (\d+)")
 
 

@@ -1,0 +1,193 @@
+"""A Harbor task from its folder to a verdict in real boxes, honest and not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harbor_folder import write_task
+
+from harness.api import (
+    Artifact, Box, Grade, ModelClient, NotGraded, Output, Purpose, SandboxSpec, Task, Transcript, Verdict,
+)  # fmt: skip
+from harness.config.load import load_suite
+from harness.config.suite import Suite
+from harness.plugins.loader import installed
+from harness.sandboxes.docker import Docker
+from harness.toolkit.changes import take_changes
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif("harbor" not in installed("source"), reason="the source harbor is not installed"),
+]
+
+SUITE = "suite: tb\ntasks: [tasks/tb/harbor.yaml]\nsystems: [{name: floor, harness: empty}]\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine() -> None:
+    async def why_not() -> str:
+        docker = Docker(engine_wait_s=1)
+        try:
+            return await docker.available()
+        finally:
+            await docker.aclose()
+
+    missing = asyncio.run(why_not())
+    if missing and os.environ.get("HARNESS_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"HARNESS_REQUIRE_DOCKER=1, but: {missing}")
+    if missing:
+        pytest.skip(missing)
+
+
+@dataclass
+class BoxWork:
+    """Work that is graded in real boxes."""
+
+    task: Task
+    output: Output
+    sandbox: Docker
+    workspace: Path
+    choice_order: tuple[int, ...] = ()
+    models: Mapping[str, ModelClient] = field(default_factory=dict)
+
+    def artifact(self, name: str) -> bytes | None:
+        return next((a.data for a in self.output.artifacts if a.name == name), None)
+
+    def transcript(self) -> Transcript:
+        raise LookupError("there is none here")
+
+    def open_box(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:
+        return self.sandbox.open(spec, Purpose("test-harbor", self.task.id, self.workspace))
+
+
+def load(workspace: Path, changes: dict[str, str | None] | None = None) -> Suite:
+    write_task(workspace / "tb" / "sort-words", changes)
+    for name, text in {"suite.yaml": SUITE, "harbor.yaml": "rows: {use: harbor, path: tb}\n"}.items():
+        path = workspace / "tasks" / "tb" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return load_suite(workspace, "tb")
+
+
+def verdict(workspace: Path, suite: Suite, script: str | None) -> Verdict:
+    """What comes of a shell script as the work (None: the task's own solution), in the way the engine does it."""
+    [task] = suite.tasks
+    work: Any = task.reference["script"] if script is None else script
+
+    async def whole() -> Verdict:
+        docker = Docker()
+        try:
+            assert task.sandbox is not None
+            async with docker.open(task.sandbox, Purpose("test-harbor", task.id, workspace)) as box:
+                ran = await box.exec(["bash", "-s"], stdin=work.encode(), timeout_s=60)
+                assert ran.exit_code == 0, ran.stderr
+                await box.stop()
+                [wanted] = task.collect
+                changes = await take_changes(box, wanted.options["roots"], wanted.exclude, wanted.max_bytes)
+            output = Output(artifacts=(Artifact("changes", changes),))
+            return await suite.graders[task.graders[0]].grader.grade(BoxWork(task, output, docker, workspace))
+        finally:
+            await docker.aclose()
+
+    return asyncio.run(whole())
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("harbor")
+
+
+HONEST = "sort /app/words.txt > /app/sorted.txt\nrm /app/words.txt\n"
+
+
+@pytest.mark.parametrize("script", [None, HONEST], ids=["the solution", "honest work"])
+def test_right_work_passes(space: Path, script: str | None) -> None:
+    found = verdict(space, load(space), script)
+    assert isinstance(found, Grade), found
+    assert (found.passed, found.value, found.label) == (True, 1.0, "passed")
+    assert found.flags == ()
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["true", "sort /app/words.txt > /app/sorted.txt", "rm /app/words.txt; echo fig > /app/sorted.txt"],
+    ids=["nothing", "a deletion is missing", "wrong content"],
+)
+def test_wrong_work_fails(space: Path, script: str) -> None:
+    found = verdict(space, load(space), script)
+    assert isinstance(found, Grade), found
+    assert (found.passed, found.value, found.label) == (False, 0.0, "failed")
+
+
+ATTACKS = {
+    "prewritten_reward: /logs/verifier/reward.txt": "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt",
+    "prewritten_reward: /logs/verifier/reward.json": "mkdir -p /logs/verifier; echo '{\"reward\":1}' "
+    "> /logs/verifier/reward.json",
+    "protected_path: /tests/test.sh": "mkdir /tests; echo 'echo 1 > /logs/verifier/reward.txt' > /tests/test.sh",
+    "protected_path: /bin/bash": "rm /bin/bash; printf '#!/bin/sh\\necho 1 > /logs/verifier/reward.txt\\n' > /bin/bash",
+    "protected_path: /usr/bin/cmp": "cp /usr/bin/true /usr/bin/cmp",
+    "protected_path: /usr/local/bin/cmp": "printf '#!/bin/sh\\n' > /usr/local/bin/cmp; chmod +x /usr/local/bin/cmp",
+    "protected_path: /etc/ld.so.preload": "echo /app/evil.so > /etc/ld.so.preload || true; touch /app/evil.so",
+    "protected_path: /root/.bashrc": "echo 'cmp() { :; }' >> /root/.bashrc",
+    "protected_path: /etc/profile.d/x.sh": "echo 'cmp() { :; }' > /etc/profile.d/x.sh",
+}
+
+
+@pytest.mark.parametrize("flag", ATTACKS)
+def test_a_forged_verdict_is_dropped_and_flagged(space: Path, flag: str) -> None:
+    found = verdict(space, load(space), ATTACKS[flag])
+    assert isinstance(found, Grade), found
+    assert not found.passed and found.value == 0.0
+    shown = [flag, flag.replace(": /bin/", ": /usr/bin/")]
+    assert any(f in found.flags for f in shown), found.flags
+
+
+def test_links_on_the_way_to_the_verifier_do_not_lead_there(space: Path) -> None:
+    found = verdict(space, load(space), "mkdir /app/mine; ln -s /app/mine /logs; ln -s /app/mine /tests; echo 1 > "
+                    "/app/mine/reward.txt")  # fmt: skip
+    assert isinstance(found, Grade) and not found.passed
+
+
+def test_a_daemon_does_not_come_along(space: Path) -> None:
+    script = "(setsid sh -c 'while :; do mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt; done' "
+    found = verdict(space, load(space), script + ">/dev/null 2>&1 &)\nsleep 0.2\n")
+    assert isinstance(found, Grade) and not found.passed
+
+
+def test_rewards_by_name_are_told_and_their_mean_counts(space: Path) -> None:
+    tests = (
+        '#!/bin/bash\necho \'{"a": 1, "b": 0.5}\' > /logs/verifier/reward.json\necho 1 > /logs/verifier/reward.txt\n'
+    )
+    found = verdict(space, load(space, {"tests/test.sh": tests}), "true")
+    assert isinstance(found, Grade)
+    assert (found.value, found.passed, found.label) == (0.75, False, "partial")
+    assert found.parts["rewards"] == {"a": 1.0, "b": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("tests", "cause"),
+    [
+        ("exit 0\n", "no_reward"),
+        ("echo NaN > /logs/verifier/reward.txt\n", "bad_reward"),
+        ("echo '[1]' > /logs/verifier/reward.json\n", "bad_reward"),
+        ("ln -s /etc/passwd /logs/verifier/reward.txt\n", "bad_reward"),
+        ("echo 3 > /logs/verifier/reward.txt\n", "bad_reward"),
+    ],
+)
+def test_a_verifier_without_a_good_reward_is_no_verdict(space: Path, tests: str, cause: str) -> None:
+    found = verdict(space, load(space, {"tests/test.sh": f"#!/bin/bash\n{tests}"}), "true")
+    assert isinstance(found, NotGraded) and found.cause == cause, found
+
+
+def test_a_verifier_that_only_the_work_breaks_is_a_failure(space: Path) -> None:
+    tests = "#!/bin/bash\nset -e\ncmp /app/sorted.txt /app/sorted.txt\necho 1 > /logs/verifier/reward.txt\n"
+    found = verdict(space, load(space, {"tests/test.sh": tests}), "true")
+    assert isinstance(found, Grade), found
+    assert (found.passed, found.label) == (False, "no_reward")
