@@ -51,7 +51,7 @@ class Agent(Harness):
     elide_above: int = Field(default=100_000, ge=0)
     """Old outputs are left out when the context passes so many tokens; 0 is never."""
     elide_to: int = Field(default=50_000, ge=0)
-    """How far the context is then cut down, in tokens. Far below `elide_above`, cuts are rare and prompt caches hold."""
+    """How far it is then cut down, in tokens. Far below `elide_above`, cuts are rare and prompt caches hold."""
     attach_images: bool = True
     """Show the model the task's image files, besides laying them into the box."""
     instructions: str = ""

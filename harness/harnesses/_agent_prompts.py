@@ -23,8 +23,8 @@ what belongs together: `cd src && make`.
 - There is no terminal and no input: editors, pagers and questions do not work. Use options such as `-y`.
 - A command is killed after {timeout:g} seconds, with everything it started. What must go on running is started with \
 its output in a file: `server >server.log 2>&1 &`.
-- Of an output longer than {chars:,} characters you see the beginning and the end. Outputs from long ago may be replaced \
-by a one-line note: run the command again if you need one."""
+- Of an output longer than {chars:,} characters you see the beginning and the end. Outputs from long ago may be \
+replaced by a one-line note: run the command again if you need one."""
 
 BY_TOOL = """\
 How you act: with the tool `bash`. Several calls in one reply run one after another, and you see all results then.
@@ -56,16 +56,16 @@ their configuration and build settings only if it does.
 
 DONE_BY_MARKER = """\
 How you finish: when the work is done and checked, reply without a command, with the word {marker} alone on a line: no \
-quotes, no backticks, nothing else on that line. If the task asks for an answer in words, write it below that line, and \
-only it. There is no way back from there."""
+quotes, no backticks, nothing else on that line. If the task asks for an answer in words, write it below that line, \
+and only it. There is no way back from there."""
 
 DONE_BY_TOOL = """\
 How you finish: when the work is done and checked, call `submit`. If the task asks for an answer in words, give it as \
 `answer`, and only it. There is no way back from there."""
 
 FORMAT_TOOL = (
-    "That reply had no command and did not finish the work, so nothing happened. Call `bash` to go on, or reply with the "
-    "word {marker} alone on a line if the work is done."
+    "That reply had no command and did not finish the work, so nothing happened. Call `bash` to go on, or reply with "
+    "the word {marker} alone on a line if the work is done."
 )
 FORMAT_TEXT = (
     "That reply had {found} commands in fenced `bash` blocks and needs exactly one, so nothing was run. Reply with one "
@@ -74,8 +74,8 @@ FORMAT_TEXT = (
 FORMAT_CUT = "That reply was cut off at the limit of one reply, so nothing was run. Write less, or in several steps."
 NO_CALL = "That reply called no tool, so nothing happened. Call a tool to go on, or `submit` if the work is done."
 BOTH = (
-    "Note: {marker} was not taken, because that reply also ran a command. If the result above is what you expected, send "
-    "{marker} alone on a line."
+    "Note: {marker} was not taken, because that reply also ran a command. If the result above is what you expected, "
+    "send {marker} alone on a line."
 )
 
 PLACE = "Where you work: {facts}."

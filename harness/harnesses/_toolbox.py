@@ -168,9 +168,10 @@ class Toolbox:
             start = call.arguments[:ARGUMENT_SHOWN]
             raise ValueError(f"nothing was run: the arguments are not a JSON object (were they cut off?): {start}")
         try:
-            return msgspec.convert(call.arguments, asked, strict=False)
+            read: Asked = msgspec.convert(call.arguments, asked, strict=False)
         except msgspec.ValidationError as e:
             raise ValueError(f"nothing was run: the arguments of {call.name} do not fit: {e}") from None
+        return read
 
     async def _do(self, asked: Asked) -> str:
         match asked:

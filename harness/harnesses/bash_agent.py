@@ -24,8 +24,8 @@ class BashAgent(Agent):
     refusal, or `max_format_errors` replies in a row without a command.
 
     Metrics: `turns` model calls; `commands` run; `format_errors` replies and calls with which nothing could be done;
-    `timeouts` commands that were killed; `elisions` times that old outputs were left out; `ended` done, format_errors or
-    refusal, absent at a limit.
+    `timeouts` commands that were killed; `elisions` times that old outputs were left out; `ended` done, format_errors
+    or refusal, absent at a limit.
     """
 
     version: ClassVar[str] = f"1.{prompts.VERSION}"
@@ -80,7 +80,7 @@ class BashAgent(Agent):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a reply says: its fenced `bash` blocks up to the marker, whether the marker is there, and what is below it."""
+    """What a reply says: its fenced `bash` blocks up to the marker, whether there is a marker, and what is below it."""
 
     commands: tuple[str, ...]
     done: bool
@@ -93,7 +93,8 @@ def read_reply(text: str) -> Reply:
     The marker counts only outside fences and alone on its line.
     """
     commands: list[str] = []
-    fence, language, block = "", "", []
+    fence, language = "", ""
+    block: list[str] = []
     lines = text.split("\n")
     for number, line in enumerate(lines):
         bare = line.strip()

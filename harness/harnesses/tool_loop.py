@@ -30,7 +30,7 @@ class ToolLoop(Agent):
     example: ClassVar[Mapping[str, Json]] = {"max_turns": 60, "tools": ["bash", "view", "str_replace", "create"]}
 
     tools: tuple[ToolName, ...] = Field(default=get_args(ToolName), min_length=1)
-    """Which tools there are: `bash`, `python`, `view`, `create`, `str_replace`, `insert`, `search`. `submit` always is."""
+    """Which there are: `bash`, `python`, `view`, `create`, `str_replace`, `insert`, `search`. `submit` always is."""
 
     def _system(self, shell: Shell) -> str:
         rules = prompts.SHELL_RULES.format(timeout=shell.timeout_s, chars=shell.output_chars)

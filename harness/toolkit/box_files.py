@@ -169,7 +169,8 @@ def _excerpt(text: str, line: int, count: int) -> str:
 
 
 def _places(text: str, old: str) -> str:
-    found, at = [], text.find(old)
+    found: list[str] = []
+    at = text.find(old)
     while at >= 0 and len(found) < 10:
         found.append(str(text.count(NEWLINE, 0, at) + 1))
         at = text.find(old, at + len(old))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from secrets import token_hex
+from hashlib import sha256
 from types import MappingProxyType
 
 from harness.api import Box, Completed
@@ -78,7 +78,7 @@ class Shell:
         command = sendable(command)
         argv: tuple[str, ...] = (self.program, "-c", MERGED, self.program, command)
         if len(command.encode()) > ARGUMENT_BYTES:
-            path = f"/tmp/command-{token_hex(6)}"
+            path = f"/tmp/command-{sha256(command.encode()).hexdigest()[:12]}"
             await self.box.write(path, command.encode(), mode=0o700)
             argv = (self.program, "-c", MERGED_FILE, self.program, path)
         return await self._told(argv)
