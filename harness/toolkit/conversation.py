@@ -19,6 +19,8 @@ WORTH_CHARS = 4 * len(STUB)
 """A shorter output stays: leaving it out would save next to nothing."""
 CHARS_PER_TOKEN = 4.0
 """A first guess for English and code, until a model has counted."""
+LEAST_RATE, MOST_RATE = 2.0, 8.0
+"""Bounds of what is believed: the system prompt and the tools are in a model's count and not in ours."""
 IMAGE_CHARS = 6000
 """What a file is taken for, in characters: an image of 1,500 tokens."""
 
@@ -75,7 +77,7 @@ class Conversation:
         self._add(Message("assistant", response.parts))
         usage = response.usage
         if usage.input_total and sent:
-            self._rate = max(0.5, sent / usage.input_total)
+            self._rate = min(max(sent / usage.input_total, LEAST_RATE), MOST_RATE)
             self._seen_tokens = usage.input_total + usage.output_total
             self._seen_chars = self._chars
 
