@@ -36,19 +36,23 @@ class FolderBox(FakeBox):
     ) -> Finished:
         """Run it in the folder."""
         self.commands.append(tuple(argv))
-        await asyncio.sleep(0)
         if argv[0] not in self.shells:
             return Finished(127)
         try:
-            done = subprocess.run(
-                argv, cwd=self.root, input=stdin, capture_output=True, timeout=timeout_s,
-                env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **(env or {})}, check=False,
-            )  # fmt: skip
+            done = await asyncio.to_thread(self._run_here, argv, timeout_s, stdin, env or {})
         except subprocess.TimeoutExpired as e:
             return Finished(137, e.stdout or b"", timed_out=True)
         except OSError as e:
             return Finished(126, str(e).encode())
         return Finished(done.returncode, done.stdout, done.stderr)
+
+    def _run_here(
+        self, argv: Sequence[str], timeout_s: float | None, stdin: bytes, env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            argv, cwd=self.root, input=stdin, capture_output=True, timeout=timeout_s,
+            env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **env}, check=False,
+        )  # fmt: skip
 
     async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Write below the folder, or at an absolute path."""

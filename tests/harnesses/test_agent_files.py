@@ -1,4 +1,4 @@
-"""File operations of agents, with real shells in a temporary folder: exact, by the line, and never on what is no text."""
+"""File operations of agents, with real shells in a temporary folder: exact, bounded, and never on what is no text."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_file_keeps_its_mode_its_line_ends_and_its_link(root: Path) -> None:
 def test_odd_names_are_names(name: str, root: Path) -> None:
     do(files(root).create(name, "1"))
     assert "1\t1" in do(files(root).view(name))
-    assert os.listdir(root) == [name]
+    assert [p.name for p in root.iterdir()] == [name]
 
 
 def test_faults_say_what_would_help(root: Path) -> None:

@@ -35,7 +35,10 @@ TESTS = (
     "    def test_odd(self):\n        self.assertEqual(middle([3, 1, 2]), 2)\n\n"
     "    def test_even(self):\n        self.assertEqual(middle([4, 1, 3, 2]), 2.5)\n"
 )
-GOOD = "    half = len(values) // 2\n    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2\n"
+GOOD = (
+    "    half = len(values) // 2\n    if len(values) % 2:\n        return values[half]\n"
+    "    return (values[half - 1] + values[half]) / 2\n"
+)
 OLD = "    return values[len(values) // 2]\n"
 RUN = "python3 -m unittest -q 2>&1 | tail -3"
 SED = f"cat > new.py <<'END'\n{BUG.replace(OLD, GOOD)}END\nmv new.py stats.py"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_image_files_are_shown(wire: WireServer, dialect: str, tmp_path: Path) -
     wire.script(Step(text="TASK_DONE"))
     solve(BashAgent(), model(wire, dialect), tmp_path, (picture,))
     body = wire.log()[-1]["body"]
-    first = [m for m in body.get("messages", body.get("input")) if m["role"] == "user"][0]["content"]
+    first = next(m for m in body.get("messages", body.get("input")) if m["role"] == "user")["content"]
     assert first[0]["type"] in ("image", "input_image", "image_url") and "iVBORw" not in str(first[1:])
 
 
@@ -140,10 +141,10 @@ def test_between_cuts_each_body_begins_with_the_one_before(wire: WireServer, dia
     wire.script(*grow, Step(text="TASK_DONE"))
     output = solve(BashAgent(elide_above=6000, elide_to=2000), model(wire, dialect), tmp_path)
     sent = [plain(entry["body"]) for entry in wire.log()]
-    kept = [b[: len(a)] == a for a, b in zip(sent, sent[1:], strict=False)]
+    kept = [b[: len(a)] == a for a, b in pairwise(sent)]
     assert kept.count(False) == output.metrics["elisions"]
     assert 1 <= kept.count(False) <= 3
-    assert STUB in str(sent[-1]) and all(len(b) > len(a) for a, b in zip(sent, sent[1:], strict=False))
+    assert STUB in str(sent[-1]) and all(len(b) > len(a) for a, b in pairwise(sent))
 
 
 def plain(body: Body) -> list[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from agent_boxes import FolderBox, bash, told, work
@@ -30,7 +33,7 @@ def test_it_keeps_the_contract(params: dict[str, str], tmp_path: Path) -> None:
     class Variant(BashAgent):
         """As its example, with other parameters."""
 
-        example = {**BashAgent.example, **params}
+        example: ClassVar[Mapping[str, object]] = {**BashAgent.example, **params}
 
     assert failed(check_harness(Variant, tmp_path)) == []
 
@@ -233,7 +236,7 @@ def test_old_outputs_are_left_out_in_one_cut_and_noted(tmp_path: Path) -> None:
     cuts = [i for i, n in enumerate(ctx.notes) if n[0] == "elision"]
     assert output.metrics["elisions"] == len(cuts) >= 2
     requests = [c.request.messages for c in ctx.calls]
-    kept = sum(b[: len(a)] == a for a, b in zip(requests, requests[1:], strict=False))
+    kept = sum(b[: len(a)] == a for a, b in pairwise(requests))
     assert kept == len(requests) - 1 - len(cuts)
 
 
