@@ -1,0 +1,127 @@
+"""What happened in an attempt, in order, for people: each step with its time, tokens, cost, words, commands, outputs.
+
+A step is a model call. What the model had not seen before stands under it, then what it said, then the commands that
+were run for it. Output that the next step shows as a tool's result is not shown twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from harness.records.content import File, Message, Part, Reasoning, Text, ToolCall, ToolResult, Usage
+from harness.records.transcript import Command, Event, ModelCall, Note
+from harness.toolkit.shell import shown
+
+RECOGNISED = 200
+"""So many characters of an output are looked for in what the model was told of it."""
+
+
+def trajectory(events: Sequence[Event]) -> Iterator[str]:
+    """Every event as lines."""
+    several = sum(isinstance(e, ModelCall) for e in events) > 1
+    step, so_far, roles = 0, Usage(), set[str]()
+    for place, event in enumerate(events):
+        if isinstance(event, ModelCall):
+            step += 1
+            so_far = so_far + event.response.usage
+            yield from _step(event, f"step {step}, " if several else "", so_far, first=event.role not in roles)
+            roles.add(event.role)
+        elif isinstance(event, Command):
+            yield from _command(event, told=_told_next(events, place))
+        else:
+            yield from _note(event)
+
+
+def _step(call: ModelCall, number: str, so_far: Usage, *, first: bool) -> Iterator[str]:
+    label = f" ({call.request.label})" if call.request.label else ""
+    waited = f", waited {call.waited:.2f}s" if call.waited else ""
+    spent = cost_of(call.response.usage)
+    total = f", {cost_of(so_far)} so far" if number and spent != cost_of(so_far) else ""
+    yield (
+        f"[{call.at:.2f}s +{call.seconds:.2f}s{waited}] {number}{call.role}{label}: {call.response.model or 'model'}, "
+        f"{tokens_of(call.response.usage)}, {spent}{total}{', from the call cache' if call.cached else ''}, "
+        f"stopped: {call.response.stop}"
+    )
+    for failure in call.retries:
+        yield f"    try failed: {failure}"
+    if call.request.system and (first or not call.same):
+        yield from ("    system:", *indented(call.request.system, 6))
+    new = call.request.messages
+    if call.same and any(m.role == "assistant" for m in new):
+        last = max(i for i, m in enumerate(new) if m.role == "assistant")
+        new = new[last + 1 :]
+        yield f"    [{last + 1} earlier messages were sent again, changed: `--json` has them as they were sent]"
+    for message in (*new, Message("assistant", call.response.parts)):
+        yield f"    {message.role}:"
+        for part in message.parts:
+            yield from indented(part_text(part), 6)
+
+
+def _command(command: Command, *, told: str) -> Iterator[str]:
+    code = "no exit code" if command.exit_code is None else f"exit {command.exit_code}"
+    first, *rest = shown(command.argv).splitlines() or [""]
+    yield f"[{command.at:.2f}s +{command.seconds:.2f}s] $ {first}{' ...' if rest else ''}  ({code})"
+    if not told:
+        yield from indented("\n".join(rest), 4)
+    for output in (command.stdout, command.stderr):
+        if output.strip() and (not told or output.strip()[:RECOGNISED] not in told):
+            yield from indented(output, 4)
+    yield from indented(command.note, 4)
+
+
+def _told_next(events: Sequence[Event], place: int) -> str:
+    """What the next model call was told that it had not seen, or nothing."""
+    following = next((e for e in events[place + 1 :] if isinstance(e, ModelCall)), None)
+    if following is None:
+        return ""
+    return "\n".join(part_text(p) for m in following.request.messages if m.role == "user" for p in m.parts)
+
+
+def _note(note: Note) -> Iterator[str]:
+    data = "" if note.data is None else msgspec.json.encode(note.data).decode()
+    yield f"[{note.at:.2f}s] {note.kind}: {note.text}".rstrip()
+    yield from indented(data, 4)
+
+
+def part_text(part: Part) -> str:
+    """A part of a message. Of a tool's call, its texts as they are, so that a program can be read."""
+    if isinstance(part, Text):
+        return part.text
+    if isinstance(part, File):
+        return f"[file {part.name}, {part.media_type}]"
+    if isinstance(part, Reasoning):
+        return f"[reasoning] {part.text}" if part.text else "[reasoning, not shown by the provider]"
+    if isinstance(part, ToolCall):
+        return _call_text(part)
+    assert isinstance(part, ToolResult)
+    return f"[{'error' if part.is_error else 'result'}] {part.content}"
+
+
+def _call_text(call: ToolCall) -> str:
+    if isinstance(call.arguments, str):
+        return f"[calls {call.name}] {call.arguments}"
+    plain = {k: v for k, v in call.arguments.items() if not (isinstance(v, str) and "\n" in v)}
+    lines = [f"[calls {call.name}] {msgspec.json.encode(plain).decode() if plain else ''}".rstrip()]
+    for name, value in call.arguments.items():
+        if name not in plain:
+            lines += [f"  {name}:", *indented(value, 4)]
+    return "\n".join(lines)
+
+
+def cost_of(u: Usage) -> str:
+    """Money, or that the price is not known; a lower bound where a part of it is not."""
+    if not u.unpriced:
+        return f"${u.cost_usd:.4f}" if u.calls else "no calls"
+    return f">= ${u.cost_usd:.4f}" if u.cost_usd else "unpriced"
+
+
+def tokens_of(u: Usage) -> str:
+    """Tokens in and out."""
+    return f"{u.input_total:,} tokens in ({u.cache_read:,} cached), {u.output_total:,} out ({u.reasoning:,} reasoning)"
+
+
+def indented(text: str, by: int = 2) -> list[str]:
+    """Every line with so many spaces before it."""
+    return [" " * by + line for line in text.splitlines()]
