@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, LimitReached, MissingRequirement, ModelError, SandboxError, UsageFault
 from harness.plugins.contracts import (
+    NO_PURPOSE,
     Box,
     Completed,
     Grader,
     GraderCase,
     Harness,
+    Held,
     Model,
     ModelClient,
     Plugin,
+    Purpose,
     Row,
     Sandbox,
     SolveContext,
@@ -36,7 +39,7 @@ from harness.records.content import (
     user,
 )
 from harness.records.outcome import Artifact, Attempt, Grade, NotGraded, Output, Verdict
-from harness.records.task import Limits, SandboxSpec, Shape, Task, TaskView
+from harness.records.task import Healthcheck, Limits, SandboxSpec, Service, Shape, Task, TaskView
 from harness.records.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -45,11 +48,56 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Artifact", "Attempt", "Box", "Completed", "File", "Grade", "Grader", "GraderCase", "Harness",
-    "HarnessError", "Json", "LimitReached", "Limits", "Message", "MissingRequirement", "Model", "ModelClient",
-    "ModelError", "NotGraded", "Output", "Plugin", "Reasoning", "Request", "Response", "Row", "Sandbox", "SandboxError",
-    "SandboxSpec", "Shape", "SolveContext", "Task", "TaskSource", "TaskView", "Text", "Tool", "ToolCall",
-    "ToolResult", "Transcript", "Usage", "UsageFault", "Verdict", "Work", "assistant", "read_run", "user",
+    "NO_PURPOSE",
+    "Artifact",
+    "Attempt",
+    "Box",
+    "Completed",
+    "File",
+    "Grade",
+    "Grader",
+    "GraderCase",
+    "Harness",
+    "HarnessError",
+    "Healthcheck",
+    "Held",
+    "Json",
+    "LimitReached",
+    "Limits",
+    "Message",
+    "MissingRequirement",
+    "Model",
+    "ModelClient",
+    "ModelError",
+    "NotGraded",
+    "Output",
+    "Plugin",
+    "Purpose",
+    "Reasoning",
+    "Request",
+    "Response",
+    "Row",
+    "Sandbox",
+    "SandboxError",
+    "SandboxSpec",
+    "Service",
+    "Shape",
+    "SolveContext",
+    "Task",
+    "TaskSource",
+    "TaskView",
+    "Text",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+    "Transcript",
+    "Usage",
+    "UsageFault",
+    "Verdict",
+    "Work",
+    "assistant",
+    "read_run",
+    "user",
 ]  # fmt: skip
 
 

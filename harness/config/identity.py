@@ -62,6 +62,10 @@ def _source(cls: type) -> str:
 
 
 def _file(path: Path) -> str:
+    """A file by its content; a folder by its files' names and contents; nothing for what is not there."""
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if p.is_file())
+        return digest_of({p.relative_to(path).as_posix(): _file(p) for p in inside})
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 

@@ -9,7 +9,7 @@ kind (`inner: Harness`, `graders: tuple[Grader, ...]`, `judge: Model`) is writte
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,37 +112,102 @@ class Model(Plugin):
 
 
 class Completed(Protocol):
-    """A finished command."""
+    """A finished command.
+
+    `exit_code` is the command's own, also after a kill (137). `timed_out`, `oom_killed` and `disk_full` say that a
+    limit of the box ended it or one of its processes; `truncated` that the middle of its output was left out.
+    """
 
     exit_code: int
     stdout: bytes
     stderr: bytes
     timed_out: bool
     truncated: bool
+    oom_killed: bool
+    disk_full: bool
+
+
+MAX_READ_BYTES = 256 * 1024**2
 
 
 class Box(Protocol):
-    """An open sandbox."""
+    """An open sandbox. Paths are absolute, or relative to the box's working folder."""
 
     image_digest: str
 
     async def exec(
-        self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"", env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        user: str = "",
+        workdir: str = "",
+        on_output: Callable[[bytes], None] | None = None,
     ) -> Completed:
-        """Run a command to its end; on timeout its whole process tree is killed. Raises SandboxError."""
+        """Run a command to its end; on timeout or cancel its whole process tree is killed. Raises SandboxError.
+
+        `timeout_s` is at most the spec's `command_timeout_s`, which is also the default. `on_output` is called with
+        each piece of output as it comes, also with those that are not kept.
+        """
         ...
 
-    async def read(self, path: str) -> bytes:
-        """A file's bytes. Raises FileNotFoundError, SandboxError."""
+    async def read(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
+        """A regular file's bytes; also from a stopped box. Raises FileNotFoundError, SandboxError.
+
+        Anything else at that path (a link, a folder, a pipe, a device) is refused, not followed.
+        """
         ...
 
     async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        """Write a file, making its folders. Raises SandboxError."""
+        """Write a file, making its folders, owned by the box's user; also into a stopped box. Raises SandboxError."""
         ...
 
-    async def get_archive(self, path: str) -> bytes:
-        """A file or folder as an uncompressed tar. Raises FileNotFoundError, SandboxError."""
+    async def get_archive(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
+        """A file or folder as an uncompressed tar, named by the last part of `path`; also from a stopped box.
+
+        Links are in it as links: extract it with a filter. Raises FileNotFoundError, SandboxError.
+        """
         ...
+
+    async def put_archive(self, path: str, archive: bytes) -> None:
+        """Extract a tar into a folder that is there, owners and modes as in the tar.
+
+        Raises FileNotFoundError, SandboxError.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Kill everything in the box. Files can still be read and written; nothing can run any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """For whom a box is opened, to be found on it, and the folder its spec's paths start from."""
+
+    run: str = ""
+    trial: str = ""
+    workspace: Path = Path()
+
+
+NO_PURPOSE = Purpose()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something a sandbox holds outside this process. `created` is a Unix time; `alive` says that its owner runs.
+
+    `what` is container, network, volume or image.
+    """
+
+    what: str
+    name: str
+    run: str
+    trial: str
+    created: float
+    alive: bool
 
 
 class Sandbox(Plugin):
@@ -151,8 +216,36 @@ class Sandbox(Plugin):
     kind: ClassVar[str] = "sandbox"
 
     @abstractmethod
-    def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:
-        """A box that is gone when the context ends, however it ends. Raises SandboxError."""
+    def open(self, spec: SandboxSpec, purpose: Purpose = NO_PURPOSE) -> AbstractAsyncContextManager[Box]:
+        """A box that is gone when the context ends, however it ends.
+
+        Raises MissingRequirement when boxes were never to be had here, SandboxError when this one failed.
+        """
+
+    def check_spec(self, spec: SandboxSpec, workspace: Path) -> Sequence[str]:
+        """What is wrong with a spec that can be seen without opening a box. One line each."""
+        return ()
+
+    async def available(self) -> str:
+        """Why boxes are not to be had here, in one message; empty when they are."""
+        return ""
+
+    async def warm(self, specs: Iterable[SandboxSpec], workspace: Path = Path()) -> None:
+        """Make what boxes of these specs need (images), so that no trial waits for it.
+
+        Never raises for a spec that cannot be made: opening it raises the reason.
+        """
+
+    async def held(self) -> Sequence[Held]:
+        """Everything of ours that exists now. Raises SandboxError."""
+        return ()
+
+    async def prune(self, *, everything: bool = False) -> Sequence[Held]:
+        """Remove what dead processes left behind, or `everything`, cached images too; what was removed."""
+        return ()
+
+    async def aclose(self) -> None:
+        """Remove what could not be removed before and close connections. Called once, by the engine."""
 
 
 class SolveContext(Protocol):
@@ -249,6 +342,8 @@ class Grader(Plugin):
     kind: ClassVar[str] = "grader"
     needs_reference: ClassVar[bool] = True
     """A task without a reference is refused at load when its grader needs one."""
+    needs_box: ClassVar[bool] = False
+    """Runs something in a clean box: its cases need an engine, and without one the contract suite says so."""
 
     def judges(self) -> Mapping[str, Model]:
         """Judge models this grader calls, by role; never silently the model under test."""

@@ -45,8 +45,41 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         )
 
 
+class Healthcheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A shell command that exits with 0 when a box or a service is ready. Times in seconds.
+
+    It is tried every `interval_s`, each try at most `timeout_s`, for `wait_s` in all.
+    """
+
+    command: str
+    interval_s: float = 0.25
+    timeout_s: float = 5.0
+    wait_s: float = 60.0
+
+
+class Service(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A sidecar beside the box, reached by `name` on the task's private network. Memory in bytes.
+
+    An empty `command` is the image's own.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    healthcheck: Healthcheck | None = None
+    memory: int = 1024**3
+
+
 class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The box a task asks for. Memory in bytes; `network` is none unless the task says otherwise in words."""
+    """The box a task asks for. Sizes in bytes; `network` is none unless the task says otherwise in words.
+
+    The image is `image` by name (`sandbox` is the project's own), or is built from `dockerfile`: a workspace path of
+    a Dockerfile, whose folder is the build context, or of a folder with one. `files` are laid down under `workdir`
+    and `setup` commands run as root, both once, when the image is made. An empty `user` or `workdir` is the image's.
+    `disk` bounds every file, everything written together, and the memory-backed folder `/scratch`. `output_bytes` is
+    what is kept of one command's output; `command_timeout_s` is the longest a command may be given.
+    """
 
     image: str = "sandbox"
     setup: tuple[str, ...] = ()
@@ -56,6 +89,15 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     pids: int = 256
     env: dict[str, str] = {}
     options: dict[str, Json] = {}
+    dockerfile: str = ""
+    files: tuple[File, ...] = ()
+    user: str = ""
+    workdir: str = ""
+    healthcheck: Healthcheck | None = None
+    services: tuple[Service, ...] = ()
+    disk: int = 2 * 1024**3
+    output_bytes: int = 1024**2
+    command_timeout_s: float = 1800.0
 
 
 class Repo(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -92,6 +92,8 @@ async def _check_case(cls: type[Grader], case: GraderCase, name: str, workspace:
     verdict = await _grade(grader, _work(case, workspace))
     if isinstance(verdict, str):
         return [Finding(f"{name} comes out as declared", False, verdict)]
+    if cls.needs_box and isinstance(verdict, NotGraded) and verdict.cause == "requirement":
+        return [Finding(f"{name} asks for a box", True, "it was not graded: no engine is used here")]
     came = verdict.passed if isinstance(verdict, Grade) else None
     detail = "" if came == case.expect else f"{case.answer!r}: expected {case.expect}, got {verdict}"
     findings = [Finding(f"{name} comes out as declared", came == case.expect, detail), _sound(verdict, name)]

@@ -1,0 +1,22 @@
+# Builds with any engine from 20.10 on, without buildx. Stage `sandbox` is the default image of a box: `image: sandbox`.
+# Add what your tasks need here: it is built again when this text changes, and results carry the image's digest.
+# BASE is replaced by harness-base:bookworm where scripts/base-image made it, so that no registry is needed.
+ARG BASE=debian:bookworm-slim
+FROM ${BASE} AS sandbox
+RUN set -e; \
+    missing=; \
+    for tool in python3:python3 git:git bash:bash timeout:coreutils grep:grep ps:procps; do \
+      command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool##*:}"; \
+    done; \
+    test -s /etc/ssl/certs/ca-certificates.crt || missing="$missing ca-certificates"; \
+    if [ -n "$missing" ]; then \
+      apt-get -qq update; \
+      DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing; \
+      rm -rf /var/lib/apt/lists/*; \
+    fi; \
+    useradd --uid 1000 --user-group --create-home --shell /bin/bash agent; \
+    install -d -o agent -g agent /work
+ENV LANG=C.UTF-8
+USER agent
+WORKDIR /work
+CMD ["bash"]

@@ -1,0 +1,137 @@
+"""How each test runner is started, what it writes, and how it says that tests failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.graders import _protected as protected
+from harness.graders._canary import Language
+from harness.toolkit.testreports.read import Format
+
+Runner = Literal[
+    "pytest", "unittest", "go", "cargo", "nextest", "jest", "vitest", "node", "ctest", "tap", "junit", "command"
+]
+NOBODY = "65534:65534"
+"""The user of tests whose runner does not write into the tree: they cannot change a file that is yet to be loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one run happens in its box. `private` is ours alone; tests can write in `out` and `home` only.
+
+    `report` is the path of the report. `files` are test files from `root`.
+    """
+
+    root: str
+    private: str
+    report: str
+    files: Sequence[str]
+    python: str = "python3"
+    autoload: bool = False
+    paths: Sequence[str] = ()
+    options: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One runner. `failed` are its exit codes for failed tests; empty means any but 0.
+
+    `stdout` says that the report is what it prints. `user` is who runs it, empty for the box's own user.
+    """
+
+    format: Format
+    argv: Callable[[Place], list[str]]
+    protected: Sequence[str]
+    canary: Language | None = None
+    failed: frozenset[int] = frozenset((1,))
+    stdout: bool = False
+    user: str = ""
+    report: str = ""
+
+
+def profile(runner: Runner) -> Profile:
+    """The profile of a runner. `tap`, `junit` and `command` start nothing by themselves."""
+    return _PROFILES[runner]
+
+
+def boot_files(ini: Mapping[str, str]) -> dict[str, bytes]:
+    """What lies in our private folder of a box: the runners' starters and pytest's configuration, which is ours."""
+    here = Path(__file__).parent
+    names = ("_box_pytest.py", "_box_unittest.py")
+    lines = "".join(f"{key} = {_indented(value)}\n" for key, value in ini.items())
+    return {**{name: (here / name).read_bytes() for name in names}, "pytest.ini": f"[pytest]\n{lines}".encode()}
+
+
+def _indented(value: str) -> str:
+    lines = value.strip().split("\n")
+    return lines[0] if len(lines) == 1 else "\n" + "\n".join("    " + line.strip() for line in lines)
+
+
+_HIDE = 'GRADE_PYTHONPATH="$PYTHONPATH" PYTHONPATH= PYTHONSAFEPATH=1 PYTHONNOUSERSITE=1 exec "$@"'
+
+
+def _pytest(at: Place) -> list[str]:
+    boot = [at.python, "-s", f"{at.private}/_box_pytest.py", at.root, f"{at.private}/pytest.ini", at.report]
+    return ["sh", "-c", _HIDE, "sh", *boot, str(int(at.autoload)), ":".join(at.paths), *at.options, *at.files]
+
+
+def _unittest(at: Place) -> list[str]:
+    boot = [at.python, "-s", f"{at.private}/_box_unittest.py", at.root, at.report, ":".join(at.paths)]
+    return ["sh", "-c", _HIDE, "sh", *boot, *at.files]
+
+
+def _go(at: Place) -> list[str]:
+    folders = dict.fromkeys("./" + file.rpartition("/")[0] for file in at.files)
+    return ["go", "test", "-json", "-count=1", *at.options, *(folders or ["./..."])]
+
+
+def _cargo(at: Place) -> list[str]:
+    return ["cargo", "test", "--offline", "--no-fail-fast", *at.options]
+
+
+def _nextest(at: Place) -> list[str]:
+    return ["cargo", "nextest", "run", "--offline", "--no-fail-fast", "--profile", "ci", *at.options]
+
+
+def _jest(at: Place) -> list[str]:
+    paths = ["--runTestsByPath", *at.files] if at.files else []
+    return ["npx", "--no-install", "jest", "--json", f"--outputFile={at.report}", "--ci", *at.options, *paths]
+
+
+def _vitest(at: Place) -> list[str]:
+    told = ["--reporter=json", f"--outputFile={at.report}"]
+    return ["npx", "--no-install", "vitest", "run", *told, *at.options, *at.files]
+
+
+def _node(at: Place) -> list[str]:
+    told = ["--test-reporter=junit", f"--test-reporter-destination={at.report}"]
+    return ["node", "--test", *told, *at.options, *at.files]
+
+
+def _ctest(at: Place) -> list[str]:
+    return ["ctest", "--test-dir", "build", "--output-junit", at.report, *at.options]
+
+
+def _none(at: Place) -> list[str]:
+    return []
+
+
+_PROFILES: Mapping[Runner, Profile] = {
+    "pytest": Profile("junit", _pytest, protected.PYTHON, "pytest", user=NOBODY),
+    "unittest": Profile("lines", _unittest, protected.PYTHON, "unittest", user=NOBODY),
+    "go": Profile("go", _go, protected.GO, "go", stdout=True),
+    "cargo": Profile("cargo", _cargo, protected.RUST, "cargo", frozenset((101,)), stdout=True),
+    "nextest": Profile(
+        "junit", _nextest, protected.RUST, "cargo", frozenset((100,)), report="target/nextest/ci/junit.xml"
+    ),
+    "jest": Profile("jest", _jest, protected.JAVASCRIPT, "jest", user=NOBODY),
+    "vitest": Profile("jest", _vitest, protected.JAVASCRIPT, "vitest", user=NOBODY),
+    "node": Profile("junit", _node, protected.JAVASCRIPT, "node", user=NOBODY),
+    "ctest": Profile("junit", _ctest, protected.ANY, failed=frozenset((8,))),
+    "tap": Profile("tap", _none, protected.ANY, failed=frozenset(), stdout=True),
+    "junit": Profile("junit", _none, protected.ANY, failed=frozenset()),
+    "command": Profile("lines", _none, protected.ANY, failed=frozenset()),
+}

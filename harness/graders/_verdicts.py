@@ -1,0 +1,130 @@
+"""From what was reported to a verdict: whether a run can be believed, and what its tests say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.api import Grade, Json
+from harness.graders._protected import limited, shown
+from harness.graders._runners import Profile
+from harness.graders._runs import Run
+from harness.toolkit.testreports.record import Report, Status
+
+Semantics = Literal["official", "strict", "live", "fail_only"]
+MAX_NAMED = 50
+
+_FIX: dict[Semantics, tuple[Status | None, ...]] = {
+    "official": ("pass", "xfail"),
+    "strict": ("pass",),
+    "live": ("pass", "xfail"),
+    "fail_only": ("pass", "xfail", "skip", None),
+}
+_KEEP: dict[Semantics, tuple[Status | None, ...]] = {
+    "official": ("pass", "xfail", "skip"),
+    "strict": ("pass",),
+    "live": ("pass", "xfail", "skip", None),
+    "fail_only": ("pass", "xfail", "skip", None),
+}
+"""Which statuses satisfy a fail-to-pass and a pass-to-pass test; None is a test that was not reported
+(reference/swe.md 2.3: SWE-bench 5 and its `fail_only`, SWE-bench Pro as strict, SWE-bench-Live)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The ids a verdict rests on. With both lists empty every reported test counts, and there must be one."""
+
+    fail_to_pass: tuple[str, ...] = ()
+    pass_to_pass: tuple[str, ...] = ()
+    visible: tuple[str, ...] = ()
+    semantics: Semantics = "official"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a run cannot be taken at its word. `forged`: it says what an honest run cannot say."""
+
+    word: str
+    forged: bool
+    why: str
+
+
+def doubt_of(run: Run, profile: Profile, count: int | None) -> Doubt | None:
+    """What is wrong with a run, or nothing. An honest run of a broken program is no doubt: its tests fail."""
+    if run.timed_out:
+        return Doubt("timeout", False, "the tests did not end in time")
+    if run.report is None:
+        if run.exhausted:
+            return Doubt(f"out_of_{run.exhausted}", False, f"the tests used up the box's {run.exhausted}")
+        why = f"{run.trouble}; exit code {run.exit_code}"
+        return Doubt("exit_code", True, why) if run.exit_code == 0 else Doubt("crash", False, why)
+    canary = run.canary
+    if faults := canary.faults(run.report):
+        return Doubt(faults[0], True, "a test that must fail was not reported as failed")
+    bad = any(r.status in ("fail", "error") for r in run.report.results.values())
+    known = profile.failed or frozenset(range(1, 126))
+    if bad and run.exit_code not in known:
+        return Doubt("exit_code", True, f"exit code {run.exit_code}, though tests were reported as failed")
+    if not bad and run.exit_code != 0:
+        return Doubt("exit_code", True, f"exit code {run.exit_code}, though no test was reported as failed")
+    own = len(canary.without(list(run.report.results)))
+    if count is not None and own != count:
+        return Doubt("count", True, f"{own} results, {count} were expected")
+    return None
+
+
+def grade_of(run: Run, wanted: Wanted, flags: Sequence[str]) -> Grade:
+    """The grade of a run that can be believed."""
+    report, canary = run.report or Report(), run.canary
+    fix, keep = wanted.fail_to_pass, wanted.pass_to_pass
+    listed = bool(fix or keep)
+    if not listed:
+        fix = tuple(canary.without([id for id in report.results if id not in wanted.visible]))
+    ok_fix = [id for id in fix if report.status(id) in _FIX[wanted.semantics]]
+    ok_keep = [id for id in keep if report.status(id) in _KEEP[wanted.semantics]]
+    if not listed:
+        ok_fix = [id for id in fix if report.status(id) in _KEEP[wanted.semantics]]
+    none = not canary.without(list(report.results))
+    passed = len(ok_fix) == len(fix) and len(ok_keep) == len(keep) and not none
+    passed = passed and (listed or any(report.status(id) in ("pass", "xfail") for id in fix))
+    partial = 0 < len(ok_fix) < len(fix) and len(ok_keep) == len(keep)
+    resolution = "resolved" if passed else "no_tests" if none else "partial" if partial else "failed"
+    parts: dict[str, Json] = {
+        "resolution": resolution,
+        "fail_to_pass": _part(fix, ok_fix, report),
+        "pass_to_pass": _part(keep, ok_keep, report),
+        "collected": len(canary.without(list(report.results))),
+    }
+    label = resolution
+    if wanted.visible:
+        seen = [id for id in wanted.visible if report.status(id) in _KEEP[wanted.semantics]]
+        parts["visible"] = _part(wanted.visible, seen, report)
+        if len(seen) == len(wanted.visible) and not passed:
+            label = "passes_visible_fails_hidden"
+    twice = [f"duplicate_result: {shown(id)}" for id in report.duplicates if id in {*fix, *keep}]
+    wrong = [id for id in (*fix, *keep) if id not in {*ok_fix, *ok_keep}]
+    why = f"{len(ok_fix)} of {len(fix)} fail-to-pass, {len(ok_keep)} of {len(keep)} pass-to-pass"
+    if not listed:
+        why = f"{len(ok_fix)} of {len(fix)} tests"
+    if wrong:
+        why += f"; not passed: {', '.join(shown(id) for id in wrong[:5])}{' …' if len(wrong) > 5 else ''}"
+    return Grade(float(passed), passed, label, why, flags=limited([*flags, *twice]), parts=parts)
+
+
+def failed_keeps(run: Run, wanted: Wanted) -> list[str]:
+    """Pass-to-pass tests that failed, where running them again can change the verdict: all others are right."""
+    report = run.report
+    if report is None:
+        return []
+    if any(report.status(id) not in _FIX[wanted.semantics] for id in wanted.fail_to_pass):
+        return []
+    return [id for id in wanted.pass_to_pass if report.status(id) not in _KEEP[wanted.semantics]]
+
+
+def _part(ids: Sequence[str], ok: Sequence[str], report: Report) -> dict[str, Json]:
+    """Counts, and what failed with its status, named up to a number."""
+    right = set(ok)
+    wrong = {shown(id): report.status(id) or "missing" for id in ids if id not in right}
+    named = dict(list(wrong.items())[:MAX_NAMED])
+    return {"passed": len(right), "of": len(ids), **({"failed": named} if named else {})}

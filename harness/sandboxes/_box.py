@@ -1,0 +1,96 @@
+"""An open box."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from harness.api import SandboxError, SandboxSpec
+from harness.plugins.contracts import MAX_READ_BYTES
+from harness.sandboxes import _files as files
+from harness.sandboxes._engine import Engine
+from harness.sandboxes._exec import Command, Finished, run
+from harness.sandboxes._watch import Watch
+
+
+class DockerBox:
+    """One running container of a trial (the contract `Box`). `owner` is the uid and gid of written files."""
+
+    __slots__ = ("_container", "_engine", "_owner", "_spec", "_stopped", "_user", "_watch", "_workdir", "image_digest")
+
+    def __init__(
+        self, engine: Engine, container_id: str, image_digest: str, spec: SandboxSpec, user: str, owner: tuple[int, int]
+    ) -> None:
+        """`spec.workdir` is resolved; `user` is who commands run as."""
+        self.image_digest = image_digest
+        self._engine = engine
+        self._container = container_id
+        self._spec = spec
+        self._user = user
+        self._owner = owner
+        self._workdir = spec.workdir
+        self._watch = Watch(engine, container_id, spec.disk)
+        self._stopped = False
+
+    async def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        user: str = "",
+        workdir: str = "",
+        on_output: Callable[[bytes], None] | None = None,
+    ) -> Finished:
+        """Run a command to its end."""
+        if self._stopped:
+            raise SandboxError("stopped", "the box was stopped: nothing runs in it any more")
+        if not argv or isinstance(argv, str):
+            raise ValueError("argv is a sequence of words, the program first")
+        most = self._spec.command_timeout_s
+        command = Command(
+            argv=argv,
+            timeout_s=most if timeout_s is None else min(timeout_s, most),
+            output_bytes=self._spec.output_bytes,
+            user=user or self._user,
+            workdir=self._absolute(workdir),
+            env=env,
+            stdin=stdin,
+            on_output=on_output,
+        )
+        return await run(self._engine, self._container, command, self._watch)
+
+    async def read(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
+        """A regular file's bytes."""
+        return await self._engine.thread(
+            lambda: files.read_file(self._engine, self._container, self._absolute(path), max_bytes)
+        )
+
+    async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Write a file as the box's user."""
+        member = files.regular(mode, self._owner, time.time())
+        await self._engine.thread(
+            lambda: files.write_file(self._engine, self._container, self._absolute(path), member, data)
+        )
+
+    async def get_archive(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
+        """A file or folder as a tar."""
+        return await self._engine.thread(
+            lambda: files.get_archive(self._engine, self._container, self._absolute(path), max_bytes)
+        )
+
+    async def put_archive(self, path: str, archive: bytes) -> None:
+        """Extract a tar into a folder."""
+        await self._engine.thread(
+            lambda: files.put_archive(self._engine, self._container, self._absolute(path), archive)
+        )
+
+    async def stop(self) -> None:
+        """Kill everything in the box; its files stay."""
+        self._stopped = True
+        await self._engine.call(self._engine.api.stop, self._container, timeout=0)
+
+    def _absolute(self, path: str) -> str:
+        return str(PurePosixPath(self._workdir, path))

@@ -1,0 +1,147 @@
+"""One command in a box, from its start to its true end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+from time import monotonic
+from typing import Literal
+
+from harness.api import SandboxError
+from harness.sandboxes._engine import Engine
+from harness.sandboxes._kill import MARK, kill_tree, restart
+from harness.sandboxes._output import Kept, pump
+from harness.sandboxes._settle import settled
+from harness.sandboxes._watch import Watch
+
+FIRST_LOOK_S = 0.1
+LAST_LOOK_S = 2.0
+GRACE_S = 0.1
+DRAIN_S = 2.0
+NOT_FOUND = 127
+
+Ended = Literal["", "timed_out", "disk_full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run, as whom, where and for how long. An empty `workdir` is the image's."""
+
+    argv: Sequence[str]
+    timeout_s: float
+    output_bytes: int
+    user: str = ""
+    workdir: str = ""
+    env: Mapping[str, str] | None = None
+    stdin: bytes = b""
+    on_output: Callable[[bytes], None] | None = None
+
+
+@dataclass(slots=True)
+class Finished:
+    """The contract `Completed`."""
+
+    exit_code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+    timed_out: bool = False
+    truncated: bool = False
+    oom_killed: bool = False
+    disk_full: bool = False
+
+
+async def run(engine: Engine, container: str, command: Command, watch: Watch) -> Finished:
+    """Run a command. On timeout, full disk or cancel its processes are killed first. Raises SandboxError."""
+    mark = token_hex(8)
+    exec_id = await engine.call(_create, engine, container, command, mark)
+    kept = Kept(command.output_bytes, command.on_output)
+    try:
+        stream = await engine.hijack(f"/exec/{exec_id}/start", {"Detach": False, "Tty": False})
+    except SandboxError as e:
+        return _not_started(str(e)) if "OCI runtime exec failed" in str(e) else _raise(e)
+    reading = asyncio.create_task(pump(stream, command.stdin, kept))
+    try:
+        ended = await _until_the_end(engine, exec_id, reading, command.timeout_s, watch)
+        if ended == "timed_out":
+            await kill_tree(engine, container, exec_id, mark, command.user)
+        elif ended == "disk_full":
+            await restart(engine, container)
+        if ended:
+            await asyncio.wait({reading}, timeout=DRAIN_S)
+    except asyncio.CancelledError:
+        killing = asyncio.ensure_future(kill_tree(engine, container, exec_id, mark, command.user))
+        await asyncio.gather(settled(killing), return_exceptions=True)
+        raise
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        stream.writer.close()
+    state = await engine.call(engine.api.exec_inspect, exec_id)
+    finished = _finished(state["ExitCode"], kept, ended)
+    finished.oom_killed = await watch.oom_killed(finished.exit_code)
+    finished.disk_full = finished.disk_full or await watch.disk_full(between=True)
+    return finished
+
+
+def _raise(error: SandboxError) -> Finished:
+    raise error
+
+
+def _create(engine: Engine, container: str, command: Command, mark: str) -> str:
+    made = engine.api.exec_create(
+        container,
+        list(command.argv),
+        stdin=bool(command.stdin),
+        user=command.user,
+        workdir=command.workdir or None,
+        environment={**(command.env or {}), MARK: mark},
+    )
+    return str(made["Id"])
+
+
+async def _until_the_end(
+    engine: Engine, exec_id: str, reading: asyncio.Task[None], timeout_s: float, watch: Watch
+) -> Ended:
+    """Wait until the command ended, not merely its output, nor whatever it left running with its output open."""
+    until, look = monotonic() + timeout_s, FIRST_LOOK_S
+    after_output = 0.001
+    while (left := until - monotonic()) > 0:
+        if reading.done():
+            if (error := reading.exception()) is not None:
+                raise SandboxError("engine", f"the command's output broke off: {error}") from error
+            if await _has_ended(engine, exec_id):
+                return ""
+            await asyncio.sleep(min(left, after_output))
+            after_output = min(after_output * 2, FIRST_LOOK_S)
+            continue
+        await asyncio.wait({reading}, timeout=min(left, look))
+        if reading.done():
+            continue
+        if await _has_ended(engine, exec_id):
+            await asyncio.wait({reading}, timeout=GRACE_S)
+            return ""
+        if await watch.disk_full():
+            return "disk_full"
+        look = min(look * 2, LAST_LOOK_S)
+    return "timed_out"
+
+
+async def _has_ended(engine: Engine, exec_id: str) -> bool:
+    state = await engine.call(engine.api.exec_inspect, exec_id)
+    return not state["Running"] and state["ExitCode"] is not None
+
+
+def _finished(exit_code: int | None, kept: Kept, ended: Ended) -> Finished:
+    stdout, stderr = kept.stream(False), kept.stream(True)
+    code = -1 if exit_code is None else exit_code
+    if code in (126, 127, 128) and stdout.startswith(b"OCI runtime exec failed"):
+        return _not_started(stdout.decode("utf-8", "replace"), code)
+    return Finished(code, stdout, stderr, ended == "timed_out", kept.truncated, disk_full=ended == "disk_full")
+
+
+def _not_started(message: str, code: int = 126) -> Finished:
+    """The engine could not start the program: 127 when there is none, as in a shell."""
+    absent = "executable file not found" in message or "no such file or directory" in message
+    return Finished(NOT_FOUND if absent else code, b"", message.strip().encode() + b"\n")

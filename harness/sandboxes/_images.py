@@ -1,0 +1,98 @@
+"""The image of a box: found, pulled or built, once, whoever asks and however many ask at the same time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.api import SandboxError, SandboxSpec
+from harness.sandboxes._build import Recipe, build, find, pull
+from harness.sandboxes._context import STAGE, Base, folder_recipe, layer_recipe, stage_recipe
+from harness.sandboxes._engine import Engine
+from harness.sandboxes._settle import let_go
+
+LOCAL_BASE = "harness-base:bookworm"
+"""Made by scripts/base-image: lets the default box be built without a registry."""
+
+Wanted = tuple[object, ...]
+
+
+class Images:
+    """Images of one engine. What was found once is not looked for again."""
+
+    def __init__(self, engine: Engine, base: str = "") -> None:
+        self._engine = engine
+        self._base = base
+        self._known: dict[Wanted, Base] = {}
+        self._locks: dict[Wanted, threading.Lock] = defaultdict(threading.Lock)
+
+    async def get(self, spec: SandboxSpec, workspace: Path) -> Base:
+        """The image of a spec, made if need be. Raises SandboxError with the build's output."""
+        wanted = _wanted(spec, workspace)
+        known = self._known.get(wanted)
+        if known is None:
+            known = await let_go(lambda: self._engine.guarded(lambda: self._make(wanted, spec, workspace)))
+        return known
+
+    def forget(self) -> None:
+        """Look for every image anew: one that was there is gone."""
+        self._known.clear()
+
+    def _make(self, wanted: Wanted, spec: SandboxSpec, workspace: Path) -> Base:
+        with self._locks[wanted]:
+            if wanted not in self._known:
+                base = self._base_of(spec, workspace)
+                layer = layer_recipe(base, spec, workspace)
+                self._known[wanted] = self._built(layer) if layer else base
+            return self._known[wanted]
+
+    def _base_of(self, spec: SandboxSpec, workspace: Path) -> Base:
+        if spec.dockerfile:
+            path = (workspace / spec.dockerfile).resolve()
+            if not path.is_relative_to(workspace.resolve()):
+                raise SandboxError("image", f"{spec.dockerfile} is outside the workspace")
+            return self._built(folder_recipe(path, spec.dockerfile))
+        if spec.image == STAGE:
+            name = self._base or (LOCAL_BASE if find(self._engine.api, LOCAL_BASE) else "")
+            base_id = str(pull(self._engine.api, name)["Id"]) if name else ""
+            return self._built(stage_recipe(workspace, name, base_id))
+        return _base(pull(self._engine.api, spec.image))
+
+    def _built(self, recipe: Recipe) -> Base:
+        api = self._engine.api
+        found = find(api, recipe.tag)
+        if found is None:
+            with _machine_lock(recipe.key):
+                found = find(api, recipe.tag) or find(api, build(api, recipe))
+        if found is None:
+            raise SandboxError("image", f"{recipe.what} was built and is gone")
+        return _base(found)
+
+
+def _wanted(spec: SandboxSpec, workspace: Path) -> Wanted:
+    files = tuple((f.name, f.path, f.sha256) for f in spec.files)
+    return (str(workspace), spec.dockerfile, spec.image, spec.user, spec.workdir, files, spec.setup)
+
+
+def _base(inspected: dict[str, Any]) -> Base:
+    config = inspected.get("Config") or {}
+    user = config.get("User") or ""
+    return Base(
+        str(inspected["Id"]), "" if user.partition(":")[0] in ("root", "0") else user, config.get("WorkingDir") or ""
+    )
+
+
+@contextmanager
+def _machine_lock(key: str) -> Iterator[None]:
+    """One build of a key at a time on this machine: other processes wait and then find the image."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{key}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
