@@ -87,6 +87,31 @@ class RowSpot:
         return self.row
 
 
+@dataclass(frozen=True, slots=True)
+class DataSpot:
+    """A row that is itself a task: all of it has one place, so the fault says where in the row."""
+
+    row: Place
+    base: tuple[int | str, ...] = ()
+
+    def at(self, *steps: int | str) -> DataSpot:
+        """Further in the same row."""
+        return DataSpot(self.row, (*self.base, *steps))
+
+    def fault(self, what: str, loc: Loc = (), help: str = "", *, key: bool = False) -> Fault:
+        """A fault in this row."""
+        path = ".".join(str(step) for step in (*self.base, *loc))
+        return Fault(what, self.row, f"{help} — in `{path}`" if help and path else help or (path and f"in `{path}`"))
+
+    def scalar(self, loc: Loc = ()) -> str | None:
+        """Rows are data: what was written is what was read."""
+        return None
+
+    def place(self) -> Place:
+        """The row."""
+        return self.row
+
+
 def checked(model: type[M], data: Json, spot: Spot, faults: list[Fault], defaults: Mapping[str, Json]) -> M | None:
     """The model made of `data`. On faults these are told, and what is sound comes back so that the rest is checked too.
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.config.bind import Binder
+from harness.config.box_fields import collects, merged_boxes, said_in, sandbox_of
 from harness.config.faults import Spot, describe
 from harness.config.files import Finder
-from harness.config.schema import Defaults, LimitsSpec, SandboxFields, ShapeSpec, TaskSpec
+from harness.config.schema import Defaults, LimitsSpec, ShapeSpec, TaskSpec
 from harness.config.suite import BoundGrader
 from harness.errors import Fault
 from harness.records.content import File, Json, Text
-from harness.records.task import Limits, SandboxSpec, Shape
+from harness.records.task import Limits, Shape
 
 Fields = dict[str, Any]
 """Keyword arguments of a Task, as far as they are known; `box` holds the sandbox's own keys for merging."""
 
-_PLAIN = ("id", "family", "shuffle_choices", "canary", "reference", "meta")
+_PLAIN = ("id", "family", "shuffle_choices", "canary", "reference", "meta", "skip")
 
 
 @dataclass(slots=True)
@@ -43,7 +43,11 @@ class FieldMaker:
         if spec.shape is not None:
             fields["shape"] = _shape(spec.shape)
         if "sandbox" in said:
-            fields["box"] = _said_in(spec.sandbox) if spec.sandbox is not None else None
+            fields["box"] = (
+                said_in(spec.sandbox, spot.at("sandbox"), folder, self) if spec.sandbox is not None else None
+            )
+        if spec.collect is not None:
+            fields["collect"] = collects(spec.collect)
         if spec.graders is not None:
             fields["graders"], fields["informative"] = self._graders(spec.graders, spot.at("graders"))
         if isinstance(spec, TaskSpec):
@@ -62,7 +66,7 @@ class FieldMaker:
         elif spec.prompt_file is not None:
             fields["prompt"] = self.finder.text(spec.prompt_file, folder, spot.at("prompt_file"))
         if spec.files is not None:
-            fields["files"] = self._files(spec.files, spot.at("files"), folder)
+            fields["files"] = self.files(spec.files, spot.at("files"), folder)
         if spec.reference_file is not None:
             if spec.reference is not None:
                 fault = spot.fault("both `reference` and `reference_file` are given", ("reference_file",), key=True)
@@ -93,7 +97,8 @@ class FieldMaker:
             made.append(file)
         return tuple(p for p in made if p is not None)
 
-    def _files(self, entries: list[Any], spot: Spot, folder: Path) -> tuple[File, ...]:
+    def files(self, entries: list[Any], spot: Spot, folder: Path) -> tuple[File, ...]:
+        """The records of files that are named, with those left out that are not there."""
         found: dict[str, File] = {}
         for i, entry in enumerate(entries):
             path, shown = (entry, "") if isinstance(entry, str) else (entry.path, entry.name)
@@ -162,10 +167,10 @@ def merge(base: Fields, over: Fields) -> Fields:
         fields["meta"] = {**base["meta"], **over["meta"]}
     if "box" in over:
         if over["box"] is not None and base.get("box"):
-            fields["box"] = {**base["box"], **over["box"]}
-        fields["sandbox"] = _sandbox(fields["box"])
+            fields["box"] = merged_boxes(base["box"], over["box"])
+        fields["sandbox"] = sandbox_of(fields["box"])
     elif "box" in base and "sandbox" not in base:
-        fields["sandbox"] = _sandbox(base["box"])
+        fields["sandbox"] = sandbox_of(base["box"])
     return fields
 
 
@@ -176,16 +181,6 @@ def limits_of(spec: LimitsSpec) -> Limits:
 
 def _shape(spec: ShapeSpec) -> Shape:
     return Shape(spec.horizon, spec.stakes, spec.surface, spec.tools, spec.context)
-
-
-def _said_in(spec: SandboxFields) -> dict[str, Json]:
-    return {name: getattr(spec, name) for name in spec.model_fields_set}
-
-
-def _sandbox(said: Mapping[str, Any] | None) -> SandboxSpec | None:
-    if said is None:
-        return None
-    return SandboxSpec(**{**said, "setup": tuple(said.get("setup", ()))})
 
 
 def _has(spec: Defaults, name: str) -> bool:

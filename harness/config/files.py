@@ -30,6 +30,10 @@ class Finder:
         self._faults = faults
         self._hashes: dict[str, str] = {}
 
+    def tell(self, fault: Fault) -> None:
+        """Add a fault that was seen while looking."""
+        self._faults.append(fault)
+
     def find(self, name: str, beside: Path, spot: Spot, *, folder: bool = False) -> str | None:
         """The path from the workspace, or None after the fault was told. `folder` allows a folder too."""
         tried = []

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic.json_schema import WithJsonSchema
 
-from harness.config import units
+from harness.config.boxes import CLOSED, CollectMap, Count, FileEntry, SandboxFields, Time
 from harness.records.content import Json
 from harness.records.task import Horizon, Level
 
@@ -30,10 +30,6 @@ def _id(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": f"^{ID_RULE}$"})]
-_WORD = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}
-Time = Annotated[float, BeforeValidator(units.seconds), WithJsonSchema({**_WORD, "examples": ["20m"]})]
-Count = Annotated[int, BeforeValidator(units.count), WithJsonSchema({**_WORD, "examples": ["500k"]})]
-Memory = Annotated[int, BeforeValidator(units.memory), WithJsonSchema({**_WORD, "examples": ["2g"]})]
 Use = Annotated[Any, Field()]
 """A plugin: its name, or a mapping with `use` and its parameters."""
 
@@ -41,7 +37,7 @@ Use = Annotated[Any, Field()]
 class Spec(BaseModel):
     """Closed to unknown keys; nothing is converted in silence."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = CLOSED
 
 
 class LimitsSpec(Spec):
@@ -72,27 +68,6 @@ class ShapeSpec(Spec):
     """How much must be read, in tokens: `40k`."""
 
 
-class SandboxFields(Spec):
-    """The box a task asks for."""
-
-    image: str = "sandbox"
-    """The image; `sandbox` is the one built from this repository's Dockerfile."""
-    setup: list[str] = []
-    """Commands run in the box before the work begins."""
-    network: Literal["none", "internal", "open"] = "none"
-    """`none` unless the task needs more."""
-    memory: Memory = 2 * 1024**3
-    """Memory: `512m`, `2g`."""
-    cpus: Annotated[float, Field(gt=0, le=1024)] = 1.0
-    """Processor cores, parts allowed."""
-    pids: Annotated[int, Field(ge=1)] = 256
-    """How many processes may run at once."""
-    env: dict[str, str] = {}
-    """Environment variables."""
-    options: dict[str, Json] = {}
-    """What the sandbox plugin knows beyond these."""
-
-
 class PartSpec(Spec):
     """One part of a prompt: exactly one of text, image and file."""
 
@@ -110,15 +85,6 @@ class PartSpec(Spec):
         return self
 
 
-class FileSpec(Spec):
-    """A file under another name."""
-
-    path: str
-    """The file, looked up beside this file, then from the workspace."""
-    name: Annotated[str, Field(min_length=1)]
-    """The name the system sees; folders allowed (`docs/policy.pdf`)."""
-
-
 def _list_or_text(value: object) -> str:
     return "list" if isinstance(value, list) else "text"
 
@@ -133,9 +99,6 @@ PromptPart = Annotated[
 Prompt = Annotated[
     Annotated[str, Tag("text"), Field(min_length=1)] | Annotated[list[PromptPart], Tag("list"), Field(min_length=1)],
     Discriminator(_list_or_text),
-]
-FileEntry = Annotated[
-    Annotated[str, Tag("text")] | Annotated[FileSpec, Tag("mapping")], Discriminator(_mapping_or_text)
 ]
 
 
@@ -158,6 +121,8 @@ class Defaults(Spec):
     """Free words to select and slice by."""
     sandbox: SandboxFields | None = None
     """The box the task asks for."""
+    collect: CollectMap | None = None
+    """What is taken out of the box after the work, by the artifact's name: all that graders see of it."""
     shuffle_choices: bool | None = None
     """Show the choices in another order in every epoch."""
     canary: Annotated[str, Field(min_length=1)] | None = None
@@ -183,6 +148,8 @@ class TaskSpec(Defaults):
     """The right answer, any JSON value; hidden from systems."""
     reference_file: str | None = None
     """A file that holds the reference: JSON if its name ends in .json, text otherwise."""
+    skip: Annotated[str, Field(min_length=1)] | None = None
+    """Why this task is not run for now: its trials are skipped with this reason and count nowhere."""
 
 
 class TaskFields(TaskSpec):
@@ -202,14 +169,14 @@ class TasksFile(Spec):
 
 
 class RowsFile(Spec):
-    """Tasks made from the rows of a data set by a template."""
+    """Tasks made from the rows of a data set, by a template or as they are."""
 
     defaults: Defaults = Defaults()
     """What holds for every task of this file that does not say otherwise."""
     rows: dict[str, Any]
     """Where the rows come from: `path` or `hub`, or `use:` and the parameters of a source plugin."""
-    template: dict[str, Any]
-    """A task in which texts are Jinja2 templates over the columns of a row."""
+    template: dict[str, Any] | None = None
+    """A task in which texts are Jinja2 templates over the columns of a row; without it each row is itself a task."""
 
 
 class SystemSpec(Spec):

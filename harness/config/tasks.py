@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.config.document import Document
-from harness.config.faults import RowSpot, Spot, YamlSpot, checked, describe, unknown_key
+from harness.config.faults import DataSpot, RowSpot, Spot, YamlSpot, checked, describe, unknown_key
 from harness.config.fields import FieldMaker, Fields, merge
 from harness.config.schema import RowsFile, TaskFields, TasksFile, TaskSpec
 from harness.errors import Fault, HarnessError, Place
@@ -61,19 +61,29 @@ class TaskLoader:
         """One task as written in YAML."""
         self.seen += 1
         before = len(self.faults)
-        spec = checked(TaskSpec, data, spot, self.faults, {"id": "x"})
+        full, there = self.expanded(data, spot, folder)
+        spec = checked(TaskSpec, full, there, self.faults, {"id": "x"}) if full is not None else None
         if spec is None:
             return
-        if spec.reference is not None and not isinstance(spec.reference, str):
+        if isinstance(data, dict) and not isinstance(data.get("reference", ""), str):
             self.faults.extend(spot.document.unclear((*spot.base, "reference")))
         if spec.shuffle_choices and spec.choices is None:
             self.faults.append(spot.fault("there are no `choices` to shuffle", ("shuffle_choices",), key=True))
-        own = self.maker.make(spec, spot, folder)
+        own = self.maker.make(spec, there, folder)
         sound = len(self.faults) == before and not spot.document.faults
         if isinstance(data, dict) and isinstance(data.get("id"), str):
             sound = self._unique(data["id"], spot, str(spot.place())) and sound
         if sound:
-            self._finish(merge(base, own), spot, str(spot.place()))
+            self._finish(merge(base, own), there, str(spot.place()))
+
+    def expanded(self, data: Json, spot: Spot, folder: Path) -> tuple[Json, Spot]:
+        """A task with its `kind` spelled out and the spot of its faults; None after a fault of the kind was told."""
+        if not isinstance(data, dict) or "kind" not in data:
+            return data, spot
+        from harness.config.kinds.expand import Tools, expand
+
+        tools = Tools(self.maker.binder, self.maker.finder, self.faults, self.workspace, folder)
+        return expand(data, spot, tools) or (None, spot)
 
     def _tasks_file(self, data: Json, spot: YamlSpot, folder: Path, base: Fields) -> None:
         spec = checked(TasksFile, data, spot, self.faults, {"tasks": []})
@@ -89,8 +99,11 @@ class TaskLoader:
         from harness.config.template import Template, TemplateFault
 
         before = len(self.faults)
-        spec = checked(RowsFile, data, spot, self.faults, {"rows": {}, "template": {}})
+        spec = checked(RowsFile, data, spot, self.faults, {"rows": {}})
         if spec is None or len(self.faults) > before:
+            return
+        if spec.template is None or "kind" in spec.template:
+            self._whole_rows(spec, spot, folder, base)
             return
         here = spot.at("template")
         if "reference" in spec.template:
@@ -118,6 +131,22 @@ class TaskLoader:
         if len(self.faults) == before:
             _Rows(self, template, here, folder, merge(base, fixed)).add(source, spot.at("rows"))
 
+    def _whole_rows(self, spec: RowsFile, spot: YamlSpot, folder: Path, base: Fields) -> None:
+        """Rows that are tasks themselves, or become tasks of a kind: each is checked as a whole."""
+        from harness.config.template import Template, TemplateFault
+
+        here = spot.at("template") if spec.template is not None else None
+        try:
+            template = Template(spec.template) if spec.template is not None else None
+        except TemplateFault as e:
+            self.faults.append(spot.at("template").fault(str(e), e.loc, e.help))
+            return
+        source = self._source(spec.rows, spot.at("rows"), folder)
+        if source is None or spot.document.faults:
+            return
+        base = merge(base, self.maker.make(spec.defaults, spot.at("defaults"), folder))
+        _Rows(self, template, here, folder, base, whole=True).add(source, spot.at("rows"))
+
     def _source(self, raw: Mapping[str, Json], spot: Spot, folder: Path) -> TaskSource | None:
         said = dict(raw)
         if "use" not in said:
@@ -126,6 +155,10 @@ class TaskLoader:
                 said["path"] = self.maker.finder.find(said["path"], folder, spot.at("path"), folder=True)
                 if said["path"] is None:
                     return None
+        elif isinstance(path := said.get("path"), str) and not (self.workspace / path).exists():
+            beside = (folder / path).resolve()
+            if beside.exists() and beside.is_relative_to(self.workspace):
+                said["path"] = beside.relative_to(self.workspace).as_posix()
         bound = self.maker.binder.bind("source", said, spot)
         return bound.plugin if bound is not None and isinstance(bound.plugin, TaskSource) else None
 
@@ -173,14 +206,15 @@ class TaskLoader:
 
 @dataclass(slots=True)
 class _Rows:
-    """Tasks from the rows of one source."""
+    """Tasks from the rows of one source. Without a template each row is a task; `whole` rows have no constant part."""
 
     loader: TaskLoader
     template: Any
-    spot: Spot
+    spot: Spot | None
     folder: Path
     base: Fields
     told: Counter[str] = field(default_factory=Counter)
+    whole: bool = False
 
     def add(self, source: TaskSource, source_spot: Spot) -> None:
         number = 0
@@ -202,7 +236,8 @@ class _Rows:
             if n > ROW_FAULTS:
                 in_field = f" in `{where}`" if where else ""
                 what = f"{n - ROW_FAULTS} more rows have a fault{in_field}"
-                self.loader.faults.append(self.spot.fault(what, (where,) if where else ()))
+                loc = (where,) if where and self.spot else ()
+                self.loader.faults.append((self.spot or source_spot).fault(what, loc))
 
     def _row(self, values: Mapping[str, Json], place: str) -> None:
         from harness.config.template import TemplateFault
@@ -210,26 +245,41 @@ class _Rows:
         loader = self.loader
         loader.seen += 1
         before = len(loader.faults)
-        spot = RowSpot(parse_place(place), self.spot)
+        spot: Spot = RowSpot(parse_place(place), self.spot) if self.spot else DataSpot(parse_place(place))
         where = ""
         try:
-            dynamic = self.template.render(values)
+            made = self._made(values)
         except TemplateFault as e:
             loader.faults.append(spot.fault(str(e), e.loc, e.help))
             where = str(e.loc[0])
         else:
-            for key in _TEXT_FIELDS:
-                if type(dynamic.get(key)) is int:
-                    dynamic[key] = str(dynamic[key])
-            spec = checked(TaskFields, dynamic, spot, loader.faults, {})
-            if len(loader.faults) == before and spec is not None:
-                fields = merge(self.base, loader.maker.make(spec, spot, self.folder))
-                if "id" not in fields:
-                    loader.faults.append(spot.fault("the row gives no `id`", ("id",)))
-                elif len(loader.faults) == before and loader._unique(fields["id"], spot, place):
-                    loader._finish(fields, spot, place)
+            self._task(made, spot, place)
         if len(loader.faults) > before:
             self._count(before, where)
+
+    def _made(self, values: Mapping[str, Json]) -> dict[str, Json]:
+        """What the row says of its task, without what is the same in all rows unless they are `whole`."""
+        if self.template is None:
+            return dict(values["row"])
+        made = {**self.template.constant} if self.whole else {}
+        made.update(self.template.render(values))
+        for key in _TEXT_FIELDS:
+            if type(made.get(key)) is int:
+                made[key] = str(made[key])
+        return made
+
+    def _task(self, made: dict[str, Json], spot: Spot, place: str) -> None:
+        loader = self.loader
+        before = len(loader.faults)
+        full, there = loader.expanded(made, spot, self.folder)
+        spec = checked(TaskFields, full, there, loader.faults, {}) if full is not None else None
+        if spec is None or len(loader.faults) > before:
+            return
+        fields = merge(self.base, loader.maker.make(spec, there, self.folder))
+        if "id" not in fields:
+            loader.faults.append(there.fault("the row gives no `id`", ("id",)))
+        elif len(loader.faults) == before and loader._unique(fields["id"], spot, place):
+            loader._finish(fields, there, place)
 
     def _count(self, before: int, where: str) -> None:
         faults = self.loader.faults

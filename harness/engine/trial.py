@@ -110,6 +110,8 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
 async def _box(trial: Trial, services: Services) -> AsyncIterator[Box | None]:
     """The task's box, gone when the work ends; nothing for work that needs none."""
     spec, harness = trial.task.sandbox, services.suite.systems[trial.system].harness
+    if trial.task.skip:
+        raise MissingRequirement("unsupported", trial.task.skip)
     if spec is None:
         if harness.needs_box:
             raise MissingRequirement("sandbox", f"{trial.system} works in a box and the task describes none")

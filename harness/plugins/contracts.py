@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -176,6 +176,10 @@ class Box(Protocol):
 
         Raises FileNotFoundError, SandboxError.
         """
+        ...
+
+    async def changes(self) -> Sequence[tuple[Literal["modified", "added", "deleted"], str]]:
+        """Every path that differs from the image, folders too; also of a stopped box. Raises SandboxError."""
         ...
 
     async def stop(self) -> None:

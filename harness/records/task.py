@@ -71,6 +71,17 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     memory: int = 1024**3
 
 
+class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A repository laid down in the image without its history: `git archive base`, then one commit.
+
+    `source` is a git URL, a path or bundle relative to the workspace; `dest` the folder in the box.
+    """
+
+    source: str
+    base: str
+    dest: str = "/work/repo"
+
+
 class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """The box a task asks for. Sizes in bytes; `network` is none unless the task says otherwise in words.
 
@@ -98,29 +109,21 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     disk: int = 2 * 1024**3
     output_bytes: int = 1024**2
     command_timeout_s: float = 1800.0
-
-
-class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A repository laid down in the image without its history: `git archive base`, then one commit.
-
-    `source` is a git URL, a path or bundle relative to the workspace; `dest` the folder in the box.
-    """
-
-    source: str
-    base: str
-    dest: str = "/repo"
+    repo: Repo | None = None
 
 
 class Collect(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing taken out of the box after the work, as the artifact `name` (docs/design/006).
 
-    `path` is absolute in the box (patch, file, tree). `exclude` are globs left out of a patch or a tree. `http` has
-    method, url, body, headers; `sql` has url and query; `command` has argv and image: these three run in a clean
-    container beside the box. Above `max_bytes` nothing is taken and the attempt is flagged.
+    `path` is absolute in the box (patch, file, tree). `exclude` are globs left out of a patch or a tree. `changes` is
+    everything that differs from the image under the folders `roots`, without those in `exclude`, as
+    `harness.toolkit.changes` packs it. `http` has method, url, body, headers; `sql` has url and query; `command` has
+    argv and image: these three run in a clean container beside the box. Above `max_bytes` nothing is taken and the
+    attempt is flagged.
     """
 
     name: str
-    what: Literal["patch", "file", "tree", "processes", "http", "sql", "command"]
+    what: Literal["patch", "file", "tree", "changes", "processes", "http", "sql", "command"]
     path: str = ""
     exclude: tuple[str, ...] = ()
     options: dict[str, Json] = {}
@@ -135,6 +138,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
 
     `prompt` is text or parts. `reference` is any JSON value and is hidden from systems. `graders` are names of the
     suite's bound graders, all of which must pass; `informative` graders are recorded and never decide.
+    `skip` says why the task cannot be run here as it is; its trials are skipped with that reason, never half run.
     `place` is `file:line:column` of the task in the user's YAML. `digest` covers what the system is given;
     a grader's digest and the reference's are apart, so that a mended reference can be regraded.
     """
@@ -155,6 +159,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     tags: tuple[str, ...] = ()
     canary: str = ""
     meta: dict[str, Json] = msgspec.field(default_factory=lambda: _NO_META)
+    skip: str = ""
     place: str = ""
     digest: str = ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Literal
 
 from harness.api import SandboxError, SandboxSpec
 from harness.plugins.contracts import MAX_READ_BYTES
@@ -12,6 +13,9 @@ from harness.sandboxes import _files as files
 from harness.sandboxes._engine import Engine
 from harness.sandboxes._exec import Command, Finished, run
 from harness.sandboxes._watch import Watch
+
+KINDS: Sequence[Literal["modified", "added", "deleted"]] = ("modified", "added", "deleted")
+"""What the engine's numbers 0, 1 and 2 of a change mean."""
 
 
 class DockerBox:
@@ -86,6 +90,11 @@ class DockerBox:
         await self._engine.thread(
             lambda: files.put_archive(self._engine, self._container, self._absolute(path), archive)
         )
+
+    async def changes(self) -> Sequence[tuple[Literal["modified", "added", "deleted"], str]]:
+        """Every path that differs from the image."""
+        found = await self._engine.call(self._engine.api.diff, self._container)
+        return [(KINDS[change["Kind"]], change["Path"]) for change in found or ()]
 
     async def stop(self) -> None:
         """Kill everything in the box; its files stay."""

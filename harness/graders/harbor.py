@@ -1,0 +1,241 @@
+"""`harbor`: a Harbor task's own verifier, run in a clean box to which the work's changes were applied."""
+
+from __future__ import annotations
+
+import io
+import math
+import tarfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import msgspec
+from pydantic import Field, PrivateAttr
+
+from harness.api import Box, Grade, Grader, GraderCase, Json, NotGraded, SandboxError, SandboxSpec, Verdict, Work
+from harness.toolkit.changes import Applied, apply_changes
+
+REWARD_FOLDER = "/logs/verifier"
+MAX_REWARD_BYTES = 1024**2
+SAID = 2000
+"""So many characters of the verifier's last words are kept."""
+FLAGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verifier came to: rewards by name, or why there are none (`timeout`, `no_reward`, `bad_reward`)."""
+
+    rewards: Mapping[str, float]
+    trouble: str = ""
+    detail: str = ""
+    said: str = ""
+
+
+class Harbor(Grader):
+    """Runs `tests/test.sh` of a Harbor (Terminal-Bench 2) task and reads the reward that it writes.
+
+    The verifier never runs in the box the work was done in: a clean one is made from the task's image, the files the
+    work changed are applied to it, and the tests are laid down last. What would change how the verifier runs
+    (commands, start-up files, test configuration, prepared rewards) is not applied, and is flagged. Running processes
+    and open ports do not come along. A verifier that hangs or writes no reward is a verdict about the work only if
+    the task's solution gets a reward in the same way.
+    """
+
+    version: ClassVar[str] = "1"
+    needs_box: ClassVar[bool] = True
+    needs_reference: ClassVar[bool] = False
+    example: ClassVar[Mapping[str, Json]] = {"tests": "harbor/hello/tests"}
+    example_files: ClassVar[Mapping[str, str]] = {
+        "harbor/hello/tests/test.sh": "#!/bin/sh\ngrep -qx hello /work/hello.txt\n"
+        "echo $((1 - $?)) > /logs/verifier/reward.txt\n"
+    }
+    cases: ClassVar[Sequence[GraderCase]] = (GraderCase("the work", True), GraderCase(None, False))
+
+    tests: str
+    """The folder with `test.sh`, from the workspace; laid down as /tests."""
+    timeout_s: float = Field(default=600.0, gt=0)
+    """The longest the verifier may take, in seconds."""
+    env: dict[str, str] = Field(default={})
+    """The verifier's environment variables."""
+    user: str = ""
+    """Who runs it; the task's box user if empty."""
+    network: Literal["none", "open"] = "none"
+    """`open` lets the verifier fetch what it needs; the work it grades can then reach the network too."""
+    artifact: str = "changes"
+    """The artifact that holds the work's changes."""
+    allow: tuple[str, ...] = ()
+    """Globs of protected paths that the task lets the work change (`/usr/local/lib/python3*/*`)."""
+    pass_at: float = Field(default=1.0, gt=0, le=1)
+    """The reward from which the work passes."""
+
+    _gold: dict[str, Verified] = PrivateAttr(default_factory=dict)
+
+    def check(self, workspace: Path) -> Sequence[str]:
+        """Whether the tests are there."""
+        if not (workspace / self.tests / "test.sh").is_file():
+            return (f"no such file: {self.tests}/test.sh",)
+        outside = [p for p in _files(workspace, self.tests) if not p.resolve().is_relative_to(workspace.resolve())]
+        return [f"{p.relative_to(workspace)} is a link that leads out of the workspace" for p in outside]
+
+    def digest_files(self) -> Sequence[str]:
+        """The folder of the tests."""
+        return (self.tests,)
+
+    async def grade(self, work: Work) -> Verdict:
+        """The verdict. Raises SandboxError."""
+        spec = work.task.sandbox
+        if spec is None:
+            return NotGraded("requirement", "the task describes no box")
+        archive = work.artifact(self.artifact)
+        if archive is None:
+            return Grade(0.0, False, "no_changes", f"nothing was collected as '{self.artifact}'")
+        async with work.open_box(self._clean(spec)) as box:
+            try:
+                applied = await apply_changes(box, archive, self.allow)
+            except ValueError as e:
+                return NotGraded("bad_artifact", str(e))
+            found = await self._verify(box, work.workspace)
+        flags = flags_of(applied)
+        if found.trouble:
+            gold = await self._gold_verified(work, spec)
+            if gold is None or gold.trouble:
+                why = f"on the solution: {gold.detail}" if gold else "there is no solution to compare with"
+                return NotGraded(found.trouble, f"{found.detail}; {why}")
+            return Grade(0.0, False, found.trouble, _explained(found), flags=flags)
+        value = _value(found.rewards)
+        if not 0.0 <= value <= 1.0:
+            return NotGraded("bad_reward", f"the reward {value:g} is not in [0, 1]")
+        passed = value >= self.pass_at
+        label = "passed" if passed else ("partial" if value > 0 else "failed")
+        return Grade(value, passed, label, _explained(found), flags=flags, parts={"rewards": dict(found.rewards)})
+
+    def _clean(self, spec: SandboxSpec) -> SandboxSpec:
+        return msgspec.structs.replace(
+            spec,
+            network=self.network,
+            services=(),
+            healthcheck=None,
+            env={**spec.env, **self.env},
+            command_timeout_s=max(spec.command_timeout_s, self.timeout_s),
+        )
+
+    async def _verify(self, box: Box, workspace: Path) -> Verified:
+        """Lay down the tests, run them, and read the reward from the stopped box."""
+        owner = await box.exec(["id", "-u"], user=self.user, timeout_s=60.0)
+        uid = int(owner.stdout.strip() or b"0") if owner.exit_code == 0 else 0
+        for place in ("/tests", "/logs"):
+            await box.exec(["rm", "-rf", place], user="0", timeout_s=60.0)
+        await box.put_archive("/", tests_tar(workspace, self.tests, uid))
+        ran = await box.exec(["/tests/test.sh"], timeout_s=self.timeout_s, user=self.user)
+        await box.stop()
+        said = (ran.stdout + ran.stderr).decode("utf-8", "replace")[-SAID:]
+        if ran.timed_out:
+            return Verified({}, "timeout", f"the verifier ran longer than {self.timeout_s:g} s", said)
+        try:
+            return Verified(await read_rewards(box), said=said)
+        except FileNotFoundError:
+            detail = f"the verifier (exit {ran.exit_code}) wrote no reward"
+            return Verified({}, "no_reward", detail, said)
+        except ValueError as e:
+            return Verified({}, "bad_reward", str(e), said)
+
+    async def _gold_verified(self, work: Work, spec: SandboxSpec) -> Verified | None:
+        """What the verifier says of the task's own solution, once per task; None without one."""
+        reference = work.task.reference
+        script = reference.get("script") if isinstance(reference, dict) else None
+        if not isinstance(script, str):
+            return None
+        key = f"{work.task.id} {work.task.digest}"
+        if key not in self._gold:
+            async with work.open_box(self._clean(spec)) as box:
+                ran = await box.exec(["bash", "-s"], stdin=script.encode(), timeout_s=spec.command_timeout_s)
+                found = await self._verify(box, work.workspace)
+            if ran.timed_out or ran.exit_code != 0:
+                found = Verified({}, "solution", "the solution itself fails")
+            self._gold[key] = found
+        return self._gold[key]
+
+
+def tests_tar(workspace: Path, folder: str, uid: int) -> bytes:
+    """The tests as /tests (root's, readable by all), and an empty /logs/verifier of the verifier's user."""
+    out = io.BytesIO()
+    root = workspace / folder
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, owner in (
+            ("tests", 0),
+            ("logs", 0),
+            ("logs/verifier", uid),
+            ("logs/agent", 0),
+            ("logs/artifacts", 0),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o755, owner, owner
+            tar.addfile(entry)
+        for path in _files(workspace, folder):
+            data = path.read_bytes()
+            entry = tarfile.TarInfo(f"tests/{path.relative_to(root).as_posix()}")
+            entry.size, entry.mode = len(data), 0o755 if path.suffix == ".sh" or path.stat().st_mode & 0o100 else 0o644
+            tar.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
+def _files(workspace: Path, folder: str) -> list[Path]:
+    return [path for path in sorted((workspace / folder).rglob("*")) if path.is_file()]
+
+
+async def read_rewards(box: Box) -> dict[str, float]:
+    """`reward.json` (numbers by name) before `reward.txt` (one number). Raises FileNotFoundError, ValueError."""
+    try:
+        data = await _read(box, f"{REWARD_FOLDER}/reward.json")
+    except FileNotFoundError:
+        return {"reward": _number((await _read(box, f"{REWARD_FOLDER}/reward.txt")).decode("utf-8", "replace").strip())}
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise ValueError(f"reward.json is not JSON: {e}") from e
+    if not isinstance(found, dict) or not found:
+        raise ValueError("reward.json holds no object with numbers")
+    return {str(name): _number(value) for name, value in found.items()}
+
+
+async def _read(box: Box, path: str) -> bytes:
+    try:
+        return await box.read(path, max_bytes=MAX_REWARD_BYTES)
+    except SandboxError as e:
+        if e.fault in ("path", "too_big"):
+            raise ValueError(f"the reward is not a small regular file: {e}") from e
+        raise
+
+
+def _number(value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"a reward is a number, not {value!r}")
+    with suppress(ValueError):
+        number = float(value)
+        if math.isfinite(number):
+            return number
+    raise ValueError(f"a reward is a finite number, not {str(value)[:40]!r}")
+
+
+def _value(rewards: Mapping[str, float]) -> float:
+    """The one called `reward`, else the mean of all."""
+    return rewards["reward"] if "reward" in rewards else sum(rewards.values()) / len(rewards)
+
+
+def flags_of(applied: Applied) -> tuple[str, ...]:
+    """What the work tried to bring along and may not, and what could not be deleted."""
+    flags = [
+        f"{'prewritten_reward' if path.startswith(REWARD_FOLDER) else 'protected_path'}: {path}"
+        for path in applied.dropped
+        if path not in ("/logs", "/tests")
+    ]
+    flags += [f"not_deleted: {path}" for path in applied.left]
+    more = len(flags) - FLAGS
+    return tuple(flags if more <= 0 else [*flags[:FLAGS], f"and {more} more"])
+
+
+def _explained(found: Verified) -> str:
+    return "\n".join(text for text in (found.detail, found.said) if text)

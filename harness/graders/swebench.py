@@ -1,0 +1,220 @@
+"""`swebench`: SWE-bench's own way to grade a patch, in clean boxes: apply, run the row's script, read the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar
+
+import msgspec
+from pydantic import Field, PrivateAttr
+
+from harness.api import (
+    Box,
+    Completed,
+    Grade,
+    Grader,
+    GraderCase,
+    Json,
+    NotGraded,
+    SandboxError,
+    SandboxSpec,
+    Verdict,
+    Work,
+)
+from harness.toolkit.swebench import Decided, NoResult, Rules, decide, read_log
+from harness.toolkit.swelogs import PARSERS
+
+LOG_BYTES = 64 * 1024**2
+"""Of the tests' output. A longer log would be cut in its middle and cannot be graded."""
+SAID = 2000
+PATCH = "/tmp/work.patch"
+APPLY = (
+    ("git", "apply", "--verbose", PATCH),
+    ("git", "apply", "--3way", PATCH),
+    ("git", "apply", "--reject", PATCH),
+    ("patch", "--batch", "--forward", "--fuzz=5", "-p1", "-i", PATCH),
+)
+"""The official order; from the second on the tree is cleaned first."""
+CLEAN = "git checkout -- . ; git clean -fd"
+
+
+class SweBench(Grader):
+    """Grades a patch as SWE-bench, SWE-bench-Live or SWE-bench Pro do; the source `swebench` writes its parameters.
+
+    A clean box is made from the row's untouched image, the patch is applied with the official fallbacks, and the
+    row's script is run. The statuses of its tests are read from its output, as these benchmarks have it, so that a
+    patch can print them: every grade is marked as weak, and `test_report` is the better grader for tasks of your own.
+    Parsers that are programs run in another clean box, never on the host. A hang or a run without a result is a
+    verdict about the work only if the gold patch resolves the task in the same way. The label is full, partial, no,
+    empty_patch, patch_error, timeout or no_result.
+    """
+
+    version: ClassVar[str] = "1"
+    needs_box: ClassVar[bool] = True
+    needs_reference: ClassVar[bool] = False
+    example: ClassVar[Mapping[str, Json]] = {
+        "script": "true", "parser": "parse_log_pytest", "fail_to_pass": ["tests/test_a.py::test_a"]
+    }  # fmt: skip
+    cases: ClassVar[Sequence[GraderCase]] = (GraderCase("the work", True), GraderCase(None, False))
+
+    script: str = ""
+    """The shell script that lays down the hidden tests and runs them."""
+    parser: str = ""
+    """The log's parser, by the name of SWE-bench's registry."""
+    parser_code: str = ""
+    """Or a Python program `LOG ERRORS RESULT` that writes `{"tests": [{"name", "status"}]}` into RESULT."""
+    print_script: str = ""
+    """What prints the results after the tests; without it the tests' own output is read."""
+    fail_to_pass: tuple[str, ...] = ()
+    """Tests that the right patch mends."""
+    pass_to_pass: tuple[str, ...] = ()
+    """Tests that must go on passing."""
+    rules: Rules = "official"
+    """official | fail_only | live | pro: whose rules decide."""
+    repo: str = "/testbed"
+    """The repository in the image."""
+    timeout_s: float = Field(default=1800.0, gt=0)
+    """The longest the tests may take, in seconds."""
+    artifact: str = "patch"
+    """The artifact that holds the patch."""
+
+    _gold: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def check(self, workspace: object) -> Sequence[str]:
+        """Whether the parser is known and there is a test to decide by."""
+        faults = []
+        if self.parser and self.parser not in PARSERS:
+            faults.append(f"no log parser is named '{self.parser}'")
+        return faults
+
+    async def grade(self, work: Work) -> Verdict:
+        """The verdict. Raises SandboxError."""
+        spec = work.task.sandbox
+        if spec is None:
+            return NotGraded("requirement", "the task describes no box")
+        if not self.script or not (self.parser or self.parser_code):
+            return NotGraded("no_tests", "the row brings no script or no log parser")
+        patch = work.artifact(self.artifact)
+        if patch is None or not patch.strip():
+            return Grade(0.0, False, "empty_patch", weak=True)
+        found = await self._tried(work, spec, patch)
+        if isinstance(found, Decided):
+            return self._grade(found)
+        label, detail = found
+        if label == "patch_error":
+            return Grade(0.0, False, label, detail, weak=True)
+        gold = await self._gold_label(work, spec)
+        if gold != "full":
+            return NotGraded(
+                "environment", f"{label}: {detail}; the gold patch comes to {gold or 'nothing: it is not there'}"
+            )
+        return Grade(0.0, False, label, detail, weak=True)
+
+    def _grade(self, found: Decided) -> Grade:
+        passed = found.resolution == "full"
+        parts: dict[str, Json] = {
+            "fail_to_pass": {"passed": list(found.f2p_passed), "failed": list(found.f2p_failed)},
+            "pass_to_pass": {"passed": len(found.p2p_passed), "failed": list(found.p2p_failed)},
+            "f2p_rate": round(found.f2p_rate, 4),
+            "p2p_rate": round(found.p2p_rate, 4),
+        }
+        said = f"fail-to-pass {len(found.f2p_passed)} of {len(self.fail_to_pass)}"
+        said += f", pass-to-pass {len(found.p2p_passed)} of {len(self.pass_to_pass)}"
+        return Grade(float(passed), passed, found.resolution, said, weak=True, parts=parts)
+
+    async def _tried(self, work: Work, spec: SandboxSpec, patch: bytes) -> Decided | tuple[str, str]:
+        """What a patch comes to, or the label and detail of why there is no result."""
+        async with self._clean_box(work, spec) as box:
+            trouble = await self._apply(box, patch)
+            if trouble:
+                return "patch_error", trouble
+            await box.write("/tmp/eval.sh", self.script.encode())
+            ran = await box.exec(["bash", "-c", "bash /tmp/eval.sh 2>&1"], workdir=self.repo, timeout_s=self.timeout_s)
+            if ran.timed_out:
+                return "timeout", f"the tests ran longer than {self.timeout_s:g} s"
+            if self.print_script:
+                await box.write("/tmp/print.sh", self.print_script.encode())
+                ran = await box.exec(["bash", "-c", "bash /tmp/print.sh 2>&1"], workdir=self.repo, timeout_s=600.0)
+        if ran.truncated:
+            return "no_result", f"the tests print more than {LOG_BYTES:,} bytes"
+        try:
+            statuses = await self._statuses(work, spec, ran)
+        except NoResult as e:
+            tail = ran.stdout.decode("utf-8", "replace")[-SAID:]
+            return "no_result", f"{e}\n{tail}"
+        return decide(statuses, self.fail_to_pass, self.pass_to_pass, self.rules)
+
+    def _clean_box(self, work: Work, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:
+        """The untouched image: without the setup that took its history away, which the hidden tests may need."""
+        longest = max(spec.command_timeout_s, self.timeout_s)
+        return work.open_box(
+            msgspec.structs.replace(spec, setup=(), files=(), network="none", services=(), healthcheck=None,
+                                    output_bytes=LOG_BYTES, command_timeout_s=longest)
+        )  # fmt: skip
+
+    async def _apply(self, box: Box, patch: bytes) -> str:
+        """Apply the patch with the official fallbacks; why it cannot be, or nothing."""
+        await box.write(PATCH, patch)
+        await box.exec(["git", "config", "--global", "--add", "safe.directory", self.repo], timeout_s=60.0)
+        said = ""
+        for number, command in enumerate(APPLY):
+            if number:
+                await box.exec(["sh", "-c", CLEAN], workdir=self.repo, timeout_s=600.0)
+            ran = await box.exec(command, workdir=self.repo, timeout_s=600.0)
+            if ran.exit_code == 0 and not ran.timed_out:
+                return ""
+            said = (ran.stdout + ran.stderr).decode("utf-8", "replace").strip()[-SAID:]
+        back = await box.exec(["git", "apply", "--reverse", "--check", PATCH], workdir=self.repo, timeout_s=600.0)
+        return "" if back.exit_code == 0 else f"the patch does not apply: {said}"
+
+    async def _statuses(self, work: Work, spec: SandboxSpec, ran: Completed) -> Mapping[str, str]:
+        """Statuses by test. Raises NoResult."""
+        if self.parser_code:
+            return await self._parsed(work, spec, ran)
+        log = ran.stdout.decode("utf-8", "replace")
+        if self.rules in ("official", "fail_only"):
+            return read_log(log, self.parser)
+        statuses = PARSERS[self.parser](log)
+        if not statuses:
+            raise NoResult("the log names no test")
+        return statuses
+
+    async def _parsed(self, work: Work, spec: SandboxSpec, ran: Completed) -> Mapping[str, str]:
+        """What the row's own parser says of the log, in a box that holds nothing else."""
+        async with self._clean_box(work, spec) as box:
+            for name, data in (("log", ran.stdout), ("errors", ran.stderr), ("parser.py", self.parser_code.encode())):
+                await box.write(f"/tmp/parse/{name}", data)
+            script = 'p=$(command -v python3 || command -v python) && exec "$p" parser.py log errors result.json'
+            parsed = await box.exec(["sh", "-c", script], workdir="/tmp/parse", timeout_s=600.0)
+            try:
+                data = await box.read("/tmp/parse/result.json")
+            except (FileNotFoundError, SandboxError) as e:
+                said = parsed.stderr.decode("utf-8", "replace")[-SAID:]
+                raise NoResult(f"the row's parser wrote no result (exit {parsed.exit_code}): {said}") from e
+        try:
+            found = msgspec.json.decode(data, type=_Parsed)
+        except msgspec.MsgspecError as e:
+            raise NoResult(f"the row's parser wrote what cannot be read: {e}") from e
+        return {test.name: test.status for test in found.tests}
+
+    async def _gold_label(self, work: Work, spec: SandboxSpec) -> str:
+        """What the gold patch comes to, once per task; empty when there is none."""
+        reference = work.task.reference
+        gold = reference.get("patch") if isinstance(reference, dict) else None
+        if not isinstance(gold, str) or not gold.strip():
+            return ""
+        key = f"{work.task.id} {work.task.digest}"
+        if key not in self._gold:
+            found = await self._tried(work, spec, gold.encode())
+            self._gold[key] = found.resolution if isinstance(found, Decided) else f"{found[0]} ({found[1]})"
+        return self._gold[key]
+
+
+class _Test(msgspec.Struct):
+    name: str
+    status: str
+
+
+class _Parsed(msgspec.Struct):
+    tests: list[_Test]

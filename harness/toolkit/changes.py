@@ -1,0 +1,211 @@
+"""What a box's work changed in its file system: taken out as one tar, and applied to a clean box of the same image.
+
+The tar holds `changes.json` (what was deleted, what was left out and why) and the changed files under `root/` by
+their full paths, with owners and modes. What it holds is the work's own: it is only ever unpacked inside a box.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from harness.api import Box, SandboxError
+from harness.toolkit.protected import COMMAND_FOLDERS, is_system, shadow
+
+HEAD = "changes.json"
+TREE = "root/"
+NEVER = ("/proc", "/sys", "/dev", "/scratch", "/run/secrets")
+"""Folders that belong to the engine; what is in them is not of the image's file system."""
+MADE_BY_ENGINE = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/.dockerenv")
+AT_ONCE = 200
+"""Paths in one `rm`."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be taken: whole new folders and single paths; what was deleted."""
+
+    whole: list[str] = field(default_factory=list)
+    single: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done to a clean box: `dropped` are paths on protected places, `left` could not be deleted."""
+
+    files: int
+    deleted: tuple[str, ...]
+    dropped: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+async def take_changes(box: Box, roots: Sequence[str], exclude: Sequence[str], max_bytes: int) -> bytes:
+    """Everything that differs from the image under `roots`, from a box that was stopped.
+
+    Raises SandboxError (`too_big` when the files are more than `max_bytes`).
+    """
+    plan = plan_of(await box.changes(), roots, exclude)
+    out = io.BytesIO()
+    seen: set[str] = set()
+    size = 0
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in (*plan.whole, *plan.single):
+            try:
+                archive = await box.get_archive(path, max_bytes=max_bytes - size + tarfile.RECORDSIZE)
+            except FileNotFoundError:
+                continue
+            size += _copy(archive, path, tar, seen, exclude, only_head=path in plan.single)
+            if size > max_bytes:
+                raise SandboxError("too_big", f"the changes are more than {max_bytes:,} bytes")
+        _add(tar, HEAD, json.dumps({"deleted": plan.deleted}).encode())
+    return out.getvalue()
+
+
+def plan_of(changes: Iterable[tuple[str, str]], roots: Sequence[str], exclude: Sequence[str]) -> Plan:
+    """What to take for a list of changes. A new folder is taken whole, what is in it is not named again."""
+    plan = Plan()
+    inside = [(kind, path) for kind, path in sorted(changes, key=lambda c: c[1]) if _is_in(path, roots)]
+    for kind, path in inside:
+        if _left_out(path, exclude):
+            continue
+        if any(path.startswith(f"{above}/") for above in reversed(plan.whole[-1:])):
+            continue
+        if kind == "deleted":
+            plan.deleted.append(path)
+        elif kind == "added":
+            plan.whole.append(path)
+        else:
+            plan.single.append(path)
+    return plan
+
+
+def _is_in(path: str, roots: Sequence[str]) -> bool:
+    if path in MADE_BY_ENGINE or any(path == n or path.startswith(f"{n}/") for n in NEVER):
+        return False
+    return any(root == "/" or path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)
+
+
+def _left_out(path: str, exclude: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, glob) or fnmatch.fnmatchcase(path, f"{glob}/*") for glob in exclude)
+
+
+def _copy(
+    archive: bytes, path: str, out: tarfile.TarFile, seen: set[str], exclude: Sequence[str], *, only_head: bool
+) -> int:
+    """Members of one archive, under their full paths; the bytes of their files. Devices and pipes are left out."""
+    above = str(PurePosixPath(path).parent).strip("/")
+    size = 0
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            name = "/".join(part for part in (above, member.name.strip("/")) if part)
+            if name in seen or (only_head and f"/{name}" != path) or _left_out(f"/{name}", exclude):
+                continue
+            if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+                continue
+            seen.add(name)
+            copy = tarfile.TarInfo(TREE + name)
+            copy.type, copy.mode, copy.uid, copy.gid, copy.mtime = (
+                member.type, member.mode, member.uid, member.gid, member.mtime,
+            )  # fmt: skip
+            copy.linkname = member.linkname
+            data = tar.extractfile(member) if member.isreg() or member.islnk() else None
+            if data is not None:  # a hard link is written as a file of its own: its other name may not be taken
+                body = data.read()
+                copy.type, copy.linkname, copy.size = tarfile.REGTYPE, "", len(body)
+                size += len(body)
+                out.addfile(copy, io.BytesIO(body))
+            elif not member.islnk():
+                out.addfile(copy)
+    return size
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(data), 0o644
+    tar.addfile(member, io.BytesIO(data))
+
+
+async def apply_changes(box: Box, archive: bytes, allow: Sequence[str] = ()) -> Applied:
+    """Apply changes to a clean box. What would change how a verifier runs is dropped, not applied (`protected`).
+
+    `allow` are globs of paths that are applied all the same. Raises SandboxError; ValueError for an archive that is
+    not of `take_changes`.
+    """
+    gone, members = _read(archive)
+    files = [f"/{name}" for name, (member, _) in members.items() if not member.isdir()]
+    commands = await _commands(box)
+    dropped = {path for path in (*files, *gone) if shadow(path, commands, allow)}
+    dropped |= await _existing(box, [p for p in files if p not in dropped and is_system(p, allow)])
+    dropped |= {path for path in gone if is_system(path, allow)}
+    deleted = [path for path in gone if path not in dropped]
+    left = await _delete(box, deleted)
+    kept = {n: m for n, m in members.items() if f"/{n}" not in dropped and not _under(n, dropped)}
+    if kept:
+        await box.put_archive("/", _tar(kept))
+    applied = sum(not member.isdir() for member, _ in kept.values())
+    return Applied(applied, tuple(deleted), tuple(sorted(dropped)), tuple(left))
+
+
+def _tar(members: Mapping[str, tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for member, data in members.values():
+            tar.addfile(member, io.BytesIO(data) if member.isreg() else None)
+    return out.getvalue()
+
+
+async def _commands(box: Box) -> frozenset[str]:
+    """Names of the commands the image has."""
+    said = await box.exec(["ls", "-A", *COMMAND_FOLDERS], timeout_s=60.0)
+    return frozenset(said.stdout.decode("utf-8", "replace").split("\n"))
+
+
+async def _existing(box: Box, paths: Sequence[str]) -> set[str]:
+    """Those of the paths that are there."""
+    script = 'for p in "$@"; do if [ -e "$p" ] || [ -L "$p" ]; then printf "%s\\n" "$p"; fi; done'
+    found: set[str] = set()
+    for start in range(0, len(paths), AT_ONCE):
+        some = paths[start : start + AT_ONCE]
+        said = await box.exec(["sh", "-c", script, "sh", *some], user="0", timeout_s=60.0)
+        found |= {line for line in said.stdout.decode("utf-8", "replace").split("\n") if line}
+    return found
+
+
+def _under(name: str, dropped: Iterable[str]) -> bool:
+    return any(f"/{name}".startswith(f"{path}/") for path in dropped)
+
+
+def _read(archive: bytes) -> tuple[list[str], dict[str, tuple[tarfile.TarInfo, bytes]]]:
+    """What was deleted, and the members by their path without its first slash. Raises ValueError."""
+    members: dict[str, tuple[tarfile.TarInfo, bytes]] = {}
+    gone: list[str] = []
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            for member in tar:
+                data = tar.extractfile(member) if member.isreg() else None
+                body = data.read() if data is not None else b""
+                name = member.name.removeprefix(TREE)
+                if member.name == HEAD:
+                    gone = [path for path in json.loads(body)["deleted"] if path.startswith("/")]
+                elif not member.name.startswith(TREE) or ".." in name.split("/") or name.startswith("/"):
+                    raise ValueError(f"'{member.name}' is no name in an archive of changes")
+                else:
+                    member.name = name
+                    members[name] = (member, body)
+    except tarfile.TarError as e:
+        raise ValueError(f"not an archive of changes: {e}") from e
+    return gone, members
+
+
+async def _delete(box: Box, paths: Sequence[str]) -> list[str]:
+    """Delete as root and as the box's user: without capabilities root cannot delete in others' folders."""
+    for start in range(0, len(paths), AT_ONCE):
+        for user in ("0", ""):
+            await box.exec(["rm", "-rf", "--", *paths[start : start + AT_ONCE]], user=user, timeout_s=60.0)
+    return sorted(await _existing(box, paths))
