@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from harness.config.kinds.keys import KEYS
+from harness.config.kinds.schema import kind_keys, with_kinds
 from harness.config.schema import Defaults, RowsFile, SuiteFile, SystemsFile, SystemSpec, TasksFile, TaskSpec
 from harness.errors import HarnessError
 from harness.plugins.contracts import Plugin
@@ -59,7 +61,7 @@ def write_schemas(folder: Path, workspace: Path, kinds: Sequence[str] = KINDS) -
 def _task(definitions: dict[str, Json]) -> dict[str, Json]:
     schema = _graders_in(_model(TaskSpec, definitions))
     schema["anyOf"] = [{"required": ["prompt"]}, {"required": ["prompt_file"]}]
-    definitions["Task"] = schema
+    definitions["Task"] = with_kinds(schema, definitions, _model)
     return {"$ref": "#/$defs/Task"}
 
 
@@ -72,7 +74,10 @@ def _tasks_file(definitions: dict[str, Json]) -> dict[str, Json]:
 def _rows_file(definitions: dict[str, Json]) -> dict[str, Json]:
     schema = _model(RowsFile, definitions)
     template = _graders_in(_model(TaskSpec, {}))
-    properties = {name: {"anyOf": [_TEMPLATED, field]} for name, field in template["properties"].items()}
+    fields = {**kind_keys(definitions), **template["properties"]}
+    properties = {name: {"anyOf": [_TEMPLATED, field]} for name, field in fields.items()}
+    if "kind" in properties:
+        properties["kind"] = {"enum": [kind for kind in KEYS if f"Task:{kind}" in definitions]}
     definitions["Template"] = {**template, "properties": properties, "required": ["id"]}
     _model(TaskSpec, definitions)
     _put(schema, "template", {"$ref": "#/$defs/Template"})

@@ -52,7 +52,10 @@ class Harbor(Grader):
         "harbor/hello/tests/test.sh": "#!/bin/sh\ngrep -qx hello /work/hello.txt\n"
         "echo $((1 - $?)) > /logs/verifier/reward.txt\n"
     }
-    cases: ClassVar[Sequence[GraderCase]] = (GraderCase("the work", True), GraderCase(None, False))
+    cases: ClassVar[Sequence[GraderCase]] = (
+        GraderCase("the work", True, params={"tests": "harbor/hello/tests"}),
+        GraderCase(None, False, params={"tests": "harbor/hello/tests"}),
+    )
 
     tests: str
     """The folder with `test.sh`, from the workspace; laid down as /tests."""

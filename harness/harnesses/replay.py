@@ -17,7 +17,11 @@ from harness.records.task import TaskView
 from harness.toolkit.files import one_line, read_json, read_json_lines
 
 TASK_FIELDS = ("task", "id", "task_id", "instance_id")
-ANSWER_FIELDS = ("answer", "output", "model_patch")
+ANSWER_FIELDS = ("answer", "output", "model_patch", "patch")
+PATCH_FIELDS = ("model_patch", "patch")
+"""Predictions in the forms of SWE-bench, Live, Pro and SWE-smith: the answer is a patch."""
+SYSTEM_FIELDS = ("model_name_or_path", "prefix")
+"""Who answered, as predictions have it."""
 
 
 class Replay(Harness):
@@ -36,11 +40,12 @@ class Replay(Harness):
 
     path: str
     """JSONL or JSON in the workspace. JSONL and a JSON list hold rows `{task, answer, epoch?, confidence?, system?,
-    abstained?, refused?, declared_done?}`; a JSON object holds answers by task. An `attempts.jsonl` works too."""
+    abstained?, refused?, declared_done?}`; a JSON object holds answers by task. An `attempts.jsonl` works too, and so
+    do SWE-bench's prediction files (`instance_id`, `model_patch`): the patch becomes the artifact `patch`."""
     task_field: str = ""
     """The field with the task's id; empty takes the first of task, id, task_id, instance_id that a row has."""
     answer_field: str = ""
-    """The field with the answer; empty takes the first of answer, output, model_patch that a row has."""
+    """The field with the answer; empty takes the first of answer, output, model_patch, patch that a row has."""
     epoch_field: str = "epoch"
     """The field with the epoch, counted from 1. Rows without it are epochs 1, 2, ... in their order."""
     confidence_field: str = "confidence"
@@ -50,7 +55,7 @@ class Replay(Harness):
     system: str = ""
     """Play only the rows of this system; empty takes all rows, of which each task and epoch may have one."""
     artifact: str = ""
-    """Deliver the answer also as an artifact of this name (for a patch, say `patch.diff`)."""
+    """Deliver the answer also as an artifact of this name; empty means `patch` for a row that holds a patch."""
     repeat: bool = Field(default=False)
     """Play a task's only answer in every epoch. The epochs then say nothing about consistency."""
 
@@ -100,7 +105,7 @@ class Replay(Harness):
         stored: _Stored = {}
         lines: dict[tuple[str, int], int] = {}
         for number, row in _rows(workspace, self.path):
-            if self.system and row.get(self.system_field) != self.system:
+            if self.system and self._system_of(row) != self.system:
                 continue
             if _is_attempt(row) and (row.get("final") is False or row["status"] in ("infra_error", "skipped")):
                 continue
@@ -120,11 +125,18 @@ class Replay(Harness):
             epochs[epoch] = self._output(row, place)
         return stored
 
+    def _system_of(self, row: Mapping[str, Json]) -> Json:
+        """Who answered: under the field that was named, else under a prediction's own."""
+        return next((row[name] for name in (self.system_field, *SYSTEM_FIELDS) if name in row), None)
+
     def _output(self, row: Mapping[str, Json], place: Place) -> Output:
+        artifact = self.artifact
         if _is_attempt(row):
             values: Mapping[str, Json] = {"answer": None, **row.get("output", {})}
         else:
-            values = {**row, "answer": row[_field(row, self.answer_field, ANSWER_FIELDS, "an answer", place)]}
+            name = _field(row, self.answer_field, ANSWER_FIELDS, "an answer", place)
+            values = {**row, "answer": row[name]}
+            artifact = artifact or ("patch" if name in PATCH_FIELDS else "")
         answer = values["answer"]
         if answer is not None and not isinstance(answer, str):
             answer = msgspec.json.encode(answer).decode()
@@ -137,9 +149,9 @@ class Replay(Harness):
             raise UsageFault(str(e), place=place) from e
         if output.confidence is not None and not 0 <= output.confidence <= 1:
             raise UsageFault(f"confidence must be in [0, 1], not {output.confidence:g}", place=place)
-        if self.artifact and answer is not None:
-            data = answer.encode("utf-8", "surrogatepass")
-            output = msgspec.structs.replace(output, artifacts=(Artifact(self.artifact, data),))
+        if artifact and (answer is not None or not self.artifact):
+            data = (answer or "").encode("utf-8", "surrogatepass")
+            output = msgspec.structs.replace(output, artifacts=(Artifact(artifact, data),))
         return output
 
 

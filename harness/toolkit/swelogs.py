@@ -129,19 +129,20 @@ def _django_line(line: str) -> Statuses:
 
 _GO = re.compile(r"--- (PASS|FAIL|SKIP): (.+) \((.+)\)")
 _CARGO = re.compile(r"test\s+(\S+)\s+\.\.\.\s+(\w+)")
-_SHORT = {"PASS": "PASSED", "FAIL": "FAILED", "SKIP": "SKIPPED", "ok": "PASSED", "FAILED": "FAILED"}
+_GO_WORDS = {"PASS": "PASSED", "FAIL": "FAILED", "SKIP": "SKIPPED"}
+_CARGO_WORDS = {"ok": "PASSED", "FAILED": "FAILED"}
 
 
 def gotest(log: str) -> Statuses:
     """`--- PASS: TestX (0.00s)` of `go test -v`."""
     matches = (_GO.fullmatch(line.strip()) for line in log.split("\n"))
-    return {m[2]: _SHORT[m[1]] for m in matches if m}
+    return {m[2]: _GO_WORDS[m[1]] for m in matches if m}
 
 
 def cargo(log: str) -> Statuses:
     """`test module::name ... ok` of `cargo test`."""
     matches = (_CARGO.fullmatch(line.strip()) for line in log.split("\n"))
-    return {m[1]: _SHORT[m[2]] for m in matches if m and m[2] in _SHORT}
+    return {m[1]: _CARGO_WORDS[m[2]] for m in matches if m and m[2] in _CARGO_WORDS}
 
 
 def _is_count(status: str, name: str) -> bool:
