@@ -92,7 +92,7 @@ def returned(stdout: bytes, mark: str) -> tuple[bool, Json]:
         if line.startswith(mark.encode()):
             try:
                 return True, msgspec.json.decode(line[len(mark) :])
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 return False, None
     return False, None
 

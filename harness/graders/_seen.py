@@ -57,7 +57,7 @@ class Seen:
         """The JSON value. Raises NotThere."""
         try:
             return msgspec.json.decode(self.bytes)
-        except msgspec.DecodeError as e:
+        except (msgspec.DecodeError, RecursionError) as e:
             raise NotThere(f"it is not JSON: {e}") from e
 
     @cached_property

@@ -224,7 +224,7 @@ def read_reward(data: bytes, key: str) -> float:
     """A reward in [0, 1]: a number, or the number at `key` of a JSON object. Raises ValueError."""
     try:
         said: Json = msgspec.json.decode(data.strip())
-    except msgspec.DecodeError as e:
+    except (msgspec.DecodeError, RecursionError) as e:
         raise ValueError(f"the reward is no number and no JSON: {excerpt(data.decode('utf-8', 'replace'), 80)}") from e
     if isinstance(said, dict):
         said = said[key] if key in said else next(iter(said.values())) if len(said) == 1 else None
