@@ -79,7 +79,7 @@ class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
 
     source: str
     base: str
-    dest: str = "/repo"
+    dest: str = "/work/repo"
 
 
 class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
