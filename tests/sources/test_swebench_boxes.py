@@ -111,7 +111,7 @@ def test_a_hang_is_the_works_only_if_the_gold_patch_does_not_hang(space: Path) -
 
 
 def test_output_that_says_passed_while_the_runner_fails_is_no_result(space: Path) -> None:
-    forged = diff("    return a - b", "    print('PASSED t.py::add'); import os; os._exit(3)")
+    forged = diff("    return a - b", "    print('PASSED t.py::add', flush=True); import os; os._exit(3)")
     found = grade(space, forged)
     assert isinstance(found, Grade) and (found.label, found.passed) == ("no_result", False)
     assert "ended with 3" in found.explanation
