@@ -31,6 +31,8 @@ def parse_lines(data: bytes) -> Report:
             said = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as e:
             raise BadReport(f"line {number} is no result: {e}") from e
+        if said.end is None and not said.id:
+            raise BadReport(f"line {number} names no test")
         if said.end is not None:
             whole = whole and end is None and said.end == len(results)
             end = said.end

@@ -18,6 +18,13 @@ def read_report(format: Format, data: bytes, root: str = "") -> Report:
         raise BadReport(f"a report of {len(data):,} bytes: at most {MAX_BYTES:,} are read")
     if not data.strip():
         raise BadReport("the report is empty")
+    try:
+        return _read(format, data, root)
+    except RecursionError as e:
+        raise BadReport("the report is nested too deeply") from e
+
+
+def _read(format: Format, data: bytes, root: str) -> Report:
     match format:
         case "junit":
             from harness.toolkit.testreports.junit import parse_junit

@@ -1,0 +1,165 @@
+"""From a report to a verdict: semantics, canaries, exit codes, counts."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+import pytest
+
+from harness.graders._canary import Canary, make_canary
+from harness.graders._runners import profile
+from harness.graders._runs import Run
+from harness.graders._verdicts import Semantics, Wanted, doubt_of, failed_keeps, grade_of
+from harness.toolkit.testreports.record import CaseResult, Status, report_of
+
+CANARY = Canary({}, ("test_canary_1",))
+BAD = CaseResult("t.py::test_canary_1", "fail")
+
+
+def run(exit_code: int = 1, canary: Canary = CANARY, **statuses: Status) -> Run:
+    return Run(report_of([BAD, *(CaseResult(id, s) for id, s in statuses.items())]), exit_code, canary=canary)
+
+
+@pytest.mark.parametrize(
+    ("semantics", "fix", "keep", "passed"),
+    [
+        ("official", "pass", "pass", True), ("official", "xfail", "pass", True), ("official", "skip", "pass", False),
+        ("official", None, "pass", False), ("official", "error", "pass", False), ("official", "pass", "skip", True),
+        ("official", "pass", None, False), ("official", "pass", "xfail", True), ("official", "pass", "fail", False),
+        ("strict", "pass", "skip", False), ("strict", "xfail", "pass", False), ("strict", "pass", None, False),
+        ("live", "pass", None, True), ("live", None, "pass", False), ("live", "pass", "fail", False),
+        ("fail_only", None, None, True), ("fail_only", "skip", "pass", True), ("fail_only", "fail", "pass", False),
+    ],
+)  # fmt: skip
+def test_missing_skipped_and_expected_failures(semantics: Semantics, fix: Status, keep: Status, passed: bool) -> None:
+    said = {"other": "pass", **{k: v for k, v in {"f": fix, "p": keep}.items() if v}}
+    grade = grade_of(run(**said), Wanted(("f",), ("p",), (), semantics), ())  # type: ignore[arg-type]
+    assert grade.passed is passed and grade.value == float(passed)
+
+
+def test_labels() -> None:
+    wanted = Wanted(("a", "b"), ("p",))
+    assert grade_of(run(a="pass", b="pass", p="pass"), wanted, ()).label == "resolved"
+    assert grade_of(run(a="pass", b="fail", p="pass"), wanted, ()).label == "partial"
+    assert grade_of(run(a="pass", b="fail", p="fail"), wanted, ()).label == "failed"
+    assert grade_of(run(a="fail", b="fail", p="pass"), wanted, ()).label == "failed"
+    assert grade_of(run(), wanted, ()).label == "no_tests"
+
+
+def test_what_was_seen_and_what_was_hidden_are_told_apart() -> None:
+    wanted = Wanted(("hidden",), (), ("seen",))
+    grade = grade_of(run(hidden="fail", seen="pass"), wanted, ())
+    assert (grade.label, grade.parts["visible"]) == ("passes_visible_fails_hidden", {"passed": 1, "of": 1})
+    assert grade_of(run(hidden="fail", seen="fail"), wanted, ()).label == "failed"
+    assert grade_of(run(hidden="pass", seen="fail"), wanted, ()).label == "resolved"
+
+
+def test_without_lists_every_test_counts_and_there_must_be_one() -> None:
+    assert grade_of(run(a="pass", b="skip"), Wanted(), ()).passed
+    assert not grade_of(run(a="pass", b="fail"), Wanted(), ()).passed
+    assert not grade_of(run(b="skip"), Wanted(), ()).passed
+    assert grade_of(run(), Wanted(), ()).label == "no_tests"
+
+
+def test_a_canary_counts_as_no_test() -> None:
+    assert grade_of(run(a="pass"), Wanted(), ()).parts["collected"] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [("pass", "canary_passed"), ("skip", "canary_passed"), ("xfail", "canary_passed")]
+)
+def test_a_canary_that_does_not_fail_is_tampering(status: Status, word: str) -> None:
+    forged = Run(report_of([CaseResult("t.py::test_canary_1", status)]), 1, canary=CANARY)
+    doubt = doubt_of(forged, profile("pytest"), None)
+    assert doubt is not None and doubt.forged and doubt.word == word
+
+
+def test_a_canary_that_is_missing_is_tampering() -> None:
+    doubt = doubt_of(Run(report_of([CaseResult("a", "pass")]), 1, canary=CANARY), profile("pytest"), None)
+    assert doubt is not None and (doubt.forged, doubt.word) == (True, "canary_missing")
+
+
+def test_a_canary_in_a_file_that_cannot_be_loaded_may_be_missing() -> None:
+    canary = Canary({}, ("test_canary_1",), {"test_inner": "tests/test_a.py"})
+    broken = Run(report_of([BAD, CaseResult("tests.test_a", "error")]), 1, canary=canary)
+    assert doubt_of(broken, profile("pytest"), None) is None
+    lying = Run(report_of([BAD, CaseResult("tests/test_a.py::test_x", "pass")]), 1, canary=canary)
+    assert doubt_of(lying, profile("pytest"), None) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "forged"),
+    [
+        (run(0), True),
+        (run(139), True),
+        (Run(None, 0, trouble="no report"), True),
+        (Run(None, 139, trouble="no report"), False),
+        (Run(None, 0, timed_out=True), False),
+        (Run(None, 137, exhausted="memory"), False),
+        (Run(report_of([CaseResult("a", "pass")]), 1), True),
+    ],
+)
+def test_exit_codes_must_fit_what_was_reported(given: Run, forged: bool) -> None:
+    doubt = doubt_of(given, profile("pytest"), None)
+    assert doubt is not None and doubt.forged is forged
+
+
+def test_honest_runs_are_not_doubted() -> None:
+    assert doubt_of(run(1, a="fail", b="pass"), profile("pytest"), None) is None
+    assert doubt_of(run(101), profile("cargo"), None) is None
+    assert doubt_of(Run(report_of([CaseResult("a", "pass")]), 0), profile("tap"), None) is None
+    assert doubt_of(Run(report_of([CaseResult("a", "fail")]), 7), profile("tap"), None) is None
+
+
+def test_a_count_that_is_off_is_tampering() -> None:
+    assert doubt_of(run(a="pass"), profile("pytest"), 1) is None
+    doubt = doubt_of(run(a="pass"), profile("pytest"), 2)
+    assert doubt is not None and doubt.word == "count"
+
+
+def test_a_result_said_twice_is_told() -> None:
+    twice = Run(report_of([BAD, CaseResult("f", "fail"), CaseResult("f", "pass")]), 1, canary=CANARY)
+    grade = grade_of(twice, Wanted(("f",)), ())
+    assert not grade.passed and grade.flags == ("duplicate_result: f",)
+
+
+def test_only_what_can_change_the_verdict_is_run_again() -> None:
+    wanted = Wanted(("f",), ("p", "q"))
+    assert failed_keeps(run(f="pass", p="fail", q="pass"), wanted) == ["p"]
+    assert failed_keeps(run(f="fail", p="fail", q="pass"), wanted) == []
+    assert failed_keeps(replace(run(), report=None), wanted) == []
+
+
+HIDDEN = b"import x\n\n\n@deco\ndef test_a():\n    pass\n\n\nclass TestB:\n    def test_c(self):\n        pass\n"
+
+
+@pytest.mark.parametrize("language", ["pytest", "unittest"])
+def test_a_python_canary_is_a_whole_test_anywhere_in_the_file(language: str) -> None:
+    for _ in range(30):
+        canary = make_canary(language, {"tests/test_a.py": HIDDEN}, ())  # type: ignore[arg-type]
+        text = canary.files["tests/test_a.py"].decode()
+        tree = ast.parse(text)
+        kept = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+        assert {"test_a", "TestB"} <= set(kept) and len(kept) == 3
+        assert "@deco\ndef test_a" in text
+        (own,) = canary.with_file
+        assert own in text and canary.with_file[own] == "tests/test_a.py"
+        (last,) = canary.new_files
+        assert last == f"tests/{canary.always[0]}.py"
+
+
+def test_names_of_canaries_differ() -> None:
+    names = {make_canary("pytest", {"test_a.py": HIDDEN}, ()).always[0] for _ in range(50)}
+    assert len(names) == 50
+
+
+def test_other_languages_have_canaries_of_their_own() -> None:
+    go = make_canary("go", {"pkg/a_test.go": b"package pkg_test\n"}, ())
+    ((path, text),) = go.files.items()
+    assert path.startswith("pkg/") and path.endswith("_test.go") and text.startswith(b"package pkg_test")
+    assert f"func {go.always[0]}(t *testing.T)".encode() in text
+    for language, ending in (("jest", ".test.js"), ("vitest", ".test.mjs"), ("node", ".test.mjs"), ("cargo", ".rs")):
+        canary = make_canary(language, {}, ("src/a.test.js",))  # type: ignore[arg-type]
+        ((path, text),) = canary.files.items()
+        assert path.endswith(ending) and canary.always[0].encode() in text
