@@ -164,7 +164,7 @@ class SweBench(Grader):
             ran = await box.exec(command, workdir=self.repo, timeout_s=600.0)
             if ran.exit_code == 0 and not ran.timed_out:
                 return ""
-            said = (ran.stdout + ran.stderr).decode("utf-8", "replace").strip()[-SAID:]
+            said = said or (ran.stdout + ran.stderr).decode("utf-8", "replace").strip()[-SAID:]
         back = await box.exec(["git", "apply", "--reverse", "--check", PATCH], workdir=self.repo, timeout_s=600.0)
         return "" if back.exit_code == 0 else f"the patch does not apply: {said}"
 

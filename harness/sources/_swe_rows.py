@@ -80,7 +80,7 @@ def _parsed(text: str, name: str) -> Json:
         raise RowFault(f"`{name}` has {len(text):,} characters: that is no list of tests")
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return ast.literal_eval(text)

@@ -135,7 +135,7 @@ def test_renaming_a_protected_file_away_is_dropped() -> None:
         b"diff --git a/tests/test_a.py b/old.py\nsimilarity index 100%\nrename from tests/test_a.py\nrename to old.py\n"
     )
     sifted = sift(parse_diff(text), Guard(PYTHON))
-    assert not sifted.kept and sifted.flags == ["protected_path: old.py"]
+    assert not sifted.kept and sifted.flags == ["protected_path: tests/test_a.py"]
 
 
 @pytest.mark.parametrize(

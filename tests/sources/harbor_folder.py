@@ -24,7 +24,8 @@ FILES = {
     "task.toml": TOML,
     "instruction.md": f"<!-- harness canary {GUID} -->\n\nSort /app/words.txt into /app/sorted.txt and delete "
     "/app/words.txt.\n",
-    "environment/Dockerfile": "FROM harness-base:bookworm\nRUN mkdir /app && printf 'pear\\napple\\nfig\\n' > /app/words.txt\n"
+    "environment/Dockerfile": "FROM harness-base:bookworm\n"
+    "RUN mkdir /app && printf 'pear\\napple\\nfig\\n' > /app/words.txt\n"
     "WORKDIR /app\n",
     "tests/test.sh": "#!/bin/bash\nbash /tests/verify.sh && echo 1 > /logs/verifier/reward.txt "
     "|| echo 0 > /logs/verifier/reward.txt\n",

@@ -14,7 +14,17 @@ import pytest
 from harbor_folder import write_task
 
 from harness.api import (
-    Artifact, Box, Grade, ModelClient, NotGraded, Output, Purpose, SandboxSpec, Task, Transcript, Verdict,
+    Artifact,
+    Box,
+    Grade,
+    ModelClient,
+    NotGraded,
+    Output,
+    Purpose,
+    SandboxSpec,
+    Task,
+    Transcript,
+    Verdict,
 )  # fmt: skip
 from harness.config.load import load_suite
 from harness.config.suite import Suite

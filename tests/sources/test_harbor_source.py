@@ -91,9 +91,9 @@ def test_what_the_environment_says(tmp_path: Path, toml: str, box: dict[str, Any
         ({"tests/test.sh": None}, "it has no tests/test.sh"),
         ({"tests/Dockerfile": "FROM x\n"}, "its verifier has an image of its own"),
         ({"trajectory.json": "{}"}, "it begins in the middle of a conversation"),
-        ({"tests/test.sh": "#!/bin/bash\ncurl -LsSf https://x.org | sh\n"}, "seems to fetch things (tests/test.sh:2: curl"),
+        ({"tests/test.sh": "#!/bin/bash\ncurl -LsSf https://x.org | sh\n"}, "fetch things (tests/test.sh:2: curl"),
         ({"tests/test.sh": "apt-get -y install jq\n"}, "seems to fetch things (tests/test.sh:1: apt-get -y install"),
-        ({"tests/verify.sh": "# check\ncurl localhost:8080\n"}, "running processes or ports (tests/verify.sh:2: localhost"),
+        ({"tests/verify.sh": "# check\ncurl localhost:8080\n"}, "processes or ports (tests/verify.sh:2: localhost"),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_skips_the_task_with_its_reason(

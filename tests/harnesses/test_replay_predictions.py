@@ -1,0 +1,73 @@
+"""Prediction files of SWE-bench and its kin, played again as the artifact `patch`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.api import Output, UsageFault
+from harness.harnesses.replay import Replay
+from harness.testing.fakes import FakeContext, Says, a_task
+
+DIFF = "--- a/x\n+++ b/x\n"
+LAYOUTS: dict[str, tuple[str, Any]] = {
+    "a list": ("p.json", [{"instance_id": "o__r-1", "model_name_or_path": "m", "model_patch": DIFF}]),
+    "an object by id": (
+        "p.json",
+        {"o__r-1": {"instance_id": "o__r-1", "model_name_or_path": "m", "model_patch": DIFF}},
+    ),
+    "JSONL": ("p.jsonl", [{"instance_id": "o__r-1", "model_name_or_path": "m", "model_patch": DIFF}]),
+    "Live": ("p.json", {"o__r-1": {"model_patch": DIFF}}),
+    "Pro": ("p.json", [{"instance_id": "o__r-1", "patch": DIFF, "prefix": "m"}]),
+    "SWE-smith": ("p.jsonl", [{"instance_id": "o__r-1", "patch": DIFF}]),
+}
+
+
+def write(workspace: Path, name: str, rows: Any) -> None:
+    text = "".join(json.dumps(row) + "\n" for row in rows) if name.endswith(".jsonl") else json.dumps(rows)
+    (workspace / name).write_text(text)
+
+
+def play(workspace: Path, **params: Any) -> Output:
+    context = FakeContext(workspace, Says(""))
+    return asyncio.run(Replay(**params).solve(a_task("p", id="o__r-1"), context))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gives_the_patch(tmp_path: Path, layout: str) -> None:
+    name, rows = LAYOUTS[layout]
+    write(tmp_path, name, rows)
+    found = play(tmp_path, path=name)
+    assert [(a.name, a.data) for a in found.artifacts] == [("patch", DIFF.encode())]
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_prediction_is_an_empty_patch_and_not_a_missing_one(tmp_path: Path, empty: str | None) -> None:
+    write(tmp_path, "p.jsonl", [{"instance_id": "o__r-1", "model_patch": empty}])
+    assert [(a.name, a.data) for a in play(tmp_path, path="p.jsonl").artifacts] == [("patch", b"")]
+
+
+def test_one_model_of_several_is_chosen_by_its_own_field(tmp_path: Path) -> None:
+    rows = [{"instance_id": "o__r-1", "model_name_or_path": m, "model_patch": m} for m in ("m1", "m2")]
+    write(tmp_path, "p.jsonl", rows)
+    assert play(tmp_path, path="p.jsonl", system="m2").artifacts[0].data == b"m2"
+
+
+def test_another_name_for_the_artifact(tmp_path: Path) -> None:
+    write(tmp_path, "p.jsonl", [{"instance_id": "o__r-1", "model_patch": DIFF}])
+    assert [a.name for a in play(tmp_path, path="p.jsonl", artifact="work.diff").artifacts] == ["work.diff"]
+
+
+def test_a_plain_answer_gives_no_artifact(tmp_path: Path) -> None:
+    write(tmp_path, "p.jsonl", [{"task": "o__r-1", "answer": "14"}])
+    assert play(tmp_path, path="p.jsonl").artifacts == ()
+
+
+def test_a_row_with_neither_patch_nor_answer_is_a_fault(tmp_path: Path) -> None:
+    write(tmp_path, "p.jsonl", [{"instance_id": "o__r-1", "text": DIFF}])
+    with pytest.raises(UsageFault, match="no field with an answer"):
+        play(tmp_path, path="p.jsonl")
