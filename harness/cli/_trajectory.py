@@ -12,7 +12,7 @@ import msgspec
 
 from harness.records.content import File, Message, Part, Reasoning, Text, ToolCall, ToolResult, Usage
 from harness.records.transcript import Command, Event, ModelCall, Note
-from harness.toolkit.shell import shown
+from harness.toolkit.shell import helper_of, readable, shown
 
 RECOGNISED = 200
 """So many characters of an output are looked for in what the model was told of it."""
@@ -65,8 +65,10 @@ def _command(command: Command, *, told: str) -> Iterator[str]:
     yield f"[{command.at:.2f}s +{command.seconds:.2f}s] $ {first}{' ...' if rest else ''}  ({code})"
     if not told:
         yield from indented("\n".join(rest), 4)
+    if told and helper_of(command.argv):
+        return
     for output in (command.stdout, command.stderr):
-        if output.strip() and (not told or output.strip()[:RECOGNISED] not in told):
+        if output.strip() and (not told or readable(output.encode()).strip()[:RECOGNISED] not in told):
             yield from indented(output, 4)
     yield from indented(command.note, 4)
 

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from harness.api import Completed
 from harness.toolkit.shell import Shell, clip, readable, sendable
 
-READ = """[ ! -d "$1" ] || { ls -Ap -- "$1"; exit 21; }; [ ! -e "$1" ] || [ -f "$1" ] || exit 22; cat -- "$1\""""
-WRITE = """[ ! -d "$1" ] || exit 21; [ ! -e "$1" ] || [ -f "$1" ] || exit 22; d=$(dirname -- "$1"); \
+READ = """# read
+[ ! -d "$1" ] || { ls -Ap -- "$1"; exit 21; }; [ ! -e "$1" ] || [ -f "$1" ] || exit 22; cat -- "$1\""""
+WRITE = """# write
+[ ! -d "$1" ] || exit 21; [ ! -e "$1" ] || [ -f "$1" ] || exit 22; d=$(dirname -- "$1"); \
 mkdir -p -- "$d" && cat > "$1\""""
-SEARCH = """grep -rnIE -e "$1" ${3:+--include="$3"} --exclude-dir=.git -- "$2" | LC_ALL=C sort -t: -k1,1 -k2,2n"""
+SEARCH = """# search
+grep -rnIE -e "$1" ${3:+--include="$3"} --exclude-dir=.git -- "$2" | LC_ALL=C sort -t: -k1,1 -k2,2n"""
 FOLDER, SPECIAL = 21, 22
-"""Exit codes of our own scripts: a folder, and neither file nor folder (a pipe, a device)."""
+"""Exit codes of our own scripts: a folder, and neither file nor folder (a pipe, a device). A script's first line
+is its name for people (`shell.helper_of`)."""
 
 NEWLINE = "\n"
 AROUND = 4

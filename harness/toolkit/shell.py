@@ -139,4 +139,11 @@ def shown(argv: Sequence[str]) -> str:
         return argv[4]
     if len(argv) == 3 and argv[2] == PYTHON:
         return "python3 -"
-    return " ".join(argv)
+    return helper_of(argv) or " ".join(argv)
+
+
+def helper_of(argv: Sequence[str]) -> str:
+    """The name and arguments of a tool's own script, whose first line is `# NAME`; or nothing."""
+    if len(argv) < 4 or argv[1] != "-c" or not argv[2].startswith("# "):
+        return ""
+    return " ".join((argv[2].removeprefix("# ").partition("\n")[0], *(a for a in argv[4:] if a)))

@@ -18,6 +18,7 @@ from harness.records.content import (
     user,
 )
 from harness.records.transcript import Command, ModelCall, Note
+from harness.toolkit.box_files import READ
 from harness.toolkit.shell import MERGED
 
 
@@ -57,6 +58,13 @@ def test_an_output_the_model_was_told_stands_once_and_others_under_their_command
     assert text.count("a.txt") == 1 and text.count("You work.") == 1
     assert "[2.20s +0.06s] $ ls  (exit 0)\n[2.50s" in text
     assert "[4.90s +0.06s] $ ls ...  (exit 1)\n    pwd\n    unseen\n" in text
+
+
+def test_a_tools_own_script_is_shown_by_its_name() -> None:
+    read = Command(2.2, 0.06, ("sh", "-c", READ, "sh", "a.txt"), 0, "one\n")
+    seen = a_call(2.5, (user(ToolResult("c0", "lines 1 to 1 of 1\n     1\tone")),), RUN, same=2)
+    text = "\n".join(trajectory((EVENTS[0], read, seen)))
+    assert "[2.20s +0.06s] $ read a.txt  (exit 0)\n[2.50s" in text and text.count("one") == 1
 
 
 def test_a_single_call_has_no_number() -> None:

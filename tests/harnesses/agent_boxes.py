@@ -86,7 +86,7 @@ def call(tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def work(
-    harness: Harness, answers: Sequence[object], root: Path, task: TaskView | None = None, box: Box | None = None
+    harness: Harness, answers: object, root: Path, task: TaskView | None = None, box: Box | None = None
 ) -> tuple[Output, FakeContext]:
     """The harness at work by a script, in a folder (or `box`)."""
     folder = root / "box"

@@ -11,6 +11,7 @@ from agent_boxes import bash, call, told
 from test_bash_agent import fenced
 
 from harness.api import Harness, Limits, Output, SandboxSpec, TaskView
+from harness.cli._trajectory import trajectory
 from harness.config.suite import BoundGrader, Suite, System
 from harness.engine.lanes import Lanes
 from harness.engine.retry import RetryPolicy
@@ -175,4 +176,6 @@ def test_a_whole_attempt_passes_and_its_transcript_has_every_step(tmp_path: Path
     model = Scripted.model_validate({"answers": [bash("echo 3+4 | tee sum"), call("submit", answer="7")]})
     attempt, transcript = attempt_of(ToolLoop(), model, Limits(), tmp_path)
     assert (attempt.passed, attempt.turns, attempt.output.declared_done) == (True, 2, True)
-    assert "3+4" in str(transcript.events)
+    shown = "\n".join(trajectory(transcript.events))
+    assert "step 1, main (solve)" in shown and "step 2, main (solve)" in shown
+    assert '[calls bash] {"command":"echo 3+4 | tee sum"}' in shown and "\n      3+4\n" in shown

@@ -15,6 +15,7 @@ from agent_boxes import FolderBox, bash, told, work
 from harness.api import File, LimitReached, MissingRequirement, SandboxSpec, Text, ToolResult
 from harness.harnesses import _agent_prompts as prompts
 from harness.harnesses.bash_agent import BashAgent, read_reply
+from harness.harnesses.self_verify import SelfVerify
 from harness.testing.check_harness import check_harness
 from harness.testing.checks import failed
 from harness.testing.fakes import FakeContext, Says, a_file, a_response, a_task
@@ -244,6 +245,18 @@ def test_an_empty_box_is_not_worked_in(tmp_path: Path) -> None:
     ctx = FakeContext(tmp_path, Says("x"))
     with pytest.raises(MissingRequirement):
         asyncio.run(AGENT.solve(a_task("x"), ctx))
+
+
+def test_an_agent_can_be_verified_and_goes_on_in_the_same_box(tmp_path: Path) -> None:
+    answers = {
+        "solve": [bash("echo first > log"), f"{DONE}\n13"],
+        "verify": ["PROBLEM: it is 14\nVERDICT: PROBLEMS"],
+        "solve.2": [bash("cat log"), f"{DONE}\n14"],
+        "verify.2": ["VERDICT: OK"],
+    }
+    output, ctx = work(SelfVerify(inner=AGENT, rounds=1), answers, tmp_path)
+    assert (output.answer, output.metrics["verify_retries"], output.metrics["commands"]) == ("14", 1, 1)
+    assert any("first" in text for i in range(1, len(ctx.calls)) for text in told(ctx, i))
 
 
 def test_settings_that_contradict_are_refused() -> None:
