@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Literal
+from typing import IO, Literal, TypeVar
 
 from harness.engine.attempt_state import AttemptState
 from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed
 from harness.records.transcript import Command
 
+T = TypeVar("T")
 KEPT_CHARS = 16_000
 """Of each stream of a command, this much goes into the transcript: the first half and the last."""
 KEPT_WORD = 4_000
@@ -63,6 +64,10 @@ class RecordingBox:
     ) -> bytes:
         """A file or folder as a tar."""
         return await self._box.get_archive(path, max_bytes=max_bytes, keep=keep)
+
+    async def export(self, read: Callable[[IO[bytes]], T]) -> T:
+        """What `read` makes of the whole file system."""
+        return await self._box.export(read)
 
     async def put_archive(self, path: str, archive: bytes) -> None:
         """Extract a tar into a folder."""

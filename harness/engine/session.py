@@ -13,7 +13,7 @@ from harness.engine.lanes import Lanes
 from harness.engine.plan import Plan
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending, Recorder, Runner
-from harness.engine.services import Services
+from harness.engine.services import Record, Services
 from harness.plugins.contracts import Sandbox
 from harness.plugins.loader import installed, load
 from harness.prices import PriceBook
@@ -60,7 +60,7 @@ async def _run(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Endin
         await services.aclose()
 
 
-def open_services(suite: Suite, prices: PriceBook, policy: RetryPolicy, recorder: Recorder, run: str = "") -> Services:
+def open_services(suite: Suite, prices: PriceBook, policy: RetryPolicy, recorder: Record, run: str = "") -> Services:
     """Everything trials share. Models, and the connection to a container engine, are opened when first asked for."""
     return Services(
         suite=suite,

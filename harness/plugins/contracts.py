@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import IO, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +21,8 @@ from harness.records.content import File, Json, Request, Response
 from harness.records.outcome import Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, TaskView
 from harness.records.transcript import Transcript
+
+T = TypeVar("T")
 
 
 class Plugin(BaseModel, ABC):
@@ -171,6 +173,13 @@ class Box(Protocol):
 
         `keep` is asked for each member by its name in the tar; what it refuses is left out and counts for nothing.
         Links are in it as links: extract it with a filter. Raises FileNotFoundError, SandboxError.
+        """
+        ...
+
+    async def export(self, read: Callable[[IO[bytes]], T]) -> T:
+        """What `read` makes of the box's whole file system, a tar stream without mounts, in a thread.
+
+        Also of a stopped box; nothing of the box is run. Raises SandboxError, and what `read` raises.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import IO, Literal, TypeVar
 
 from harness.api import SandboxError, SandboxSpec
 from harness.plugins.contracts import MAX_READ_BYTES
@@ -14,6 +14,7 @@ from harness.sandboxes._engine import Engine
 from harness.sandboxes._exec import Command, Finished, run
 from harness.sandboxes._watch import Watch
 
+T = TypeVar("T")
 KINDS: Sequence[Literal["modified", "added", "deleted"]] = ("modified", "added", "deleted")
 """What the engine's numbers 0, 1 and 2 of a change mean."""
 
@@ -96,6 +97,10 @@ class DockerBox:
         return await self._engine.thread(
             lambda: files.get_archive(self._engine, self.container, self._absolute(path), max_bytes, keep)
         )
+
+    async def export(self, read: Callable[[IO[bytes]], T]) -> T:
+        """What `read` makes of the whole file system as a tar stream."""
+        return await self._engine.thread(lambda: files.export(self._engine, self.container, read))
 
     async def put_archive(self, path: str, archive: bytes) -> None:
         """Extract a tar into a folder."""
