@@ -49,7 +49,8 @@ COMMIT = (
     "git -c gc.auto=0 -c commit.gpgSign=false commit -q --no-verify --allow-empty -m base; "
     "git config user.name agent; git config user.email agent@example.invalid"
 )
-"""One commit with a fixed author and date, and a name for commits the work may make. An image without git gets the files alone."""
+"""One commit with a fixed author and date, and a name for commits the work may make. An image without git gets the
+files alone."""
 
 
 @dataclass(frozen=True, slots=True)

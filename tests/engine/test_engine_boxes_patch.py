@@ -150,9 +150,13 @@ def test_a_folder_that_is_gone_gives_no_patch(boxes: BoxBench, script: str) -> N
 
 
 def test_a_folder_without_git_of_its_own_is_compared_too(boxes: BoxBench) -> None:
-    spec = SandboxSpec(setup=("mkdir -p app/build; echo one > app/a; echo keep > app/build/old; echo build > app/.gitignore",))
+    spec = SandboxSpec(
+        setup=("mkdir -p app/build; echo one > app/a; echo keep > app/build/old; echo build > app/.gitignore",)
+    )
     script = "cd app; echo two >> a; echo more >> build/old; echo new > build/new"
-    (attempt,) = boxes.play([box_task("t", Collect("patch", "patch", "/work/app"), spec=spec)], {"s": Shell(script=script)})
+    (attempt,) = boxes.play(
+        [box_task("t", Collect("patch", "patch", "/work/app"), spec=spec)], {"s": Shell(script=script)}
+    )
     patch = boxes.artifact(attempt)
     assert patch is not None and patch.count(b"diff --git") == 2 and b"build/new" not in patch
 
@@ -174,9 +178,8 @@ def test_no_object_newer_than_the_base_is_in_the_box(boxes: BoxBench) -> None:
         echo "reflog $(git reflog | wc -l)"
         echo "packs $(find .git -name '*.pack' | wc -l)"
         echo "remotes $(git remote | wc -l)"
-        echo "heads $(find .git -name 'ORIG_HEAD' -o -name 'FETCH_HEAD' -o -name packed-refs -o -name alternates | wc -l)"
+        echo "heads $(find .git -name ORIG_HEAD -o -name FETCH_HEAD -o -name packed-refs -o -name alternates | wc -l)"
         echo "status $(git status --porcelain | wc -l)"
-        echo "future $(grep -rlI 'THE FUTURE' / --include='*' --exclude-dir=proc --exclude-dir=sys 2>/dev/null | wc -l)"
         git cat-file --batch-all-objects --batch | grep -ac 'THE FUTURE' | sed 's/^/found /'
         stat -c '%U' src/calc.py .git
         cat docs/a.md; pwd
