@@ -47,7 +47,10 @@ def said_in(spec: SandboxFields, spot: Spot, folder: Path, maker: Files) -> Box:
         elif name == "healthcheck":
             box[name] = _healthcheck(value)
         elif name == "services":
-            box[name] = tuple(_service(service, s) for service, s in value.items())
+            box[name] = tuple(
+                _service(service, s, spot.at("services").at(service), folder, maker.finder)
+                for service, s in value.items()
+            )
         elif name == "workdir":
             box[name] = value or ""
         elif name == "dockerfile":
@@ -102,6 +105,8 @@ def _healthcheck(said: str | HealthcheckSpec | None) -> Healthcheck | None:
     return Healthcheck(said.command, said.interval, said.timeout, said.wait)
 
 
-def _service(name: str, spec: ServiceSpec) -> Service:
+def _service(name: str, spec: ServiceSpec, spot: Spot, folder: Path, finder: Finder) -> Service:
+    built = (spec.dockerfile and finder.find(spec.dockerfile, folder, spot.at("dockerfile"), folder=True)) or ""
     command: Sequence[str] = spec.command
-    return Service(name, spec.image, tuple(command), spec.env, _healthcheck(spec.healthcheck), spec.memory)
+    healthy = _healthcheck(spec.healthcheck)
+    return Service(name, spec.image, tuple(command), spec.env, healthy, spec.memory, built)

@@ -84,8 +84,10 @@ Healthy = Annotated[
 class ServiceSpec(Spec):
     """A container beside the box, on the task's private network."""
 
-    image: Word
-    """Its image."""
+    image: str = ""
+    """Its image by name."""
+    dockerfile: Word | None = None
+    """Or build its image from this Dockerfile (or the folder with one)."""
     command: list[str] = []
     """Its command, word by word; the image's own if absent."""
     env: dict[str, str] = {}
@@ -94,6 +96,12 @@ class ServiceSpec(Spec):
     """When it is ready: a shell command, or a mapping."""
     memory: Memory = 1024**3
     """Its memory: `512m`, `2g`."""
+
+    @model_validator(mode="after")
+    def _one_image(self) -> ServiceSpec:
+        if bool(self.image) == (self.dockerfile is not None):
+            raise ValueError("say `image` or `dockerfile`")
+        return self
 
 
 class RepoSpec(Spec):

@@ -131,7 +131,7 @@ async def _sql(box: Box, one: Collect, spec: SandboxSpec) -> Json:
     url, inside = _reached(str(one.options["url"]), spec)
     parts = urlsplit(url)
     kind = parts.scheme.partition("+")[0]
-    images = {service.name: service.image for service in spec.services}
+    images = {service.name: f"service:{service.name}" for service in spec.services}
     image = str(one.options.get("image") or images.get(parts.hostname or "", DEFAULT_IMAGE))
     if kind in ("postgresql", "postgres"):
         argv, delimiter = _psql(parts, str(one.options["query"])), ","

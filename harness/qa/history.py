@@ -125,4 +125,3 @@ def _git(folder: Path, *args: str) -> str:
 
 def _ran(argv: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=GIT_S)
-

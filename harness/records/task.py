@@ -60,15 +60,20 @@ class Healthcheck(msgspec.Struct, frozen=True, omit_defaults=True):
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """A sidecar beside the box, reached by `name` on the task's private network. Memory in bytes.
 
-    An empty `command` is the image's own.
+    Its image is `image` by name, or built from `dockerfile` as a box's is. An empty `command` is the image's own.
     """
 
     name: str
-    image: str
+    image: str = ""
     command: tuple[str, ...] = ()
     env: dict[str, str] = {}
     healthcheck: Healthcheck | None = None
     memory: int = 1024**3
+    dockerfile: str = ""
+
+    def box_spec(self) -> SandboxSpec:
+        """Its image, said as a box's."""
+        return SandboxSpec(image=self.image, dockerfile=self.dockerfile)
 
 
 class Repo(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -33,7 +33,7 @@ class Neighbours:
     ) -> Finished:
         """Run a command in a container of its own and remove that. Raises SandboxError."""
         engine = self.shop.engine
-        base = await self.shop.images.get(SandboxSpec(image=image), self.purpose.workspace)
+        base = await self.shop.images.get(self._spec_of(image), self.purpose.workspace)
         things = Things((f"harness-{token_hex(6)}",))
         engine.hold(things)
         try:
@@ -42,6 +42,13 @@ class Neighbours:
             return await run(engine, made, command, Watch(engine, made, 0))
         finally:
             await engine.release(things)
+
+    def _spec_of(self, image: str) -> SandboxSpec:
+        """An image by name; `service:NAME` is the image of one of the box's services."""
+        for service in self.spec.services:
+            if image == f"service:{service.name}":
+                return service.box_spec()
+        return SandboxSpec(image=image)
 
     def _make(self, name: str, image: Base, inside: bool) -> str:
         """Create and start. One that shares the box's namespace reaches its loopback; another has its own names."""

@@ -37,8 +37,10 @@ class Base:
     workdir: str
 
 
-def folder_recipe(path: Path, shown_as: str) -> Recipe:
+def folder_recipe(path: Path, shown_as: str, base: str, base_id: str) -> Recipe:
     """The image of a Dockerfile, or of a folder with one, and its build context (less `.dockerignore`).
+
+    A Dockerfile with `ARG BASE` starts from `base`, an image's name, if there is one; `base_id` is its id.
 
     Raises SandboxError.
     """
@@ -46,8 +48,10 @@ def folder_recipe(path: Path, shown_as: str) -> Recipe:
     if not file.is_file():
         raise SandboxError("image", f"no such Dockerfile: {shown_as}")
     context = _folder_tar(file.parent, file.name)
-    key = key_of("dockerfile", file.name, hashlib.sha256(context).hexdigest())
-    return Recipe(shown_as, key, context, file.name)
+    takes_base = bool(base) and any(line.split()[:2] == ["ARG", "BASE"] or line.startswith("ARG BASE=")
+                                    for line in file.read_text("utf-8").splitlines())  # fmt: skip
+    key = key_of("dockerfile", file.name, hashlib.sha256(context).hexdigest(), base_id if takes_base else "")
+    return Recipe(shown_as, key, context, file.name, args={"BASE": base} if takes_base else None)
 
 
 def _folder_tar(root: Path, dockerfile: str) -> bytes:

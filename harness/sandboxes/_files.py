@@ -22,7 +22,6 @@ from docker.utils import decode_json_header
 from harness.api import SandboxError
 from harness.sandboxes._engine import Engine, NotThere
 
-T = TypeVar("T")
 PIECE = 1024 * 1024
 STREAM_BYTES = 8 * 1024**3
 """The most that is read through to find the wanted members of a tree."""
@@ -157,37 +156,6 @@ def _refuse_others(about: dict[str, Any], path: str) -> None:
     for bit, kind in kinds.items():
         if mode & bit:
             raise SandboxError("path", f"{path} is {kind}: only regular files are read")
-
-
-def export(engine: Engine, container: str, read: Callable[[IO[bytes]], T]) -> T:
-    """What `read` makes of the container's file system as a tar stream. Raises SandboxError, and what `read` raises."""
-    pieces = engine.guarded(lambda: engine.api.export(container, chunk_size=PIECE))
-    try:
-        return read(io.BufferedReader(_Stream(engine, pieces), PIECE))
-    finally:
-        pieces.close()
-
-
-class _Stream(io.RawIOBase):
-    """Pieces from the engine as a file."""
-
-    def __init__(self, engine: Engine, pieces: Iterator[bytes]) -> None:
-        self._engine = engine
-        self._pieces = pieces
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._left:
-            piece = self._engine.guarded(lambda: next(self._pieces, None))
-            if piece is None:
-                return 0
-            self._left = memoryview(piece)
-        n = min(len(buffer), len(self._left))
-        buffer[:n], self._left = self._left[:n], self._left[n:]
-        return n
 
 
 def write_file(engine: Engine, container: str, path: str, member: tarfile.TarInfo, data: bytes) -> None:

@@ -68,12 +68,15 @@ class Images:
             path = (workspace / spec.dockerfile).resolve()
             if not path.is_relative_to(workspace.resolve()):
                 raise SandboxError("image", f"{spec.dockerfile} is outside the workspace")
-            return self._built(folder_recipe(path, spec.dockerfile))
+            return self._built(folder_recipe(path, spec.dockerfile, *self._local_base()))
         if spec.image == STAGE:
-            name = self._base or (LOCAL_BASE if find(self._engine.api, LOCAL_BASE) else "")
-            base_id = str(pull(self._engine.api, name)["Id"]) if name else ""
-            return self._built(stage_recipe(workspace, name, base_id))
+            return self._built(stage_recipe(workspace, *self._local_base()))
         return _base(pull(self._engine.api, spec.image))
+
+    def _local_base(self) -> tuple[str, str]:
+        """Name and id of the image that replaces `ARG BASE`; empty where it is not."""
+        name = self._base or (LOCAL_BASE if find(self._engine.api, LOCAL_BASE) else "")
+        return name, str(pull(self._engine.api, name)["Id"]) if name else ""
 
     def _built(self, recipe: Recipe) -> Base:
         api = self._engine.api

@@ -159,7 +159,7 @@ def _make_network(engine: Engine, name: str, labels: Mapping[str, str], internal
 async def _start_service(shop: Workshop, service: Service, container: str, joined: Joined) -> None:
     """Start a sidecar and wait until it is healthy. Raises SandboxError with the end of its log."""
     engine = shop.engine
-    image = await shop.images.get(SandboxSpec(image=service.image), joined.purpose.workspace)
+    image = await shop.images.get(service.box_spec(), joined.purpose.workspace)
     await engine.call(_make_service, engine, container, image, service, joined)
     if service.healthcheck:
         await _wait_healthy(engine, container, service.healthcheck, f"service '{service.name}'")

@@ -75,7 +75,7 @@ class Docker(Sandbox):
             shop = await self._ready()
         except (MissingRequirement, SandboxError):
             return
-        all_specs = [s for spec in specs for s in (spec, *(SandboxSpec(image=x.image) for x in spec.services))]
+        all_specs = [s for spec in specs for s in (spec, *(x.box_spec() for x in spec.services))]
         places = asyncio.Semaphore(BUILDS)
 
         async def make(spec: SandboxSpec) -> None:
