@@ -26,6 +26,7 @@ def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--budget-usd", type=float, metavar="USD", help="stop before this much is spent in this run")
     how.add_argument("-j", "--concurrency", type=int, metavar="N", help="trials in flight")
+    how.add_argument("--boxes", type=int, metavar="N", help="trials in flight that work in a box (cores x 2)")
     how.add_argument(
         "--max-wait", type=float, default=600.0, metavar="S", help="longest wait of one call for retries (600)"
     )

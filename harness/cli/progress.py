@@ -25,6 +25,8 @@ class Progress:
         self._quiet = quiet
         self._shown_at = 0.0
         self._interrupts = 0
+        self._told = 0
+        self._said_doing = False
         self._bar: tqdm[Any] | None = None
 
     def watch(self, runner: Runner) -> Callable[[], None]:
@@ -63,6 +65,7 @@ class Progress:
         if self._quiet:
             return
         stats, text = runner.stats, describe(runner)
+        self._tell(runner)
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(stats.done - self._bar.n)
@@ -70,6 +73,16 @@ class Progress:
         elif last or monotonic() - self._shown_at >= PLAIN_EVERY_S:
             self._shown_at = monotonic()
             print(f"{_rate(stats, began, before)} · {text}", file=self._out, flush=True)
+
+    def _tell(self, runner: Runner) -> None:
+        """What came up about boxes, each line once; and on plain output that images are being made."""
+        notices = runner.services.boxes.notices
+        for line in notices[self._told :]:
+            self.say(line)
+        self._told = len(notices)
+        if self._bar is None and runner.stats.doing and not self._said_doing:
+            self._said_doing = True
+            self.say(runner.stats.doing)
 
     def _listen(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
         def interrupt() -> None:
@@ -90,6 +103,8 @@ class Progress:
 def describe(runner: Runner) -> str:
     """Counts by outcome, cost, and what is being waited for."""
     stats = runner.stats
+    if stats.doing:
+        return stats.doing
     words = [f"{stats.passed} passed", f"{stats.statuses['graded'] - stats.passed} failed"]
     words += [f"{n} {status}" for status, n in sorted(stats.statuses.items()) if status != "graded" and n]
     words.append(f"{stats.inflight} in flight")

@@ -32,7 +32,12 @@ def execute(args: argparse.Namespace) -> int:
         suite = suite_of(workspace, folder.manifest)
         tasks = tasks_of(suite, folder.manifest)
         refuse_changes(path, suite, tasks, "resume")
-        changes = {"budget_usd": args.budget_usd, "concurrency": args.concurrency, "cache": args.cache or None}
+        changes = {
+            "budget_usd": args.budget_usd,
+            "concurrency": args.concurrency,
+            "boxes": args.boxes,
+            "cache": args.cache or None,
+        }
         suite = replace(suite, **{name: value for name, value in changes.items() if value is not None})
         systems = {s.name: suite.systems[s.name] for s in folder.manifest.systems}
         prices = PriceBook.load(suite.prices)

@@ -84,6 +84,7 @@ def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
         "seed": args.seed,
         "budget_usd": args.budget_usd,
         "concurrency": args.concurrency,
+        "boxes": args.boxes,
         "cache": args.cache or None,
     }
     return replace(suite, **{name: value for name, value in changes.items() if value is not None})

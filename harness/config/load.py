@@ -109,6 +109,7 @@ class _SuiteLoader:
             coverage_floor=spec.coverage.floor,
             infra_retries=spec.retries.infra,
             concurrency=spec.concurrency,
+            boxes=spec.boxes,
             seed=spec.seed,
             cache=spec.cache,
             prices=prices,

@@ -270,6 +270,8 @@ class SuiteFile(Spec):
     """What is tried again; a plain number is that of infrastructure failures."""
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 16
     """Trials in flight."""
+    boxes: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    """Trials in flight that work in a box; twice the number of cores if absent."""
     seed: int = 0
     """Seed of everything that is shuffled or sampled."""
     cache: bool = False

@@ -46,7 +46,8 @@ class Suite:
 
     `budget_usd` None is no budget; `coverage_floor` is the share of trials that must be graded for a valid run;
     `infra_retries` is how often a trial is tried again after an infrastructure failure; `concurrency` is the number
-    of trials in flight; `cache` turns the model-call cache on; `prices` is the overlay file, if there is one.
+    of trials in flight, `boxes` that of trials whose task has a box (None is twice the number of cores); `cache` turns
+    the model-call cache on; `prices` is the overlay file, if there is one.
     `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping.
     """
 
@@ -62,6 +63,7 @@ class Suite:
     coverage_floor: float = 0.98
     infra_retries: int = 1
     concurrency: int = 16
+    boxes: int | None = None
     seed: int = 0
     cache: bool = False
     prices: Path | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.engine.attempt_state import AttemptState
 from harness.engine.calls import MeteredClient
 from harness.engine.present import Shown
+from harness.engine.recording import RecordingBox
 from harness.engine.services import Services
 from harness.errors import MissingRequirement, UsageFault
 from harness.plugins.contracts import Box, ModelClient
@@ -19,7 +20,10 @@ from harness.toolkit.reference import shown_reference
 
 
 class Context:
-    """One attempt as its harness sees it. Delegates share the attempt's limits, record and box."""
+    """One attempt as its harness sees it. Commands in the box go into the transcript.
+
+    Delegates share the attempt's limits, record and box.
+    """
 
     __slots__ = (
         "_services", "_shown", "_state", "box", "epoch", "limits", "models", "reference", "seed", "workspace",
@@ -33,7 +37,7 @@ class Context:
         self.models: Mapping[str, ModelClient] = {
             role: MeteredClient(services.open_model(model), role, state) for role, model in described.models.items()
         }
-        self.box = box
+        self.box: Box | None = box if box is None or isinstance(box, RecordingBox) else RecordingBox(box, state)
         self.limits: Limits = state.limits
         self.workspace: Path = services.suite.workspace
         self.epoch = state.epoch

@@ -12,12 +12,15 @@ from harness.config.suite import BoundGrader
 from harness.engine.attempt_state import AttemptState
 from harness.engine.calls import MeteredClient
 from harness.engine.services import Services
-from harness.errors import ModelError, SandboxError
+from harness.errors import MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Box, ModelClient
 from harness.records.content import Usage
 from harness.records.outcome import Grade, NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, digest_of
 from harness.records.transcript import Transcript
+
+GONE = ("engine", "stopped", "not_there")
+"""Faults of a SandboxError that a restarted engine leaves behind."""
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class GradedWork:
     find_artifact: Callable[[str], bytes | None]
     find_transcript: Callable[[], Transcript]
     services: Services
+    trial: str = ""
     models: Mapping[str, ModelClient] = field(default_factory=dict)
 
     def artifact(self, name: str) -> bytes | None:
@@ -42,21 +46,23 @@ class GradedWork:
         return self.find_transcript()
 
     def open_box(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:
-        """A clean box that the work never had."""
-        if self.services.sandbox is None:
-            raise SandboxError("engine", "no sandbox plugin is installed")
-        return self.services.sandbox.open(spec)
+        """A clean box that the work never had. Raises MissingRequirement, SandboxError."""
+        return self.services.boxes.open(spec, self.trial, in_trial=self.task.sandbox is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """All verdicts of one output, and the trial's own. `digest` covers the deciding graders and the reference."""
+    """All verdicts of one output, and the trial's own. `digest` covers the deciding graders and the reference.
+
+    `broken` says why a deciding grader had no place to grade in: the trial then says nothing about the work.
+    """
 
     digest: str
     verdicts: dict[str, Verdict]
     deciding: tuple[Verdict, ...]
     judge_usage: Usage
     seconds: float
+    broken: MissingRequirement | SandboxError | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -75,17 +81,40 @@ class Grading:
         return Grade(lowest, failed is None, (failed or grades[0]).label, critical=any(g.critical for g in grades))
 
 
+def flags_of(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
+    """What graders told besides their verdicts, each once."""
+    return tuple(dict.fromkeys(f for v in verdicts.values() if isinstance(v, Grade) for f in v.flags))
+
+
 async def grade(work: GradedWork, services: Services) -> Grading:
     """Run every grader of the task, one after the other. Never raises for a grader's fault."""
     began, task = perf_counter(), work.task
     state = AttemptState(Limits(), 0, 0)
     verdicts: dict[str, Verdict] = {}
+    broken: MissingRequirement | SandboxError | None = None
     for name in (*task.graders, *task.informative):
         bound = services.suite.graders[name]
-        verdicts[name] = await _one(bound, work, services, state)
+        try:
+            verdicts[name] = await _in_place(bound, work, services, state)
+        except (MissingRequirement, SandboxError) as e:
+            verdicts[name] = NotGraded("sandbox", f"{e.fault if isinstance(e, SandboxError) else e.requirement}: {e}")
+            broken = broken or (e if name in task.graders else None)
     deciding = tuple(verdicts[name] for name in task.graders)
     digest = digest_of([services.suite.graders[name].digest for name in task.graders], task.reference)
-    return Grading(digest, verdicts, deciding, state.usage, perf_counter() - began)
+    return Grading(digest, verdicts, deciding, state.usage, perf_counter() - began, broken)
+
+
+async def _in_place(bound: BoundGrader, work: GradedWork, services: Services, state: AttemptState) -> Verdict:
+    """One verdict; once more when the engine went away, which waits until it is back.
+
+    Raises MissingRequirement, SandboxError.
+    """
+    try:
+        return await _one(bound, work, services, state)
+    except SandboxError as e:
+        if e.fault not in GONE:
+            raise
+        return await _one(bound, work, services, state)
 
 
 async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: AttemptState) -> Verdict:
@@ -95,8 +124,8 @@ async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: 
         verdict = await bound.grader.grade(work)
     except ModelError as e:
         return NotGraded("judge_api", f"{e.fault}: {e}")
-    except SandboxError as e:
-        return NotGraded("sandbox", f"{e.fault}: {e}")
+    except (MissingRequirement, SandboxError):
+        raise
     except Exception as e:  # noqa: BLE001 - the edge of a plugin: its fault is recorded, never a score
         return NotGraded("grader_fault", f"{type(e).__name__}: {e}")
     if isinstance(verdict, Grade) and not 0.0 <= verdict.value <= 1.0:

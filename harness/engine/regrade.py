@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
 
 from harness.config.suite import Suite
-from harness.engine.grade import GradedWork, grade
+from harness.engine.grade import GradedWork, flags_of, grade
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Recorder
 from harness.engine.services import Services
 from harness.engine.session import open_services
-from harness.engine.trial import verdict_fields
+from harness.engine.trial import trial_name, verdict_fields
 from harness.errors import NotComparable
 from harness.prices import PriceBook
 from harness.records.outcome import Artifact, Attempt
@@ -38,21 +39,25 @@ async def _regrade(
     source: Path, folder: RunFolder, suite: Suite, tasks: list[Task], watch: Callable[[int], None]
 ) -> int:
     recorder = Recorder(folder)
-    services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), recorder)
+    services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), recorder, folder.manifest.run)
     by_id = {t.id: t for t in tasks}
     queue = asyncio.Semaphore(suite.concurrency)
+    places = asyncio.Semaphore(services.boxes.most)
     count = 0
 
     async def one(attempt: Attempt) -> None:
         nonlocal count
         try:
-            await _attempt(source, attempt, by_id[attempt.task], services)
+            task = by_id[attempt.task]
+            async with places if task.sandbox else nullcontext():
+                await _attempt(source, attempt, task, services)
         finally:
             queue.release()
         count += 1
         watch(count)
 
     try:
+        await services.boxes.prepare(tasks)
         async with asyncio.TaskGroup() as group:
             async for attempt in _bounded(source, queue):
                 group.create_task(one(attempt))
@@ -84,7 +89,14 @@ async def _graded(
         return artifacts[name].data if name in artifacts else None
 
     work = GradedWork(
-        task, transcript.output, attempt.choice_order, services.suite.workspace, find, lambda: transcript, services
+        task,
+        transcript.output,
+        attempt.choice_order,
+        services.suite.workspace,
+        find,
+        lambda: transcript,
+        services,
+        trial_name(task.id, attempt.system, attempt.epoch),
     )
     grading = await grade(work, services)
     return msgspec.structs.replace(
@@ -94,6 +106,7 @@ async def _graded(
         shape=task.shape,
         tags=task.tags,
         timing=msgspec.structs.replace(attempt.timing, grading=round(grading.seconds, 4)),
+        flags=(*(f for f in attempt.flags if f not in flags_of(attempt.grades)), *flags_of(grading.verdicts)),
         digests=msgspec.structs.replace(attempt.digests, grader=grading.digest),
     )
 

@@ -22,7 +22,10 @@ Ending = Literal["complete", "interrupted", "budget"]
 
 @dataclass(slots=True)
 class Stats:
-    """What has happened so far; read by the progress line, written only by the runner. `total` counts trials."""
+    """What has happened so far; read by the progress line, written only by the runner.
+
+    `total` counts trials; `doing` is what goes on before the first of them.
+    """
 
     total: int = 0
     done: int = 0
@@ -35,6 +38,7 @@ class Stats:
     spent_usd: float = 0.0
     unpriced: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
+    doing: str = ""
 
 
 class Recorder:
@@ -78,6 +82,8 @@ class Runner:
         self._plan = plan
         self._again: deque[Trial] = deque()
         self._trials: Iterator[Trial] = iter(plan)
+        self._passed_over: dict[bool, deque[Trial]] = {True: deque(), False: deque()}
+        self._preparing: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._retried: dict[tuple[str, str, int], int] = {}
@@ -100,6 +106,8 @@ class Runner:
         """Start no further trial."""
         if not self._stopping:
             self._stopping, self.ending = True, why
+            if self._preparing is not None:
+                self._preparing.cancel()
 
     def halt(self) -> None:
         """Cancel what is in flight; it is run again on resume."""
@@ -108,12 +116,28 @@ class Runner:
             self._task.cancel()
 
     async def _work(self, workers: int) -> None:
+        await self._prepare()
+        boxed = any(task.sandbox for task in self._plan.tasks)
         async with asyncio.TaskGroup() as group:
             for _ in range(max(1, workers)):
-                group.create_task(self._worker())
+                group.create_task(self._worker(boxed=False))
+            for _ in range(self.services.boxes.most if boxed else 0):
+                group.create_task(self._worker(boxed=True))
 
-    async def _worker(self) -> None:
-        for trial in self._take():
+    async def _prepare(self) -> None:
+        """Make the images of the tasks, so that no trial's clock runs for it. Stopping does not wait for them."""
+        self.stats.doing = "preparing images" if any(task.sandbox for task in self._plan.tasks) else ""
+        self._preparing = asyncio.ensure_future(self.services.boxes.prepare(self._plan.tasks))
+        try:
+            await self._preparing
+        except asyncio.CancelledError:
+            if not self._stopping or self._task is None or self._task.cancelling():
+                raise
+        finally:
+            self._preparing, self.stats.doing = None, ""
+
+    async def _worker(self, boxed: bool) -> None:
+        for trial in self._take(boxed):
             self.stats.inflight += 1
             try:
                 await self._one(trial)
@@ -121,15 +145,29 @@ class Runner:
                 self.stats.inflight -= 1
             await asyncio.sleep(0)  # models that answer at once would starve the writer, progress and Ctrl-C
 
-    def _take(self) -> Iterable[Trial]:
+    def _take(self, boxed: bool) -> Iterable[Trial]:
         while not self._stopping:
-            trial = next(self._trials, None) or (self._again.popleft() if self._again else None)
+            trial = self._next(boxed)
             if trial is None:
                 return
             if self._over_budget():
                 self.stop("budget")
                 return
             yield trial
+
+    def _next(self, boxed: bool) -> Trial | None:
+        """The next trial in the plan's order whose task has a box, or has none; then those to be tried again."""
+        if self._passed_over[boxed]:
+            return self._passed_over[boxed].popleft()
+        for trial in self._trials:
+            if (trial.task.sandbox is not None) is boxed:
+                return trial
+            self._passed_over[not boxed].append(trial)
+        for i, trial in enumerate(self._again):
+            if (trial.task.sandbox is not None) is boxed:
+                del self._again[i]
+                return trial
+        return None
 
     async def _one(self, trial: Trial) -> None:
         key = (trial.task.id, trial.system, trial.epoch)

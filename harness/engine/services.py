@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.config.suite import BoundGrader, Suite, System
+from harness.engine.boxes import Boxes
 from harness.engine.cache import CallCache
 from harness.engine.calls import OpenModel
 from harness.engine.lanes import Lanes
@@ -21,7 +22,10 @@ Record = Callable[[Attempt, Transcript, Sequence[Artifact]], None]
 
 @dataclass(slots=True)
 class Services:
-    """Opened once per run, closed once. `models` holds every client by the digest of its model."""
+    """Opened once per run, closed once. `models` holds every client by the digest of its model.
+
+    `run` is the run's name: what is opened for it on a container engine carries it.
+    """
 
     suite: Suite
     policy: RetryPolicy
@@ -30,8 +34,13 @@ class Services:
     lanes: Lanes
     sandbox: Sandbox | None = None
     cache: CallCache | None = None
+    run: str = ""
     models: dict[str, OpenModel] = field(default_factory=dict)
+    boxes: Boxes = field(init=False)
     _by_identity: dict[int, OpenModel] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.boxes = Boxes(self.sandbox, self.suite.workspace, self.run, self.suite.boxes or 0)
 
     def open_system(self, system: System) -> Mapping[str, OpenModel]:
         """The system's opened models by role."""
@@ -66,9 +75,10 @@ class Services:
         )
 
     async def aclose(self) -> None:
-        """Close every client and the cache."""
+        """Close every client, the sandbox and the cache."""
         for opened in self.models.values():
             await opened.client.aclose()
+        await self.boxes.aclose()
         if self.cache is not None:
             self.cache.close()
 

@@ -21,6 +21,7 @@ from harness.records.task import Task
 from harness.store.folder import RunFolder
 from harness.store.read import Settled
 
+DEFAULT_SANDBOX = "docker"
 CACHE_FILE = Path(".harness") / "cache" / "calls.sqlite"
 
 
@@ -47,7 +48,7 @@ def run_job(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Ending:
 async def _run(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Ending:
     manifest = job.folder.manifest
     recorder = Recorder(job.folder)
-    services = open_services(job.suite, job.prices, job.policy, recorder)
+    services = open_services(job.suite, job.prices, job.policy, recorder, manifest.run)
     plan = Plan(job.tasks, [s.name for s in manifest.systems], manifest.epochs, manifest.seed, job.settled)
     runner = Runner(services, recorder, plan, job.settled)
     ended = watch(runner)
@@ -59,8 +60,8 @@ async def _run(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Endin
         await services.aclose()
 
 
-def open_services(suite: Suite, prices: PriceBook, policy: RetryPolicy, recorder: Recorder) -> Services:
-    """Everything trials share. Models are opened when the first trial asks for them."""
+def open_services(suite: Suite, prices: PriceBook, policy: RetryPolicy, recorder: Recorder, run: str = "") -> Services:
+    """Everything trials share. Models, and the connection to a container engine, are opened when first asked for."""
     return Services(
         suite=suite,
         policy=policy,
@@ -69,12 +70,14 @@ def open_services(suite: Suite, prices: PriceBook, policy: RetryPolicy, recorder
         lanes=Lanes(suite.concurrency),
         sandbox=_sandbox(suite),
         cache=CallCache(suite.workspace / CACHE_FILE) if suite.cache else None,
+        run=run,
     )
 
 
 def _sandbox(suite: Suite) -> Sandbox | None:
-    """The installed sandbox plugin, when a task asks for a box."""
-    if not any(task.sandbox for task in suite.tasks) or not installed("sandbox"):
+    """The sandbox plugin: `docker`, else the first that is installed. It connects to nothing yet."""
+    names = list(installed("sandbox"))
+    if not names:
         return None
-    plugin = load("sandbox", next(iter(installed("sandbox"))), suite.workspace)()
+    plugin = load("sandbox", DEFAULT_SANDBOX if DEFAULT_SANDBOX in names else names[0], suite.workspace)()
     return plugin if isinstance(plugin, Sandbox) else None

@@ -17,14 +17,15 @@ import msgspec
 
 from harness.config.suite import System
 from harness.engine.attempt_state import AttemptState
+from harness.engine.boxes import LASTING, bare
 from harness.engine.context import Context
-from harness.engine.grade import GradedWork, Grading, grade
+from harness.engine.grade import GradedWork, Grading, flags_of, grade
 from harness.engine.present import Shown, present, trial_seed
 from harness.engine.services import Services
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Box
-from harness.records.outcome import Attempt, Digests, Grade, Output, Status, Timing, Trouble
-from harness.records.task import Task
+from harness.records.outcome import Attempt, Digests, Grade, NotGraded, Output, Status, Timing, Trouble
+from harness.records.task import SandboxSpec, Task
 from harness.records.transcript import Transcript
 
 NO_OUTPUT = Output()
@@ -42,14 +43,28 @@ class Trial:
 
 @dataclass(slots=True)
 class Ended:
-    """How the work ended: with an output, perhaps at a limit, or in trouble that says nothing about the system."""
+    """How the work ended: with an output, perhaps at a limit, or in trouble that says nothing about the system.
+
+    `worked` is the time the harness had, in seconds; opening and emptying the box are not in it.
+    """
 
     output: Output = NO_OUTPUT
     limit: str = ""
+    flags: tuple[str, ...] = ()
     trouble: Trouble | None = None
     status: Status = "graded"
     retryable: bool = False
     image: str = ""
+    worked: float = 0.0
+
+    def failed(self, error: ModelError | SandboxError | MissingRequirement) -> None:
+        """It ended in trouble of somebody else's making."""
+        if isinstance(error, MissingRequirement):
+            self.status, self.trouble = "skipped", Trouble("requirement", error.requirement, str(error))
+            return
+        source = "model" if isinstance(error, ModelError) else "sandbox"
+        self.status, self.trouble = "infra_error", Trouble(source, error.fault, str(error))
+        self.retryable = error.retryable if isinstance(error, ModelError) else error.fault not in LASTING
 
 
 async def run_attempt(trial: Trial, services: Services, retries_left: int) -> Attempt:
@@ -63,17 +78,19 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
     shown = present(task, state.seed)
 
     ended = await _work(trial, shown, services, state)
-    worked = state.clock.now
     transcript = Transcript(task.id, trial.system, trial.epoch, trial.attempt, ended.output, tuple(state.events))
     grading = None
     if ended.trouble is None:
         artifacts = {a.name: a.data for a in ended.output.artifacts}
+        name = trial_name(task.id, trial.system, trial.epoch)
         work = GradedWork(
-            task, ended.output, shown.order, services.suite.workspace, artifacts.get, lambda: transcript, services
+            task, ended.output, shown.order, services.suite.workspace, artifacts.get, lambda: transcript, services, name
         )
         grading = await grade(work, services)
+        if grading.broken is not None and isinstance(grading.verdict, NotGraded):
+            ended.failed(grading.broken)
 
-    attempt = _attempt(trial, system, state, ended, grading, worked)
+    attempt = _attempt(trial, system, state, ended, grading)
     if ended.status == "infra_error" and ended.retryable and retries_left > 0:
         attempt = msgspec.structs.replace(attempt, final=False)
     attempt = msgspec.structs.replace(attempt, choice_order=shown.order)
@@ -82,28 +99,52 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
 
 
 async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptState) -> Ended:
-    """Let the harness solve, and say how it ended."""
+    """Let the harness solve in the task's box, take out what is asked for, and say how it ended."""
     ended = Ended()
-    harness = services.suite.systems[trial.system].harness
     try:
-        async with _box(trial, services) as box, state.clock:
+        async with _box(trial, services) as box:
             ended.image = box.image_digest if box else ""
+            await _solve(trial, shown, services, state, box, ended)
+            if box is not None and trial.task.collect:
+                await _collect(trial, services, state, box, ended)
+    except (MissingRequirement, ModelError, SandboxError) as e:
+        ended.failed(e)
+    except Exception as e:  # noqa: BLE001 - the edge of a plugin: a crash is recorded, never a score
+        ended.status, ended.trouble = "infra_error", Trouble("harness", type(e).__name__, str(e))
+    return ended
+
+
+async def _solve(
+    trial: Trial, shown: Shown, services: Services, state: AttemptState, box: Box | None, ended: Ended
+) -> None:
+    """The harness's own time. At a limit, what it saved is its output."""
+    harness, began = services.suite.systems[trial.system].harness, state.clock.now
+    try:
+        async with state.clock:
             ctx = Context(trial.system, shown, services, state, box)
             ended.output = await harness.solve(shown.view, ctx)
     except LimitReached as e:
         ended.limit, ended.output = e.kind, state.saved or Output()
         state.note("limit", str(e))
-    except MissingRequirement as e:
-        ended.status, ended.trouble = "skipped", Trouble("requirement", e.requirement, str(e))
-    except ModelError as e:
-        ended.status, ended.trouble = "infra_error", Trouble("model", e.fault, str(e))
-        ended.retryable = e.retryable
-    except SandboxError as e:
-        ended.status, ended.trouble = "infra_error", Trouble("sandbox", e.fault, str(e))
-        ended.retryable = True
-    except Exception as e:  # noqa: BLE001 - the edge of a plugin: a crash is recorded, never a score
-        ended.status, ended.trouble = "infra_error", Trouble("harness", type(e).__name__, str(e))
-    return ended
+    finally:
+        ended.worked = state.clock.now - began - state.clock.waited
+
+
+async def _collect(trial: Trial, services: Services, state: AttemptState, box: Box, ended: Ended) -> None:
+    """Artifacts from the box, but for those the harness delivered itself; nothing can run in it afterwards."""
+    from harness.engine.collect import collect
+
+    task, began = trial.task, state.clock.now
+    delivered = {a.name for a in ended.output.artifacts}
+    wanted = [one for one in task.collect if one.name not in delivered]
+    own = task.sandbox or SandboxSpec()
+    name = trial_name(task.id, trial.system, trial.epoch)
+    found = await collect(box, wanted, own, lambda spec: services.boxes.open(spec or bare(own), name))
+    ended.flags = tuple(found.flags)
+    artifacts = (*ended.output.artifacts, *found.artifacts)
+    ended.output = msgspec.structs.replace(ended.output, artifacts=artifacts)
+    taken = {a.name: len(a.data) for a in found.artifacts}
+    state.note("collected", "; ".join(found.flags), {"seconds": round(state.clock.now - began, 3), "bytes": taken})
 
 
 @asynccontextmanager
@@ -112,15 +153,18 @@ async def _box(trial: Trial, services: Services) -> AsyncIterator[Box | None]:
     spec, harness = trial.task.sandbox, services.suite.systems[trial.system].harness
     if trial.task.skip:
         raise MissingRequirement("unsupported", trial.task.skip)
-    if spec is None:
-        if harness.needs_box:
-            raise MissingRequirement("sandbox", f"{trial.system} works in a box and the task describes none")
+    if spec is None and harness.needs_box:
+        raise MissingRequirement("sandbox", f"{trial.system} works in a box and the task describes none")
+    if spec is None or not harness.uses_box:
         yield None
         return
-    if services.sandbox is None:
-        raise MissingRequirement("sandbox", "the task needs a box and no sandbox plugin is installed")
-    async with services.sandbox.open(spec) as box:
+    async with services.boxes.open(spec, trial_name(trial.task.id, trial.system, trial.epoch)) as box:
         yield box
+
+
+def trial_name(task: str, system: str, epoch: int) -> str:
+    """A trial in one word, as labels of containers have it."""
+    return f"{task}@{system}@{epoch}"
 
 
 def verdict_fields(grading: Grading) -> dict[str, Any]:
@@ -130,13 +174,22 @@ def verdict_fields(grading: Grading) -> dict[str, Any]:
     if isinstance(verdict, Grade):
         scored = {"passed": verdict.passed, "value": verdict.value, "label": verdict.label}
         return {**fields, **scored, "status": "graded", "trouble": None}
+    if grading.broken is not None:
+        broken = Ended()
+        broken.failed(grading.broken)
+        return {
+            **fields,
+            "passed": None,
+            "value": None,
+            "label": "",
+            "status": broken.status,
+            "trouble": broken.trouble,
+        }
     doubt = Trouble("grader", verdict.cause, verdict.detail)
     return {**fields, "passed": None, "value": None, "label": "", "status": "ungradable", "trouble": doubt}
 
 
-def _attempt(
-    trial: Trial, system: System, state: AttemptState, ended: Ended, grading: Grading | None, worked: float
-) -> Attempt:
+def _attempt(trial: Trial, system: System, state: AttemptState, ended: Ended, grading: Grading | None) -> Attempt:
     """The record."""
     task, clock = trial.task, state.clock
     verdict = verdict_fields(grading) if grading else {"status": ended.status, "trouble": ended.trouble}
@@ -157,12 +210,13 @@ def _attempt(
         timing=Timing(
             started=round(clock.started, 3),
             wall=round(clock.now, 4),
-            working=round(worked - clock.waited, 4),
+            working=round(ended.worked, 4),
             waiting=round(clock.waited, 4),
             model=round(state.model_s, 4),
             grading=grading_s,
         ),
         models=tuple(state.models),
+        flags=(*ended.flags, *(flags_of(grading.verdicts) if grading else ())),
         digests=Digests(
             task=task.digest,
             grader=grading.digest if grading else "",

@@ -11,7 +11,7 @@ from harness.records.task import TaskView
 
 
 class Empty(Harness):
-    """Answers nothing and calls no model: the floor of every suite."""
+    """Answers nothing, calls no model, and leaves its box as it was: the floor of every suite."""
 
     version: ClassVar[str] = "1"
 

@@ -46,6 +46,7 @@ class SingleTurn(Harness):
     """
 
     version: ClassVar[str] = "1"
+    uses_box: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Json]] = {"system": "Answer from the document only.", "answer_format": "tagged"}
 
     system: str = ""

@@ -164,9 +164,12 @@ class Box(Protocol):
         """Write a file, making its folders, owned by the box's user; also into a stopped box. Raises SandboxError."""
         ...
 
-    async def get_archive(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
+    async def get_archive(
+        self, path: str, *, max_bytes: int = MAX_READ_BYTES, keep: Callable[[str], bool] | None = None
+    ) -> bytes:
         """A file or folder as an uncompressed tar, named by the last part of `path`; also from a stopped box.
 
+        `keep` is asked for each member by its name in the tar; what it refuses is left out and counts for nothing.
         Links are in it as links: extract it with a filter. Raises FileNotFoundError, SandboxError.
         """
         ...
@@ -180,6 +183,20 @@ class Box(Protocol):
 
     async def changes(self) -> Sequence[tuple[Literal["modified", "added", "deleted"], str]]:
         """Every path that differs from the image, folders too; also of a stopped box. Raises SandboxError."""
+        ...
+
+    async def processes(self) -> Sequence[Mapping[str, str]]:
+        """What runs in the box, by the engine's word: `pid`, `ppid`, `user`, `command`. Raises SandboxError."""
+        ...
+
+    async def beside(
+        self, argv: Sequence[str], *, image: str, timeout_s: float, stdin: bytes = b"", inside: bool = False
+    ) -> Completed:
+        """Run a command in a clean container of `image` next to the box, while that runs. Raises SandboxError.
+
+        It has an address of its own on the box's network, where the box is called `box`. With `inside`, or when the
+        box has no network, it shares the box's network namespace instead: its loopback, and its file of host names.
+        """
         ...
 
     async def stop(self) -> None:
@@ -290,6 +307,8 @@ class Harness(Plugin):
     privileged: ClassVar[bool] = False
     """True only for harnesses that see the reference (`ctx.reference`); every report says so."""
     needs_box: ClassVar[bool] = False
+    uses_box: ClassVar[bool] = True
+    """False for a harness that never looks at `ctx.box`: none is opened for it, and nothing is collected."""
 
     def roles(self) -> Sequence[str]:
         """Model roles this harness needs. A system with one `model:` gives it to every role."""

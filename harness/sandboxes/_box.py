@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -17,19 +17,29 @@ from harness.sandboxes._watch import Watch
 KINDS: Sequence[Literal["modified", "added", "deleted"]] = ("modified", "added", "deleted")
 """What the engine's numbers 0, 1 and 2 of a change mean."""
 
+PS = "-eo pid,ppid,user,args"
+PS_FIELDS = ("pid", "ppid", "user", "command")
+STAYS = "sleep 1000000"
+"""What process 1 of a box waits for."""
+
 
 class DockerBox:
     """One running container of a trial (the contract `Box`). `owner` is the uid and gid of written files."""
 
-    __slots__ = ("_container", "_engine", "_owner", "_spec", "_stopped", "_user", "_watch", "_workdir", "image_digest")
+    __slots__ = (
+        "_engine", "_owner", "_spec", "_stopped", "_user", "_watch", "_workdir", "container", "image_digest",
+        "neighbours", "network",
+    )  # fmt: skip
 
     def __init__(
         self, engine: Engine, container_id: str, image_digest: str, spec: SandboxSpec, user: str, owner: tuple[int, int]
     ) -> None:
         """`spec.workdir` is resolved; `user` is who commands run as."""
+        self.neighbours: Callable[..., Awaitable[Finished]] | None = None
+        self.network = ""
         self.image_digest = image_digest
         self._engine = engine
-        self._container = container_id
+        self.container = container_id
         self._spec = spec
         self._user = user
         self._owner = owner
@@ -64,42 +74,63 @@ class DockerBox:
             stdin=stdin,
             on_output=on_output,
         )
-        return await run(self._engine, self._container, command, self._watch)
+        return await run(self._engine, self.container, command, self._watch)
 
     async def read(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
         """A regular file's bytes."""
         return await self._engine.thread(
-            lambda: files.read_file(self._engine, self._container, self._absolute(path), max_bytes)
+            lambda: files.read_file(self._engine, self.container, self._absolute(path), max_bytes)
         )
 
     async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Write a file as the box's user."""
         member = files.regular(mode, self._owner, time.time())
         await self._engine.thread(
-            lambda: files.write_file(self._engine, self._container, self._absolute(path), member, data)
+            lambda: files.write_file(self._engine, self.container, self._absolute(path), member, data)
         )
 
-    async def get_archive(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
+    async def get_archive(
+        self, path: str, *, max_bytes: int = MAX_READ_BYTES, keep: Callable[[str], bool] | None = None
+    ) -> bytes:
         """A file or folder as a tar."""
         return await self._engine.thread(
-            lambda: files.get_archive(self._engine, self._container, self._absolute(path), max_bytes)
+            lambda: files.get_archive(self._engine, self.container, self._absolute(path), max_bytes, keep)
         )
 
     async def put_archive(self, path: str, archive: bytes) -> None:
         """Extract a tar into a folder."""
         await self._engine.thread(
-            lambda: files.put_archive(self._engine, self._container, self._absolute(path), archive)
+            lambda: files.put_archive(self._engine, self.container, self._absolute(path), archive)
         )
 
     async def changes(self) -> Sequence[tuple[Literal["modified", "added", "deleted"], str]]:
         """Every path that differs from the image."""
-        found = await self._engine.call(self._engine.api.diff, self._container)
+        found = await self._engine.call(self._engine.api.diff, self.container)
         return [(KINDS[change["Kind"]], change["Path"]) for change in found or ()]
+
+    async def processes(self) -> Sequence[Mapping[str, str]]:
+        """What runs in the box, by the engine's word: pid, ppid, user, command. Pids are the host's."""
+        api = self._engine.api
+        about = await self._engine.call(api.inspect_container, self.container)
+        if not about["State"]["Running"]:
+            return []
+        own = str(about["State"]["Pid"])
+        found = await self._engine.call(api.top, self.container, ps_args=PS)
+        rows = [dict(zip(PS_FIELDS, row, strict=False)) for row in found["Processes"] or ()]
+        return [r for r in rows if r["pid"] != own and not (r["ppid"] == own and r["command"] == STAYS)]
+
+    async def beside(
+        self, argv: Sequence[str], *, image: str, timeout_s: float, stdin: bytes = b"", inside: bool = False
+    ) -> Finished:
+        """Run a command in a clean container next to the box."""
+        if self.neighbours is None:
+            raise SandboxError("engine", "this box has no neighbours")
+        return await self.neighbours(argv, image=image, timeout_s=timeout_s, stdin=stdin, inside=inside)
 
     async def stop(self) -> None:
         """Kill everything in the box; its files stay."""
         self._stopped = True
-        await self._engine.call(self._engine.api.stop, self._container, timeout=0)
+        await self._engine.call(self._engine.api.stop, self.container, timeout=0)
 
     def _absolute(self, path: str) -> str:
         return str(PurePosixPath(self._workdir, path))

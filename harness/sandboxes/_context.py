@@ -14,6 +14,7 @@ from docker.utils.build import exclude_paths
 
 from harness.api import File, SandboxError, SandboxSpec
 from harness.sandboxes._build import Recipe, tar_of
+from harness.sandboxes._repo import add_tree, fetch_repo, layer_lines
 
 STAGE = "sandbox"
 RECIPE = "1"
@@ -103,24 +104,28 @@ def stage_of(dockerfile: str) -> str:
 
 
 def layer_recipe(base: Base, spec: SandboxSpec, workspace: Path) -> Recipe | None:
-    """What a spec adds to its image, as one more image: folder, files, setup. None when it adds nothing.
+    """What a spec adds to its image, as one more image: folder, repository, files, setup. None when it adds nothing.
 
-    Raises SandboxError when a file is not what it was when the suite was loaded.
+    Raises SandboxError when a file is not what it was when the suite was loaded, or the repository cannot be had.
     """
-    workdir = spec.workdir or base.workdir or "/"
-    if not (spec.setup or spec.files or workdir != (base.workdir or "/")):
+    workdir = spec.workdir or (spec.repo.dest if spec.repo else base.workdir) or "/"
+    if not (spec.setup or spec.files or spec.repo or workdir != (base.workdir or "/")):
         return None
     user = spec.user or base.user or "0"
+    laid = fetch_repo(spec.repo, workspace) if spec.repo else None
     data = {f"files/{i}": _bytes(file, workspace) for i, file in enumerate(spec.files)}
     lines = [f"FROM {base.id}", "USER 0", _run(BEGIN, workdir), f"WORKDIR {json.dumps(workdir)}"]
+    if spec.repo:
+        lines += layer_lines(spec.repo, user)
     for i, file in enumerate(spec.files):
         lines.append(f"COPY {json.dumps([f'files/{i}', str(PurePosixPath(workdir, file.name))])}")
     lines += [_run(command) for command in spec.setup]
     lines.append(_run(HAND_OVER, user.partition(":")[0]))
     if base.user:
         lines.append(f"USER {base.user}")
-    key = key_of("layer", base.id, user, workdir, [[f.name, f.sha256] for f in spec.files], list(spec.setup))
-    return Recipe("the task's files and setup", key, tar_of({**data, "Dockerfile": "\n".join(lines).encode()}))
+    key = key_of("layer", base.id, lines, [f.sha256 for f in spec.files], laid.tree if laid else "")
+    context = tar_of({**data, "Dockerfile": "\n".join(lines).encode()})
+    return Recipe("the task's files and setup", key, add_tree(context, laid) if laid else context)
 
 
 def _run(script: str, *args: str) -> str:

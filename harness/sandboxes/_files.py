@@ -9,13 +9,22 @@ from __future__ import annotations
 import io
 import stat
 import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
+
+import docker
+import requests
+from docker.errors import create_api_error_from_http_exception
+from docker.utils import decode_json_header
 
 from harness.api import SandboxError
 from harness.sandboxes._engine import Engine, NotThere
 
 PIECE = 1024 * 1024
+STREAM_BYTES = 8 * 1024**3
+"""The most that is read through to find the wanted members of a tree."""
 GO_FOLDER = 1 << 31
 GO_LINK = 1 << 27
 GO_OTHER = 1 << 19 | 1 << 21 | 1 << 24 | 1 << 25 | 1 << 26
@@ -33,17 +42,89 @@ def read_file(engine: Engine, container: str, path: str, max_bytes: int) -> byte
         return data.read()
 
 
-def get_archive(engine: Engine, container: str, path: str, max_bytes: int) -> bytes:
-    """A file or folder as a tar. Raises FileNotFoundError, SandboxError."""
-    return _fetch(engine, container, path, max_bytes, only_file=False)
+def get_archive(
+    engine: Engine, container: str, path: str, max_bytes: int, keep: Callable[[str], bool] | None = None
+) -> bytes:
+    """A file or folder as a tar, or those of its members that `keep` wants. Raises FileNotFoundError, SandboxError."""
+    if keep is None:
+        return _fetch(engine, container, path, max_bytes, only_file=False)
+    with _archive(engine, container, path) as (pieces, _):
+        return engine.guarded(lambda: _sifted(pieces, path, max_bytes, keep))
 
 
-def _fetch(engine: Engine, container: str, path: str, max_bytes: int, *, only_file: bool) -> bytes:
+@contextmanager
+def _archive(engine: Engine, container: str, path: str) -> Iterator[tuple[Iterator[bytes], dict[str, Any]]]:
+    """The engine's archive in pieces, and its head. Its connection is closed also when it is not read to the end.
+
+    The SDK's own call keeps the connection to itself. Raises FileNotFoundError, SandboxError.
+    """
     try:
-        pieces, about = engine.guarded(lambda: engine.api.get_archive(container, path, chunk_size=PIECE))
+        answer = engine.guarded(lambda: _asked(engine.api, container, path))
     except NotThere as e:
         raise FileNotFoundError(path) from e
     try:
+        about = decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
+        yield answer.iter_content(PIECE, False), about
+    finally:
+        answer.close()
+
+
+def _asked(api: docker.APIClient, container: str, path: str) -> requests.Response:
+    url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+    answer: requests.Response = api.get(url, params={"path": path}, stream=True, timeout=api.timeout)
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as e:
+        create_api_error_from_http_exception(e)
+    return answer
+
+
+def _sifted(pieces: Iterator[bytes], path: str, max_bytes: int, keep: Callable[[str], bool]) -> bytes:
+    """Members that are wanted, copied while the stream goes by, so that only they are in memory."""
+    out = io.BytesIO()
+    stream = _Stream(pieces, path)
+    try:
+        with (
+            tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=PIECE) as tar,
+            tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as kept,
+        ):
+            for member in tar:
+                cast(Any, tar).members = []  # else a list of all of them grows
+                if not keep(member.name):
+                    continue
+                if out.tell() + member.size > max_bytes:
+                    raise SandboxError("too_big", f"{path} has more than {max_bytes:,} bytes to be taken")
+                kept.addfile(member, tar.extractfile(member) if member.isreg() else None)
+    except tarfile.TarError as e:
+        raise SandboxError("engine", f"the archive of {path} broke off: {e}") from e
+    return out.getvalue()
+
+
+class _Stream:
+    """A readable file made of pieces, up to a bound: a tree of sparse files would never end."""
+
+    def __init__(self, pieces: Iterator[bytes], path: str) -> None:
+        self._pieces = pieces
+        self._path = path
+        self._rest = b""
+        self._seen = 0
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; none at the end. Raises SandboxError past the bound."""
+        while len(self._rest) < size:
+            piece = next(self._pieces, b"")
+            if not piece:
+                break
+            self._seen += len(piece)
+            if self._seen > STREAM_BYTES:
+                raise SandboxError("too_big", f"{self._path} has more than {STREAM_BYTES:,} bytes")
+            self._rest = self._rest + piece if self._rest else piece
+        part, self._rest = self._rest[:size], self._rest[size:]
+        return part
+
+
+def _fetch(engine: Engine, container: str, path: str, max_bytes: int, *, only_file: bool) -> bytes:
+    with _archive(engine, container, path) as (pieces, about):
         if only_file:
             _refuse_others(about, path)
             if about["size"] > max_bytes:
@@ -55,8 +136,6 @@ def _fetch(engine: Engine, container: str, path: str, max_bytes: int, *, only_fi
             size += len(piece)
         if size > room:
             raise SandboxError("too_big", f"{path} is more than {max_bytes:,} bytes as a tar")
-    finally:
-        pieces.close()
     return b"".join(kept)
 
 

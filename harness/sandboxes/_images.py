@@ -30,10 +30,14 @@ class Images:
         self._engine = engine
         self._base = base
         self._known: dict[Wanted, Base] = {}
+        self._failed: dict[Wanted, str] = {}
         self._locks: dict[Wanted, threading.Lock] = defaultdict(threading.Lock)
 
     async def get(self, spec: SandboxSpec, workspace: Path) -> Base:
-        """The image of a spec, made if need be. Raises SandboxError with the build's output."""
+        """The image of a spec, made if need be. Raises SandboxError with the build's output.
+
+        What does not build is tried once: who asks again is told the same.
+        """
         wanted = _wanted(spec, workspace)
         known = self._known.get(wanted)
         if known is None:
@@ -46,10 +50,17 @@ class Images:
 
     def _make(self, wanted: Wanted, spec: SandboxSpec, workspace: Path) -> Base:
         with self._locks[wanted]:
+            if wanted in self._failed:
+                raise SandboxError("image", self._failed[wanted])
             if wanted not in self._known:
-                base = self._base_of(spec, workspace)
-                layer = layer_recipe(base, spec, workspace)
-                self._known[wanted] = self._built(layer) if layer else base
+                try:
+                    base = self._base_of(spec, workspace)
+                    layer = layer_recipe(base, spec, workspace)
+                    self._known[wanted] = self._built(layer) if layer else base
+                except SandboxError as e:
+                    if e.fault == "image":
+                        self._failed[wanted] = str(e)
+                    raise
             return self._known[wanted]
 
     def _base_of(self, spec: SandboxSpec, workspace: Path) -> Base:
@@ -77,7 +88,7 @@ class Images:
 
 def _wanted(spec: SandboxSpec, workspace: Path) -> Wanted:
     files = tuple((f.name, f.path, f.sha256) for f in spec.files)
-    return (str(workspace), spec.dockerfile, spec.image, spec.user, spec.workdir, files, spec.setup)
+    return (str(workspace), spec.dockerfile, spec.image, spec.user, spec.workdir, files, spec.setup, spec.repo)
 
 
 def _base(inspected: dict[str, Any]) -> Base:

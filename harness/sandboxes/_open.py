@@ -72,6 +72,7 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
             box_id, owner = await engine.call(_make_box, shop, name, image, spec, labels)
         here = msgspec.structs.replace(spec, workdir=spec.workdir or image.workdir or "/")
         box = DockerBox(engine, box_id, image.id, here, _user(spec, image), owner)
+        box.network = things.network
         if spec.healthcheck:
             await _wait_healthy(engine, box_id, spec.healthcheck, "the box")
         yield box
@@ -109,7 +110,7 @@ def _make_box(
         environment=dict(spec.env),
         labels=dict(labels),
         healthcheck={"test": ["NONE"]},
-        host_config=api.create_host_config(**_limits(shop.engine, spec)),
+        host_config=api.create_host_config(**limits_of(shop.engine, spec)),
         networking_config=_joins(api, name, "box") if spec.network != "none" else None,
     )
     user = _user(spec, image)
@@ -120,7 +121,8 @@ def _make_box(
     return str(made["Id"]), owner
 
 
-def _limits(engine: Engine, spec: SandboxSpec) -> dict[str, Any]:
+def limits_of(engine: Engine, spec: SandboxSpec) -> dict[str, Any]:
+    """The host configuration that holds a box within its spec."""
     cpus = min(spec.cpus, engine.cpus) if engine.cpus else spec.cpus
     return {
         "network_mode": "none" if spec.network == "none" else None,

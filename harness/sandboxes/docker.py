@@ -45,12 +45,14 @@ class Docker(Sandbox):
 
     @asynccontextmanager
     async def _open(self, spec: SandboxSpec, purpose: Purpose) -> AsyncIterator[Box]:
+        from harness.sandboxes._beside import Neighbours
         from harness.sandboxes._open import open_box
 
         if faults := self.check_spec(spec, purpose.workspace):
             raise SandboxError("spec", "; ".join(faults))
         shop = await self._ready()
         async with open_box(shop, spec, purpose) as box:
+            box.neighbours = Neighbours(shop, spec, purpose, box.container, box.network).run
             yield box
 
     def check_spec(self, spec: SandboxSpec, workspace: Path) -> Sequence[str]:
