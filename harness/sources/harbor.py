@@ -92,6 +92,8 @@ class Harbor(TaskSource):
             "reference": solution_script(folder / "solution", table(toml, "solution", shown)),
             "skip": "; ".join(skip),
         }
+        if skip:
+            del row["graders"]
         return row | {key: value for key, value in optional.items() if value}
 
     def _grader(self, verifier: Mapping[str, Any], shown: str) -> dict[str, Json]:
