@@ -56,8 +56,8 @@ gold: gold.patch
     "tb/hello/task.toml": "[environment]\ncpus = 1\n",
     "tb/hello/instruction.md": "Write hello into /app/hello.txt.\n",
     "tb/hello/environment/Dockerfile": "FROM harness-base:bookworm\nWORKDIR /app\n",
-    "tb/hello/tests/test.sh": "#!/bin/sh\ngrep -qx hello /app/hello.txt\n"
-    "echo $((1 - $?)) > /logs/verifier/reward.txt\n",
+    "tb/hello/tests/test.sh": "#!/bin/sh\nif grep -qsx hello /app/hello.txt; then r=1; else r=0; fi\n"
+    "echo $r > /logs/verifier/reward.txt\n",
     "tb/hello/solution/solve.sh": "echo hello > /app/hello.txt\n",
     "tb/steps/task.toml": '[[steps]]\nname = "one"\n',
 }
@@ -113,8 +113,8 @@ def test_the_reference_passes_and_the_empty_work_fails(
     attempts: dict[tuple[str, str], dict[str, Any]], task: str
 ) -> None:
     ceiling, floor = attempts[task, "ceiling"], attempts[task, "floor"]
-    assert (ceiling["status"], ceiling["passed"]) == ("graded", True), ceiling
-    assert (floor["status"], floor["passed"]) == ("graded", False), floor
+    assert (ceiling["status"], ceiling.get("passed")) == ("graded", True), ceiling
+    assert (floor["status"], floor.get("passed")) == ("graded", False), floor
     assert "flags" not in ceiling and "flags" not in floor
 
 
