@@ -175,7 +175,7 @@ class TaskLoader:
         before = len(self.faults)
         if not fields.get("prompt"):
             self.faults.append(spot.fault("`prompt` is missing", (), "say what is asked: prompt, or prompt_file"))
-        if not fields.get("graders"):
+        if not fields.get("graders") and not fields.get("skip"):
             help = "name at least one that decides: graders: [match]"
             what = "no grader decides this task" if fields.get("informative") else "`graders` is missing"
             self.faults.append(spot.fault(what, (), help))

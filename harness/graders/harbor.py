@@ -49,8 +49,8 @@ class Harbor(Grader):
     needs_reference: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Json]] = {"tests": "harbor/hello/tests"}
     example_files: ClassVar[Mapping[str, str]] = {
-        "harbor/hello/tests/test.sh": "#!/bin/sh\ngrep -qx hello /work/hello.txt\n"
-        "echo $((1 - $?)) > /logs/verifier/reward.txt\n"
+        "harbor/hello/tests/test.sh": "#!/bin/sh\nif grep -qsx hello /work/hello.txt; then r=1; else r=0; fi\n"
+        "echo $r > /logs/verifier/reward.txt\n"
     }
     cases: ClassVar[Sequence[GraderCase]] = (
         GraderCase("the work", True, params={"tests": "harbor/hello/tests"}),

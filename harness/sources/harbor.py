@@ -30,8 +30,8 @@ class Harbor(TaskSource):
         f"{EXAMPLE}/task.toml": 'schema_version = "1.4"\n[metadata]\ndifficulty = "easy"\n[environment]\ncpus = 1\n',
         f"{EXAMPLE}/instruction.md": "Write the word hello into /work/hello.txt.\n",
         f"{EXAMPLE}/environment/Dockerfile": "FROM debian:bookworm-slim\nWORKDIR /work\n",
-        f"{EXAMPLE}/tests/test.sh": "#!/bin/sh\ngrep -qx hello /work/hello.txt\n"
-        "echo $((1 - $?)) > /logs/verifier/reward.txt\n",
+        f"{EXAMPLE}/tests/test.sh": "#!/bin/sh\nif grep -qsx hello /work/hello.txt; then r=1; else r=0; fi\n"
+        "echo $r > /logs/verifier/reward.txt\n",
         f"{EXAMPLE}/solution/solve.sh": "#!/bin/sh\necho hello > /work/hello.txt\n",
     }
 
@@ -92,6 +92,8 @@ class Harbor(TaskSource):
             "reference": solution_script(folder / "solution", table(toml, "solution", shown)),
             "skip": "; ".join(skip),
         }
+        if skip:
+            del row["graders"]
         return row | {key: value for key, value in optional.items() if value}
 
     def _grader(self, verifier: Mapping[str, Any], shown: str) -> dict[str, Json]:

@@ -118,7 +118,10 @@ class SweBench(TaskSource):
             "reference": {"patch": said.text("patch")},
             "meta": {"swebench": {"variant": variant, **said.kept()}},
         }  # fmt: skip
-        return row | ({"skip": str(missing)} if missing.reasons else {})
+        if missing.reasons:
+            del row["graders"]
+            row["skip"] = str(missing)
+        return row
 
     def _image(self, said: Said, own: str) -> str:
         if not self.image:

@@ -170,3 +170,51 @@ def test_the_schema_knows_kinds(full: Space) -> None:
     assert validator.is_valid(plain) and not validator.is_valid(plain | {"fail_to_pass": ["x"]})
     rows = {"rows": {"use": "harbor", "path": "tb"}}
     assert validator.is_valid(rows) or "harbor" not in installed("source")
+
+
+OTHER_KINDS = {
+    "script": """\
+        id: total
+        kind: script
+        prompt: Write the total.
+        environment: {image: sandbox}
+        verifier: check.sh
+        reward: /reward.txt
+        solution: solve.sh
+        collect: {work: {tree: /work}}
+        """,
+    "state": """\
+        id: total
+        kind: state
+        prompt: Write the total.
+        environment: {image: sandbox}
+        checks: [{name: there, of: work, exists: true}]
+        solution: solve.sh
+        collect: {work: {file: /work/total}}
+        """,
+    "code_tests": """\
+        id: total
+        kind: code_tests
+        prompt: Print the total.
+        environment: {image: sandbox}
+        tests: [{stdin: "1 2", stdout: "3"}]
+        solution: solve.sh
+        """,
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_the_other_kinds(space: Space, kind: str) -> None:
+    if kind not in installed("grader"):
+        pytest.skip(f"{kind} is not installed")
+    space.write({"tasks/demo/t.yaml": OTHER_KINDS[kind], "tasks/demo/solve.sh": "S\n", "tasks/demo/check.sh": "C\n"})
+    suite = space.load()
+    [task] = suite.tasks
+    assert task.graders == (kind,) and task.sandbox == SandboxSpec()
+    assert task.reference == ("S\n" if kind == "code_tests" else {"script": "S\n"})
+    if kind == "script":
+        assert suite.graders["script"].config["verifier"] == "tasks/demo/check.sh"
+        assert suite.graders["script"].config["reward"] == "/reward.txt"
+    validator = jsonschema.Draft202012Validator(file_schema("task", space.path))
+    assert validator.is_valid(yaml.safe_load(OTHER_KINDS[kind]))
+    assert not validator.is_valid(yaml.safe_load(OTHER_KINDS[kind]) | {"fail_to_pass": []})
