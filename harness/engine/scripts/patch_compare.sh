@@ -1,4 +1,5 @@
-# The patch from the clean tree to $1/new, over the paths in $1/touched and $1/folders, into $1/patch.
+# The patch from the clean tree to $1/new, over the paths in $1/touched and $1/folders, into $1/patch and to the
+# output.
 set -eu
 . "$1/patch_env.sh"
 cd "$ROOT"
@@ -22,3 +23,4 @@ fi
 after=$(own write-tree)
 own diff-tree -r -p --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv \
   --src-prefix=a/ --dst-prefix=b/ "$before" "$after" >"$G/patch"
+cat "$G/patch"
