@@ -1,4 +1,5 @@
 """What an honest grader says of honest work: the ground that the attacks stand on."""
+# ruff: noqa: E501 - tables of cases and texts of programs
 
 from __future__ import annotations
 
@@ -39,8 +40,7 @@ def test_the_wrong_patch_fails_and_the_half_right_is_partial(lab: Lab) -> None:
 
 def test_a_program_that_cannot_be_imported_fails_without_suspicion(lab: Lab) -> None:
     grade = lab.grade(grader(), patch=change({"calc/core.py": "def broken(:\n"}))
-    assert (grade.label, grade.flags) == ("failed", ("rerun_failed: 1 pass-to-pass",)) or grade.label == "failed"
-    assert "tampered" not in grade.label and not grade.passed
+    assert (grade.label, grade.passed, grade.flags) == ("failed", False, ()), grade
 
 
 def test_nothing_is_run_for_an_empty_patch_but_can_be(lab: Lab) -> None:

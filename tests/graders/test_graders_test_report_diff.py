@@ -1,4 +1,5 @@
 """Taking a diff apart: what is judged is what is applied."""
+# ruff: noqa: E501 - tables of cases and texts of programs
 
 from __future__ import annotations
 
