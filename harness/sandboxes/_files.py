@@ -11,7 +11,7 @@ import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 from harness.api import SandboxError
 from harness.sandboxes._engine import Engine, NotThere
@@ -142,31 +142,10 @@ def export(engine: Engine, container: str, read: Callable[[IO[bytes]], T]) -> T:
     """What `read` makes of the container's file system as a tar stream. Raises SandboxError, and what `read` raises."""
     pieces = engine.guarded(lambda: engine.api.export(container, chunk_size=PIECE))
     try:
-        return read(io.BufferedReader(_Stream(engine, pieces), PIECE))
+        guarded = iter(lambda: engine.guarded(lambda: next(pieces, b"")), b"")
+        return read(cast("IO[bytes]", _Stream(guarded, "/")))
     finally:
         pieces.close()
-
-
-class _Stream(io.RawIOBase):
-    """Pieces from the engine as a file."""
-
-    def __init__(self, engine: Engine, pieces: Iterator[bytes]) -> None:
-        self._engine = engine
-        self._pieces = pieces
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._left:
-            piece = self._engine.guarded(lambda: next(self._pieces, None))
-            if piece is None:
-                return 0
-            self._left = memoryview(piece)
-        n = min(len(buffer), len(self._left))
-        buffer[:n], self._left = self._left[:n], self._left[n:]
-        return n
 
 
 def write_file(engine: Engine, container: str, path: str, member: tarfile.TarInfo, data: bytes) -> None:
