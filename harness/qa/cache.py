@@ -53,6 +53,6 @@ def check_digest(suite: Suite, task: Task, graders: list[BoundGrader], image: st
         program = version("eval-harness")
     except PackageNotFoundError:
         program = ""
-    asked = [options.repeats, options.judges]
+    asked = [options.repeats, options.judges, options.cheats]
     limits = msgspec.to_builtins(suite.limits)
     return digest_of(QA_VERSION, program, fields, [b.digest for b in graders], image, limits, asked)
