@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "run": "run a suite: every task under every system, graded and recorded",
     "resume": "finish an interrupted run",
     "regrade": "grade stored outputs again, with new or changed graders and no model call",
+    "check": "prove each task: reference passes, nothing fails, no leak, no flake, no cheat",
     "report": "what a run says: coverage, pass rates with intervals, cost, failures",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.config.bind import Binder
@@ -16,6 +17,8 @@ from harness.config.document import Document, read_document
 from harness.config.faults import YamlSpot, checked, describe
 from harness.config.fields import FieldMaker, Fields, limits_of, merge
 from harness.config.files import Finder
+from harness.config.quarantine import FILE as QUARANTINE_FILE
+from harness.config.quarantine import marked, quarantine_path, read_quarantine
 from harness.config.schema import RowsFile, SuiteFile, SystemsFile, TasksFile, TaskSpec
 from harness.config.suite import BoundGrader, Suite
 from harness.config.systems import SystemLoader
@@ -95,7 +98,9 @@ class _SuiteLoader:
         return self._resolved(spec, overlay if overlay.is_file() else None)
 
     def _resolved(self, spec: SuiteFile, prices: Path | None) -> Suite:
-        tasks, systems, limits = self._tasks.tasks, self._systems.systems, limits_of(spec.limits)
+        entries = read_quarantine(quarantine_path(self.path), self._shown(quarantine_path(self.path)))
+        tasks, notes = marked(self._tasks.tasks, entries, datetime.now(UTC).date())
+        systems, limits = self._systems.systems, limits_of(spec.limits)
         return Suite(
             name=spec.suite,
             workspace=self.workspace,
@@ -123,7 +128,7 @@ class _SuiteLoader:
                 {n: g.digest for n, g in self.graders.items()},
                 {n: [s.harness_digest, s.model_digest, s.limits] for n, s in systems.items()},
             ),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *notes),
             gate=spec.gate,
         )
 
@@ -207,6 +212,7 @@ class _SuiteLoader:
     def _keep_out(self, spec: SuiteFile, path: Path) -> None:
         """Files this suite names for other ends; a glob of task files passes over them."""
         names = (
+            QUARANTINE_FILE,
             spec.systems_file,
             spec.prices or "prices.yaml",
             spec.gate if isinstance(spec.gate, str) else "gates.yaml",

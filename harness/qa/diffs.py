@@ -36,7 +36,7 @@ def read_diff(text: str) -> list[FileChange]:
                 old_left, new_left = (int(n) if n is not None else 1 for n in hunk.groups())
         elif named := _GIT.match(line):
             files.append(FileChange(named[2]))
-        elif line.startswith("+++ ") or line.startswith("--- "):
+        elif line.startswith(("+++ ", "--- ")):
             _name(files, line)
     return files
 

@@ -115,7 +115,8 @@ def _objects(repository: Repository, head: str) -> tuple[set[str], dict[str, str
 def _git(folder: Path, *args: str) -> str:
     environment = {
         "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CEILING_DIRECTORIES": str(folder.parent),
-        "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1", "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C",
+        "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1", "PATH": os.environ.get("PATH", os.defpath),
+        "LC_ALL": "C",
     }  # fmt: skip
     done = _ran(["git", *args], folder, environment)
     if done.returncode:

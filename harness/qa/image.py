@@ -29,11 +29,12 @@ _HEADS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Needles:
-    """What is looked for: lines of the answer, lines and names of hidden tests."""
+    """What is looked for: lines of the answer, lines and names of hidden tests; `keep` are paths to keep."""
 
     answer: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    keep: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -57,13 +58,14 @@ class Repository:
 
 @dataclass(slots=True)
 class Image:
-    """What was found. `files` counts regular files, `searched` those that were looked into."""
+    """What was found. `files` counts regular files, `searched` those that were looked into; `kept` are whole texts."""
 
     hits: dict[str, Hit] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
     files: int = 0
     searched: int = 0
     too_big: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
 
 
 def read_image(stream: IO[bytes], needles: Needles, spool: Path) -> Image:
@@ -85,10 +87,12 @@ def read_image(stream: IO[bytes], needles: Needles, spool: Path) -> Image:
             data = tar.extractfile(member)
             if data is None:
                 continue
-            if in_git := _GIT.fullmatch(name):
-                if _git_file(image, in_git, data, spool):
-                    continue
-            _search(image, f"/{name}", data.read(), sought)
+            if (in_git := _GIT.fullmatch(name)) and _git_file(image, in_git, data, spool):
+                continue
+            whole = data.read()
+            if f"/{name}" in needles.keep:
+                image.kept[f"/{name}"] = whole.decode("utf-8", "replace")
+            _search(image, f"/{name}", whole, sought)
     return image
 
 

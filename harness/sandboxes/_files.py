@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 import docker
 import requests
@@ -156,6 +156,16 @@ def _refuse_others(about: dict[str, Any], path: str) -> None:
     for bit, kind in kinds.items():
         if mode & bit:
             raise SandboxError("path", f"{path} is {kind}: only regular files are read")
+
+
+def export(engine: Engine, container: str, read: Callable[[IO[bytes]], T]) -> T:
+    """What `read` makes of the container's file system as a tar stream. Raises SandboxError, and what `read` raises."""
+    pieces = engine.guarded(lambda: engine.api.export(container, chunk_size=PIECE))
+    try:
+        guarded = iter(lambda: engine.guarded(lambda: next(pieces, b"")), b"")
+        return read(cast("IO[bytes]", _Stream(guarded, "/")))
+    finally:
+        pieces.close()
 
 
 def write_file(engine: Engine, container: str, path: str, member: tarfile.TarInfo, data: bytes) -> None:

@@ -76,9 +76,7 @@ def _overwrite():
 import atexit
 atexit.register(_overwrite)
 """
-GREEN_XML = (
-    '<testsuites><testsuite name="all" tests="1"><testcase classname="t" name="test_all"/></testsuite></testsuites>'
-)
+GREEN_XML = '<testsuites><testsuite tests="1"><testcase classname="t" name="test_all"/></testsuite></testsuites>'
 SHIM = '#!/bin/sh\necho "==== 1000 passed in 0.01s ===="\nexit 0\n'
 JS_EXIT = "\n;process.exit(0);\n"
 JS_FORGE = """
