@@ -46,7 +46,7 @@ class AttemptState:
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Add a note to the transcript."""
-        self.events.append(Note(round(self.clock.now, 4), kind, text, data))
+        self.events.append(Note(round(self.clock.now, 4), str(kind), str(text), data))
 
     def check_limits(self) -> None:
         """Raise LimitReached when one more model call is not allowed. Called before each call."""
