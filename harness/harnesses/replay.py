@@ -28,6 +28,7 @@ class Replay(Harness):
     """
 
     version: ClassVar[str] = "1"
+    stored: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Json]] = {"path": "answers/stored.jsonl"}
     example_files: ClassVar[Mapping[str, str]] = {
         "answers/stored.jsonl": '{"task": "example-text", "answer": "14 days", "confidence": 0.9}\n'
