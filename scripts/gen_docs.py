@@ -81,7 +81,11 @@ def existing(module: str, absent: list[str], what: str) -> Any:
 
 def cli_page(absent: list[str]) -> str:
     """Every command with its arguments."""
-    parts = ["# Commands", MADE, "`harness COMMAND --help` says the same in a terminal."]
+    parts = [
+        "# Commands",
+        MADE,
+        "`harness COMMAND --help` says the same in a terminal. In use: [tutorial](../tutorial.md).",
+    ]
     parts.append("\n".join(["| command | |", "|---|---|", *(f"| `{n}` | {s} |" for n, s in COMMANDS.items())]))
     for name, summary in COMMANDS.items():
         module = f"harness.cli.{name}_cmd"
@@ -128,7 +132,8 @@ def plugins_page(absent: list[str]) -> str:
     parts = [
         "# Plugins",
         MADE,
-        "Parameters are written in YAML beside `use:`. `harness plugin list --long` says the same.",
+        "Parameters are written in YAML beside `use:`. `harness plugin list --long` says the same. "
+        "The rest of the YAML: [yaml](yaml.md).",
     ]
     for kind in GROUPS:
         manuals = []
@@ -189,7 +194,8 @@ def records_page() -> str:
     parts = [
         "# Records",
         MADE,
-        "What flows through the program and is written to `attempts.jsonl` and `transcripts.jsonl`.",
+        "What flows through the program and is written to `attempts.jsonl` and `transcripts.jsonl`: "
+        "[the run folder](run-folder.md).",
     ]
     for name in RECORDS:
         module = importlib.import_module(f"harness.records.{name}")

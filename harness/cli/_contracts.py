@@ -46,7 +46,11 @@ def _model(check: Any, cls: type[Plugin], workspace: Path) -> Sequence[Finding]:
         return findings
     model: Any = cls.model_validate(dict(cls.example))
     if "base_url" not in cls.model_fields:
-        return [*findings, *_finished(check(model, workspace, None))]
+        if not cls.example_files:
+            return [*findings, *_finished(check(model, workspace, None))]
+        scratch = importlib.import_module("harness.testing.build").scratch
+        with scratch(cls, workspace) as place:
+            return [*findings, *_finished(check(model, place, None))]
     wire = importlib.import_module("harness.testing.wire")
     absent = [name for name in model.missing() if name not in os.environ]
     os.environ.update(dict.fromkeys(absent, "a-key-for-the-local-server"))

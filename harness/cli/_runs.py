@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.records.outcome import Status
-from harness.store.manifest import Manifest
+from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import ATTEMPTS, DECIDED, iter_lines, read_manifest
 
 COUNT_BYTES = 48 * 1024**2
@@ -37,7 +37,7 @@ class RunSkimmer:
             "run": path.name,
             "suite": manifest.suite,
             "created": manifest.created[:16].replace("T", " "),
-            "systems": [s.name + (" (simulated)" if s.simulated else "") for s in manifest.systems],
+            "systems": [s.name + _label(s) for s in manifest.systems],
             "trials": manifest.n_trials,
             "decided": None,
             "status": "not counted",
@@ -46,6 +46,11 @@ class RunSkimmer:
         attempts = path / ATTEMPTS
         self._left -= attempts.stat().st_size if attempts.is_file() else 0
         return line | _counted(path, manifest) if self._left >= 0 else line
+
+
+def _label(system: SystemInfo) -> str:
+    said = [word for word in ("simulated", "stored") if getattr(system, word)]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _counted(path: Path, manifest: Manifest) -> dict[str, Any]:

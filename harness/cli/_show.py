@@ -127,7 +127,9 @@ def _find(path: Path, trial: tuple[str, str | None, int | None], number: int | N
         if a.task == task and a.system == system and a.epoch == (epoch or 1):
             mine.append(a)
     if task not in tasks:
-        raise UsageFault(f"no attempt of '{task}' in {path.name}", help=did_you_mean(task, list(tasks)))
+        near = did_you_mean(task, list(tasks))
+        listed = f"harness show {path.name} lists its trials"
+        raise UsageFault(f"no attempt of '{task}' in {path.name}", help=" — ".join(h for h in (near, listed) if h))
     mine.sort(key=lambda a: a.attempt)
     chosen = [a for a in mine if a.attempt == number] if number else ([a for a in mine if a.final] or mine)
     if not chosen:

@@ -6,10 +6,13 @@ import argparse
 import gc
 import logging
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.cli._numbers import amount, whole
 from harness.cli.progress import Progress
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending
@@ -18,15 +21,18 @@ from harness.errors import Exit, StoreError
 from harness.store.folder import RunFolder
 from harness.store.log import run_log
 
+if TYPE_CHECKING:
+    from harness.report.model import Report
+
 
 def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of how to run, not of what."""
     how = parser.add_argument_group("how")
-    how.add_argument("--budget-usd", type=float, metavar="USD", help="stop before this much is spent in this run")
-    how.add_argument("-j", "--concurrency", type=int, metavar="N", help="trials in flight")
-    how.add_argument("--boxes", type=int, metavar="N", help="trials in flight that work in a box (cores x 2)")
+    how.add_argument("--budget-usd", type=amount, metavar="USD", help="stop before this much is spent in this run")
+    how.add_argument("-j", "--concurrency", type=whole, metavar="N", help="trials in flight")
+    how.add_argument("--boxes", type=whole, metavar="N", help="trials in flight that work in a box (cores x 2)")
     how.add_argument(
-        "--max-wait", type=float, default=600.0, metavar="S", help="longest wait of one call for retries (600)"
+        "--max-wait", type=amount, default=600.0, metavar="S", help="longest wait of one call for retries (600)"
     )
     how.add_argument("--cache", action="store_true", help="reuse answers of equal model calls (not for measuring)")
     how.add_argument("--allow-unpriced", action="store_true", help="run models without a price under a budget")
@@ -55,15 +61,16 @@ def execute_job(job: Job, args: argparse.Namespace) -> int:
             return e.exit_code
         del job
         gc.collect()
-        code = publish(folder, as_json=args.json)
+        report = publish(folder, as_json=args.json)
         if ending == "interrupted":
             print(f"interrupted; what finished is saved. continue with: {_resume(folder)}", file=sys.stderr)
             return Exit.INTERRUPTED
         if ending == "budget":
             print(f"the budget is used up. continue with: {_resume(folder)} --budget-usd N", file=sys.stderr)
-        elif code == Exit.INVALID:
-            print(f"this run is not valid. try what failed again with: {_resume(folder)}", file=sys.stderr)
-        return code
+        elif report.exit_code == Exit.INVALID:
+            for line in way_out(report, folder.manifest.run):
+                print(line, file=sys.stderr)
+        return report.exit_code
 
 
 def _logged_run(job: Job, quiet: bool) -> Ending:
@@ -84,8 +91,24 @@ def _logged_run(job: Job, quiet: bool) -> Ending:
         handler.close()
 
 
-def publish(folder: RunFolder, *, as_json: bool) -> int:
-    """Write summary.json and report.md, print the report, and return its exit code.
+def way_out(report: Report, run: str) -> list[str]:
+    """What mends a run that is not valid: each cause needs another thing, and `resume` helps only one of them."""
+    missing: Counter[str] = Counter()
+    for system in report.systems:
+        for cause in system.coverage.missing:
+            missing[cause.name.partition(":")[0]] += cause.n
+    lines = ["this run is not valid"]
+    if again := missing["infra_error"] + missing["unfinished"] + missing["not run"]:
+        lines.append(f"{again} to be tried again: harness resume {run}")
+    if ungradable := missing["ungradable"]:
+        lines.append(f"{ungradable} without a verdict: mend the grader, then: harness regrade {run}")
+    if skipped := missing["skipped"]:
+        lines.append(f"{skipped} skipped: supply what is missing, or choose with --system and --task, and run anew")
+    return lines
+
+
+def publish(folder: RunFolder, *, as_json: bool) -> Report:
+    """Write summary.json and report.md, print the report, and return it.
 
     The report and its numerics are imported here, when the run is over and its tasks are given up: 40 MB less beside
     a large run.
@@ -101,7 +124,7 @@ def publish(folder: RunFolder, *, as_json: bool) -> int:
     folder.write_file("report.md", render_markdown(report))
     print(summary.decode() if as_json else render_text(report))
     print(f"report: {shown(folder)}/report.md", file=sys.stderr)
-    return report.exit_code
+    return report
 
 
 def shown(folder: RunFolder) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.cli._numbers import whole
 from harness.cli._table import clip, table
 from harness.errors import Exit
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what", nargs="?", default="suites", choices=tuple(LISTS), help="what to list (default: suites)"
     )
     parser.add_argument("--suite", metavar="S", help="only this suite (tasks, systems, runs)")
-    parser.add_argument("--limit", type=int, metavar="N", help="at most N lines; of runs, the newest")
+    parser.add_argument("--limit", type=whole, metavar="N", help="at most N lines; of runs, the newest")
     parser.add_argument("--json", action="store_true", help="the same as JSON on stdout")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 
@@ -36,7 +37,7 @@ def execute(args: argparse.Namespace) -> int:
     rows, troubles = find(workspace, args.suite)
     total = len(rows)
     if args.limit is not None:
-        rows = rows[: max(0, args.limit)]
+        rows = rows[: args.limit]
     if args.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif rows:

@@ -17,7 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Write the files, print their paths, and say what to type next."""
+    """Write the files, print their paths, and say what to type next. Raises UsageFault when they cannot be written."""
+    try:
+        return _make(args)
+    except OSError as e:
+        raise UsageFault(f"cannot write '{e.filename or args.name}': {e.strerror}") from e
+
+
+def _make(args: argparse.Namespace) -> int:
     from harness.config.scaffold import scaffold
     from harness.config.workspace import suite_names
 
@@ -28,8 +35,19 @@ def execute(args: argparse.Namespace) -> int:
         print(path.relative_to(workspace.resolve()) if path.is_relative_to(workspace.resolve()) else path)
     _schemas(workspace)
     relative = made[0].relative_to(workspace) if made[0].is_relative_to(workspace) else made[0]
-    print(f"next: {_next(args.kind, args.name, suite, relative.as_posix())}")
+    chosen = _floor_and_ceiling(workspace, suite) if args.kind == "task" else ""
+    print(f"next: {_next(args.kind, args.name, suite, relative.as_posix())}{chosen}")
     return Exit.OK
+
+
+def _floor_and_ceiling(workspace: Path, suite: str) -> str:
+    """Options that try a new task with systems that can answer it at once; stored answers do not know it yet."""
+    from harness.cli._skim import skim_suite
+    from harness.config.workspace import find_suite
+
+    systems = skim_suite(workspace, find_suite(workspace, suite)).systems
+    names = [s.name for s in systems if s.default and s.harness in ("reference", "empty")]
+    return "".join(f" --system {name}" for name in names if len(names) < len([s for s in systems if s.default]))
 
 
 def _workspace(args: argparse.Namespace) -> Path:

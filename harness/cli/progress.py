@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -33,7 +34,7 @@ class Progress:
         """Start showing; the returned function stops it. Called inside the event loop."""
         loop = asyncio.get_running_loop()
         self._listen(runner, loop)
-        if not self._quiet and self._out.isatty():
+        if not self._quiet and runner.stats.done < runner.stats.total and _width(self._out):
             self._bar = tqdm(
                 total=runner.stats.total, initial=runner.stats.done, unit="trial", file=self._out, dynamic_ncols=True
             )
@@ -62,7 +63,7 @@ class Progress:
             self._show(runner, began, before, last=False)
 
     def _show(self, runner: Runner, began: float, before: int, last: bool) -> None:
-        if self._quiet:
+        if self._quiet or before == runner.stats.total:  # nothing was left to do, so there is nothing to show
             return
         stats, text = runner.stats, describe(runner)
         self._tell(runner)
@@ -105,18 +106,26 @@ def describe(runner: Runner) -> str:
     stats = runner.stats
     if stats.doing:
         return stats.doing
-    words = [f"{stats.passed} passed", f"{stats.statuses['graded'] - stats.passed} failed"]
+    words = [
+        f"waiting on {lane.name}: {lane.pause_left_s:.0f} s pause, {lane.waiting} queued, window {lane.window:.0f}"
+        for lane in runner.services.lanes.busy()
+    ]  # first, because a narrow terminal cuts the end off
+    words += [f"{stats.passed} passed", f"{stats.statuses['graded'] - stats.passed} failed"]
     words += [f"{n} {status}" for status, n in sorted(stats.statuses.items()) if status != "graded" and n]
     words.append(f"{stats.inflight} in flight")
     if stats.spent_usd or stats.unpriced:
         words.append(f"{'>= ' if stats.unpriced else ''}${stats.spent_usd:.4f}")
     if stats.retries:
         words.append(f"{stats.retries} retries")
-    words += [
-        f"waiting on {lane.name}: {lane.pause_left_s:.0f} s pause, {lane.waiting} queued, window {lane.window:.0f}"
-        for lane in runner.services.lanes.busy()
-    ]
     return ", ".join(words)
+
+
+def _width(out: TextIO) -> int:
+    """Columns of the terminal; 0 for what is none, and for one that does not say, on which a bar would be invisible."""
+    try:
+        return os.get_terminal_size(out.fileno()).columns if out.isatty() else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def _rate(stats: Stats, began: float, before: int) -> str:

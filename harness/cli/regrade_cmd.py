@@ -52,7 +52,7 @@ def execute(args: argparse.Namespace) -> int:
         if not count:
             raise NothingToRun(f"{before.run} has no stored attempts", help=f"harness resume {before.run}")
         print(f"regraded {count} attempts of {before.run}", file=sys.stderr)
-        return publish(folder, as_json=args.json)
+        return publish(folder, as_json=args.json).exit_code
 
 
 def _tell(n: int, quiet: bool) -> None:

@@ -54,5 +54,7 @@ def _job(workspace: Path, folder: RunFolder, args: argparse.Namespace) -> Job:
         print(f"warning: {warning}", file=sys.stderr)
     before = settled(folder.path)
     left = folder.manifest.n_trials - len(before.done)
-    print(f"resuming {folder.manifest.run}: {len(before.done)} trials settled, {left} to go", file=sys.stderr)
+    print(
+        f"resuming {folder.manifest.run}: {len(before.done)} trials settled, {left or 'nothing'} to go", file=sys.stderr
+    )
     return Job(suite, folder, tasks, before, prices, policy_of(args))

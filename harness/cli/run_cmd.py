@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from harness.cli._numbers import seed, whole
 from harness.cli.execute import add_execution_arguments, execute_job, policy_of
 from harness.config.load import load_suite
 from harness.config.suite import Suite, System
 from harness.config.workspace import find_workspace
 from harness.engine.estimate import Estimate, estimate
 from harness.engine.plan import Plan
-from harness.engine.prepare import make_manifest, preflight
+from harness.engine.prepare import advice, make_manifest, preflight
 from harness.engine.select import Filters, parse_shape, select_systems, select_tasks
 from harness.engine.session import Job
 from harness.errors import Exit
@@ -44,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--shape", action="append", default=[], metavar="FIELD=VALUE", help="only this shape, e.g. stakes=high"
     )
-    which.add_argument("--limit", type=_positive, metavar="N", help="the first N tasks")
-    which.add_argument("--sample", type=_positive, metavar="N", help="N tasks, stratified by family and tags")
-    which.add_argument("--epochs", type=_positive, metavar="K", help="trials of each task under each system")
-    which.add_argument("--seed", type=int, metavar="S", help="seed of order, sample and shuffled choices")
+    which.add_argument("--limit", type=whole, metavar="N", help="the first N tasks")
+    which.add_argument("--sample", type=whole, metavar="N", help="N tasks, stratified by family and tags")
+    which.add_argument("--epochs", type=whole, metavar="K", help="trials of each task under each system")
+    which.add_argument("--seed", type=seed, metavar="S", help="seed of order, sample and shuffled choices")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and what it may cost; run nothing")
     add_execution_arguments(parser)
 
@@ -103,6 +105,8 @@ def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
 
 def _dry_run(chosen: _Selected, as_json: bool) -> int:
     suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
+    for line in advice(suite, systems, datetime.now(UTC).date()):
+        print(f"warning: {line}", file=sys.stderr)
     estimates = estimate(suite, systems, tasks, chosen.prices)
     plan = Plan(tasks, list(systems), suite.epochs, suite.seed, NOTHING_SETTLED)
     if as_json:
@@ -113,13 +117,14 @@ def _dry_run(chosen: _Selected, as_json: bool) -> int:
         print(msgspec.json.format(msgspec.json.encode(said)).decode())
         return Exit.OK
     print(
-        f"suite {suite.name}: {len(tasks)} tasks x {len(systems)} systems x {suite.epochs} epochs = {plan.total} trials"
+        f"suite {suite.name}: {_n(len(tasks), 'task')} x {_n(len(systems), 'system')} x "
+        f"{_n(suite.epochs, 'epoch')} = {_n(plan.total, 'trial')}"
     )
     families = len({t.family for t in tasks})
     print(f"families: {families}; tags: {', '.join(sorted({tag for t in tasks for tag in t.tags})) or 'none'}")
     width = max(len(e.system) for e in estimates)
     for e in estimates:
-        print(f"  {e.system:<{width}}  {e.trials} trials  {_cost_words(e)}")
+        print(f"  {e.system:<{width}}  {_n(e.trials, 'trial')}  {_cost_words(e)}")
     total = sum(e.usd or 0.0 for e in estimates)
     open_ended = "at least " if any(e.usd is None for e in estimates) else ""
     budget = f"; budget ${suite.budget_usd:g}" if suite.budget_usd is not None else ""
@@ -127,19 +132,19 @@ def _dry_run(chosen: _Selected, as_json: bool) -> int:
     return Exit.OK
 
 
+def _n(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 def _cost_words(e: Estimate) -> str:
     match e.basis:
         case "free":
             return "no model that costs money"
         case "unpriced":
-            return "unpriced: no known price for its model"
+            return "unpriced: no known price for one of its models"
         case "past runs":
             return f"about ${e.usd:.4f} (mean of {e.n} attempts in past runs)"
+        case "dearest delegate":
+            return f"at most about ${e.usd:.4f} (a guess for the dearest system it can choose, as for the others)"
         case _:
             return f"about ${e.usd:.4f} (a guess from prompt length and 1,000 output tokens a call)"
-
-
-def _positive(word: str) -> int:
-    if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"'{word}' is not a whole number above 0")
-    return int(word)

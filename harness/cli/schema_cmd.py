@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from harness.errors import Exit
+from harness.errors import Exit, UsageFault
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,11 @@ def execute(args: argparse.Namespace) -> int:
         print(json.dumps(file_schema(args.kind, workspace), indent=2, ensure_ascii=False))
         return Exit.OK
     folder = args.out or workspace / ".harness" / "schema"
-    for path in write_schemas(folder, workspace, [args.kind] if args.kind else KINDS):
+    try:
+        written = write_schemas(folder, workspace, [args.kind] if args.kind else KINDS)
+    except OSError as e:
+        raise UsageFault(f"cannot write '{e.filename or folder}': {e.strerror}", help="name a folder: --out DIR") from e
+    for path in written:
         print(path)
     print("editors with a YAML language server read them from the first line of each file", file=sys.stderr)
     return Exit.OK

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli._numbers import whole
 from harness.errors import Exit, HarnessError, UsageFault
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="RUN|TASK", help="a run (folder, name, prefix, `latest`) or a task's id")
     parser.add_argument("task", nargs="?", metavar="TASK", help="after a run: the trial of this task")
     parser.add_argument("system", nargs="?", metavar="SYSTEM", help="default: the first system of the run")
-    parser.add_argument("epoch", nargs="?", type=int, metavar="EPOCH", default=None, help="default: 1")
-    parser.add_argument("--attempt", type=int, metavar="N", help="not the deciding attempt but this one")
+    parser.add_argument("epoch", nargs="?", type=whole, metavar="EPOCH", default=None, help="default: 1")
+    parser.add_argument("--attempt", type=whole, metavar="N", help="not the deciding attempt but this one")
     parser.add_argument("--suite", metavar="S", help="where to look for a task (default: every suite)")
     parser.add_argument("--json", action="store_true", help="the records themselves as JSON")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
@@ -28,6 +29,8 @@ def execute(args: argparse.Namespace) -> int:
     """Print it. Raises UsageFault when there is neither such a run nor such a task."""
     from harness.cli._show import run_text, task_text, trial_text
 
+    if args.attempt and not args.task:
+        raise UsageFault("--attempt needs a trial", help="harness show RUN TASK [SYSTEM] [EPOCH] --attempt N")
     found = None if args.suite else _run(args)
     if found is None and not args.task:
         text = task_text(_task(args), as_json=args.json)

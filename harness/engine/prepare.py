@@ -6,8 +6,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from secrets import token_hex
@@ -15,7 +15,7 @@ from secrets import token_hex
 from harness.config.suite import Suite, System
 from harness.engine.services import model_digest
 from harness.errors import ConfigError, Fault
-from harness.plugins.contracts import Model
+from harness.plugins.contracts import Harness, Model
 from harness.prices import PriceBook
 from harness.records.task import Task, digest_of
 from harness.store.manifest import Manifest, Selection, SystemInfo
@@ -76,7 +76,16 @@ def preflight(
             warnings.append(unpriced)
     if faults:
         raise ConfigError(faults)
-    return warnings
+    return [*advice(suite, systems, datetime.now(UTC).date()), *warnings]
+
+
+def advice(suite: Suite, systems: Mapping[str, System], today: date) -> list[str]:
+    """What a person should know before a run: files passed over, and what the harnesses of these systems say."""
+    said = list(suite.notes)
+    for system in with_delegates(suite, systems).values():
+        for harness in _with_inner(system.harness):
+            said += [f"system '{system.name}': {line}" for line in harness.advice(suite.workspace, today)]
+    return list(dict.fromkeys(said))
 
 
 def make_manifest(
@@ -119,19 +128,30 @@ def tasks_digest(tasks: Sequence[Task]) -> str:
 
 
 def system_info(suite: Suite, system: System) -> SystemInfo:
-    """A system as the manifest tells it; simulated or privileged also when one it may delegate to is."""
+    """A system as the manifest tells it; simulated, privileged or stored also when a part or a delegate is."""
     reached = with_delegates(suite, {system.name: system}).values()
+    harnesses = [h for s in reached for h in _with_inner(s.harness)]
     models = {role: model.lane for role, model in system.models.items()}
+    said = system.config.get("harness")
     return SystemInfo(
         name=system.name,
-        harness=str(system.config.get("harness", type(system.harness).__name__)),
+        harness=str(said["use"] if isinstance(said, dict) and "use" in said else said or type(system.harness).__name__),
         models=models,
         harness_digest=system.harness_digest,
         model_digest=system.model_digest,
         simulated=any(m.simulated for s in reached for m in s.models.values()),
-        privileged=any(s.harness.privileged for s in reached),
+        privileged=any(h.privileged for h in harnesses),
+        stored=any(h.stored for h in harnesses),
         config=dict(system.config),
     )
+
+
+def _with_inner(harness: Harness) -> Iterator[Harness]:
+    """The harness and those it wraps."""
+    yield harness
+    for name in type(harness).model_fields:
+        if isinstance(inner := getattr(harness, name), Harness):
+            yield from _with_inner(inner)
 
 
 def git_revision(folder: Path) -> str:

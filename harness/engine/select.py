@@ -37,10 +37,17 @@ class Filters:
 
 
 def select_tasks(suite: Suite, filters: Filters) -> tuple[list[Task], Selection]:
-    """The tasks to run, in the suite's order. Raises NothingToRun when there are none."""
+    """The tasks to run, in the suite's order.
+
+    Raises NothingToRun when there are none, UsageFault when one of several `--task` fits none: a typo must not shrink
+    a run without a word.
+    """
     tasks = [t for t in suite.tasks if _matches(t, filters)]
     if not tasks:
         raise NothingToRun(f"no task of suite '{suite.name}' is selected", help=_nearest(suite, filters))
+    if lost := [g for g in filters.task if not any(fnmatchcase(t.id, g) for t in suite.tasks)]:
+        what = f"--task {', '.join(repr(g) for g in lost)} fits no task of suite '{suite.name}'"
+        raise UsageFault(what, help=_nearest(suite, Filters(task=tuple(lost))))
     if filters.sample is not None:
         tasks = stratified(tasks, filters.sample, filters.seed)
     if filters.limit is not None:
@@ -100,13 +107,28 @@ def _matches(task: Task, filters: Filters) -> bool:
 
 
 def _nearest(suite: Suite, filters: Filters) -> str:
-    ids = [t.id for t in suite.tasks]
-    close = difflib.get_close_matches(filters.task[0], ids, n=3, cutoff=0.4) if filters.task else []
-    if close:
-        return f"did you mean {', '.join(close)}?"
+    """The first filter that nothing fits, with what is near; else that the filters fit no task together."""
     tags = sorted({tag for t in suite.tasks for tag in t.tags})
+    there: list[tuple[str, str, list[str]]] = [("--task", glob, [t.id for t in suite.tasks]) for glob in filters.task]
+    there += [("--tag", glob, tags) for glob in filters.tag]
+    there += [
+        (f"--shape {name}", value, sorted({str(getattr(t.shape, name)) for t in suite.tasks}))
+        for name, value in filters.shape
+    ]
+    for option, word, known in there:
+        if any(fnmatchcase(k, word) for k in known):
+            continue
+        close = difflib.get_close_matches(word, known, n=3, cutoff=0.4)
+        hints = [f"did you mean {' or '.join(repr(c) for c in close)}?" if close else ""]
+        hints.append(f"{option} fits nothing with '{word}'; there are: {_some(known)}")
+        return " — ".join(h for h in hints if h)
     listed = f"see `harness list tasks --suite {suite.name}`"
-    return f"the suite has {len(ids)} tasks; tags: {', '.join(tags) or 'none'}; {listed}"
+    return f"each filter fits some of the {len(suite.tasks)} tasks, none fits them all; {listed}"
+
+
+def _some(words: Sequence[str], most: int = 30) -> str:
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more if words else "none"
 
 
 def parse_shape(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -115,7 +137,11 @@ def parse_shape(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     pairs = []
     for word in words:
         name, equals, value = word.partition("=")
-        if not equals or name not in fields:
+        if not equals or not value:
             raise UsageFault(f"--shape {word}: expected FIELD=VALUE", help=f"fields: {', '.join(fields)}")
+        if name not in fields:
+            close = difflib.get_close_matches(name, fields, n=1)
+            hint = f"did you mean '{close[0]}'? — " if close else ""
+            raise UsageFault(f"--shape {word}: a shape has no '{name}'", help=f"{hint}fields: {', '.join(fields)}")
         pairs.append((name, value))
     return tuple(pairs)

@@ -33,6 +33,7 @@ class Replay(Harness):
 
     version: ClassVar[str] = "1"
     uses_box: ClassVar[bool] = False
+    stored: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Json]] = {"path": "answers/stored.jsonl"}
     example_files: ClassVar[Mapping[str, str]] = {
         "answers/stored.jsonl": '{"task": "example-text", "answer": "14 days", "confidence": 0.9}\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
@@ -58,6 +59,13 @@ class Router(Harness):
         except UsageFault as e:
             return (one_line(e),)
         return ()
+
+    def advice(self, workspace: Path, today: date) -> Sequence[str]:
+        """A policy that is past its date."""
+        expires = self.read(workspace).expires
+        if expires is None or today <= expires:
+            return ()
+        return (f"the policy {self.policy} expired on {expires}: measure again, then write it anew",)
 
     def digest_files(self) -> Sequence[str]:
         """The policy."""

@@ -32,6 +32,14 @@ class Replay(Model):
     version: ClassVar[str] = "1"
     simulated: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Json]] = {"run": "runs/20260101T000000Z-mine-abc123"}
+    example_files: ClassVar[Mapping[str, str]] = {
+        "runs/20260101T000000Z-mine-abc123/transcripts.jsonl": '{"task": "t", "system": "s", "epoch": 1, "attempt": 1, '
+        '"output": {"answer": "Hello."}, "events": [{"event": "model", "role": "main", "at": 0.0, "seconds": 0.1, '
+        '"request": {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Say hello."}]}], '
+        '"system": "Be brief.", "max_output_tokens": 2048, "stop": ["\\n\\n\\n"]}, '
+        '"response": {"parts": [{"type": "text", "text": "Hello."}], "stop": "end", '
+        '"usage": {"input": 9, "output": 2, "calls": 1}}}]}\n'
+    }
 
     name: str = "replay"
     """A name for reports."""

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import IO, ClassVar, Literal, Protocol, TypeVar
 
@@ -44,6 +45,10 @@ class Plugin(BaseModel, ABC):
 
     def check(self, workspace: Path) -> Sequence[str]:
         """What is wrong with these parameters that needs the workspace to see (files absent, ...). One line each."""
+        return ()
+
+    def advice(self, workspace: Path, today: date) -> Sequence[str]:
+        """What a person should know before a run, and what stops nothing (a policy out of date, ...). One line each."""
         return ()
 
     def digest_files(self) -> Sequence[str]:
@@ -315,6 +320,8 @@ class Harness(Plugin):
     kind: ClassVar[str] = "harness"
     privileged: ClassVar[bool] = False
     """True only for harnesses that see the reference (`ctx.reference`); every report says so."""
+    stored: ClassVar[bool] = False
+    """True for harnesses that deliver answers made earlier, elsewhere; every report says so."""
     needs_box: ClassVar[bool] = False
     uses_box: ClassVar[bool] = True
     """False for a harness that never looks at `ctx.box`: none is opened for it, and nothing is collected."""

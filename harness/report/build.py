@@ -91,6 +91,8 @@ def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Colum
     found = []
     if names := [s.name for s in systems if s.simulated]:
         found.append(f"SIMULATED: {', '.join(names)}: scripted or replayed answers, no model was measured")
+    if names := [s.name for s in systems if s.stored]:
+        found.append(f"STORED: {', '.join(names)}: answers made earlier are played from a file, nothing was asked now")
     if names := [s.name for s in systems if s.privileged]:
         found.append(f"PRIVILEGED: {', '.join(names)}: sees the reference; a ceiling, not a result")
     for s in systems:

@@ -110,6 +110,7 @@ class SystemReport:
     models: tuple[str, ...]
     simulated: bool
     privileged: bool
+    stored: bool
     coverage: Coverage
     passed: Rate
     mean_value: Rate | None

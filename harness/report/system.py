@@ -60,6 +60,7 @@ def system_report(info: SystemInfo, manifest: Manifest, rows: Columns, family: C
         models=tuple(f"{role}={model}" for role, model in sorted(info.models.items())),
         simulated=info.simulated,
         privileged=info.privileged,
+        stored=info.stored,
         coverage=_coverage(manifest.n_tasks * manifest.epochs, rows, decided, ok),
         passed=rate(pass_means(decided), family),
         mean_value=rate(task_means(values.codes("task"), values.column["value"]), family) if fractional else None,

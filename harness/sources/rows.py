@@ -44,18 +44,21 @@ class Rows(TaskSource):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Rows:
-        if (self.path is None) == (self.hub is None):
-            raise ValueError("say where the rows come from: either `path` or `hub`")
-        if self.hub is not None:
-            if not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
-                raise ValueError("a hub data set needs `revision`: a commit, all 40 hexadecimal digits")
-            if not self.split:
-                raise ValueError("a hub data set needs `split`, such as test")
-        elif self.revision is not None:
-            raise ValueError("`revision` belongs to `hub`; a local path has none")
-        if self.delimiter is not None and len(self.delimiter) != 1:
-            raise ValueError("`delimiter` is one character")
+        if faults := list(self._faults()):
+            raise ValueError("; ".join(faults))
         return self
+
+    def _faults(self) -> Iterator[str]:
+        if (self.path is None) == (self.hub is None):
+            yield "say where the rows come from: either `path` or `hub`"
+        if self.hub is not None and not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+            yield "a hub data set needs `revision`: a commit, all 40 hexadecimal digits"
+        if self.hub is not None and not self.split:
+            yield "a hub data set needs `split`, such as test"
+        if self.hub is None and self.revision is not None:
+            yield "`revision` belongs to `hub`; a local path has none"
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            yield "`delimiter` is one character"
 
     def check(self, workspace: Path) -> Sequence[str]:
         """Whether the file is there and of a kind that can be read."""

@@ -12,7 +12,11 @@ FORMAT = 1
 
 
 class SystemInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A system as it was run. `simulated` models are not models; a `privileged` harness sees the reference."""
+    """A system as it was run.
+
+    `simulated` models are not models, a `privileged` harness sees the reference, a `stored` one plays answers that
+    were made earlier. `harness` is its name, `config` has its parameters.
+    """
 
     name: str
     harness: str
@@ -21,6 +25,7 @@ class SystemInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     model_digest: str
     simulated: bool = False
     privileged: bool = False
+    stored: bool = False
     config: dict[str, Json] = {}
 
 

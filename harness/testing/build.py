@@ -1,9 +1,11 @@
-"""A plugin from parameters as YAML has them, nested plugins included. For contract suites, where no config is read."""
+"""A plugin from parameters as YAML has them, and a place to try it in. For contract suites, where no config is read."""
 
 from __future__ import annotations
 
+import tempfile
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.plugins.contracts import KINDS, Plugin
@@ -42,3 +44,18 @@ def _kind_in(annotation: object) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Plugin):
         return next((kind for kind, base in KINDS.items() if issubclass(annotation, base)), "")
     return next((kind for part in typing.get_args(annotation) if (kind := _kind_in(part))), "")
+
+
+@contextmanager
+def scratch(cls: type[Plugin], workspace: Path) -> Iterator[Path]:
+    """A workspace of its own: links to the folders of the real one, and the example's files."""
+    with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
+        place = Path(folder).resolve()
+        for name, text in cls.example_files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text, encoding="utf-8")
+        for folder_name in ("tasks", "graders", "harnesses", "models", "prompts"):
+            real = workspace / folder_name
+            if real.is_dir() and not (place / folder_name).exists():
+                (place / folder_name).symlink_to(real.resolve())
+        yield place

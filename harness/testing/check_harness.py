@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +21,7 @@ from harness.plugins.loader import load
 from harness.records.content import File, Json, Text
 from harness.records.outcome import Output
 from harness.records.task import SandboxSpec, Shape, TaskView
+from harness.testing.build import scratch
 from harness.testing.checks import Finding, check_class, failed
 from harness.testing.fakes import FakeBox, FakeContext, Says, a_file, a_task
 
@@ -46,7 +45,7 @@ async def check_harness_async(cls: type[Harness], workspace: Path) -> list[Findi
     if any(f.check == "its example can be built" for f in failed(findings)):
         return findings
     harness = cls.model_validate(dict(cls.example))
-    with _scratch(cls, workspace) as place:
+    with scratch(cls, workspace) as place:
         trial = _Trial(harness, place, _tasks(place))
         findings.append(_said("its example passes its own check", lambda: "; ".join(harness.check(place))))
         findings.append(_said("its roles and delegates are names", lambda: _names(harness, place)))
@@ -228,21 +227,6 @@ def _tasks(workspace: Path) -> tuple[TaskView, ...]:
         a_task((Text("What is on the picture?"), picture), id="example-parts", shape=high),
         a_task("How long is it, by the page?", id="example-files", files=(page,), sandbox=SandboxSpec()),
     )
-
-
-@contextmanager
-def _scratch(cls: type[Harness], workspace: Path) -> Iterator[Path]:
-    """A workspace of its own: links to the folders of the real one, and the example's files."""
-    with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
-        place = Path(folder).resolve()
-        for name, text in cls.example_files.items():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_text(text, encoding="utf-8")
-        for folder_name in ("tasks", "graders", "harnesses", "models", "prompts"):
-            real = workspace / folder_name
-            if real.is_dir() and not (place / folder_name).exists():
-                (place / folder_name).symlink_to(real.resolve())
-        yield place
 
 
 def _listing(folder: Path) -> dict[str, tuple[int, int]]:

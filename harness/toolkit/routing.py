@@ -8,7 +8,7 @@
         evidence: 41 of 44 in run 20260101T000000Z-mine-abc123   # optional, for readers
     default: gpt-direct
     made: 2026-01-01                # optional, for readers
-    expires: 2026-04-01             # optional, for readers
+    expires: 2026-04-01             # optional: after that day every run warns
 
 Within a rule all conditions must hold. A list of words means any of them, a list of comparisons all of them. What a
 task does not say about its shape matches no condition on it.
@@ -20,7 +20,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import get_args
 
 import yaml
@@ -64,10 +64,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules in order, and what is used when none matches."""
+    """Rules in order, and what is used when none matches. After `expires` its evidence is old: runs warn, and go on."""
 
     rules: tuple[Rule, ...]
     default: str
+    expires: date | None = None
 
     def route(self, shape: Shape) -> tuple[str, str]:
         """The system for a shape, and the name of the rule that chose it (`default` for none)."""
@@ -120,7 +121,10 @@ class _Reader:
             self._fault("the policy has no 'default'", node, "add 'default: SYSTEM' for tasks that no rule matches")
         default = self._text(top["default"], "default") if "default" in top else ""
         rules = self._rules(top["rules"]) if "rules" in top else []
-        return Policy(tuple(rules), default)
+        expires = _value(top["expires"]) if "expires" in top else None
+        if isinstance(expires, datetime):
+            expires = expires.date()
+        return Policy(tuple(rules), default, expires if isinstance(expires, date) else None)
 
     def _rules(self, node: yaml.Node) -> list[Rule]:
         if not isinstance(node, yaml.SequenceNode):

@@ -211,6 +211,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         ({"hub": "o/n", "split": "test"}, "needs `revision`"),
         ({"hub": "o/n", "split": "test", "revision": "main"}, "needs `revision`"),
         ({"hub": "o/n", "revision": COMMIT}, "needs `split`"),
+        ({"hub": "o/n"}, "needs `revision`.*needs `split`"),
         ({"path": "a.jsonl", "revision": COMMIT}, "belongs to `hub`"),
         ({"path": "a.csv", "delimiter": ";;"}, "one character"),
     ],
