@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import UsageFault
-from harness.plugins.contracts import Box, ModelClient
+from harness.errors import SandboxError, UsageFault
+from harness.plugins.contracts import MAX_READ_BYTES, Box, ModelClient
 from harness.records.content import File, Json, Request, Response, Text, Usage
 from harness.records.outcome import Output
 from harness.records.task import Limits, SandboxSpec, Shape, TaskView
@@ -173,6 +173,8 @@ class Finished:
     stderr: bytes = b""
     timed_out: bool = False
     truncated: bool = False
+    oom_killed: bool = False
+    disk_full: bool = False
 
 
 class FakeBox:
@@ -182,16 +184,30 @@ class FakeBox:
         self.image_digest = "sha256:fake"
         self.files: dict[str, bytes] = {}
         self.commands: list[tuple[str, ...]] = []
+        self.stopped = False
         self._run = run
 
     async def exec(
-        self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"", env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        user: str = "",
+        workdir: str = "",
+        on_output: Callable[[bytes], None] | None = None,
     ) -> Finished:
         """What `run` says; without it, exit code 0 and no output."""
+        if self.stopped:
+            raise SandboxError("stopped", "the box was stopped")
         self.commands.append(tuple(argv))
-        return self._run(argv, self.files) if self._run else Finished()
+        finished = self._run(argv, self.files) if self._run else Finished()
+        if on_output is not None and (said := finished.stdout + finished.stderr):
+            on_output(said)
+        return finished
 
-    async def read(self, path: str) -> bytes:
+    async def read(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
         """A file's bytes. Raises FileNotFoundError."""
         full = _absolute(path)
         if full not in self.files:
@@ -202,7 +218,7 @@ class FakeBox:
         """Write a file."""
         self.files[_absolute(path)] = data
 
-    async def get_archive(self, path: str) -> bytes:
+    async def get_archive(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
         """A file or folder as a tar, sorted by name. Raises FileNotFoundError."""
         full = _absolute(path)
         found = {n: d for n, d in sorted(self.files.items()) if n == full or n.startswith(full.rstrip("/") + "/")}
@@ -216,6 +232,17 @@ class FakeBox:
                 entry.size = len(data)
                 tar.addfile(entry, io.BytesIO(data))
         return buffer.getvalue()
+
+    async def put_archive(self, path: str, archive: bytes) -> None:
+        """Take every regular file of a tar."""
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            for entry in tar:
+                if (data := tar.extractfile(entry)) is not None:
+                    self.files[f"{_absolute(path).rstrip('/')}/{entry.name}"] = data.read()
+
+    async def stop(self) -> None:
+        """Refuse commands from now on."""
+        self.stopped = True
 
 
 def _absolute(path: str) -> str:
