@@ -40,7 +40,8 @@ async def main(sdk: str, url: str, n: int, concurrency: int) -> None:
     async def worker() -> None:
         nonlocal right
         for i in todo:
-            right += await ask(QUESTION.format(i=i)) == str(i)
+            answer = await ask(QUESTION.format(i=i))
+            right += answer == str(i)
 
     await asyncio.gather(*(worker() for _ in range(concurrency)))
     await client.close()

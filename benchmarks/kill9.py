@@ -61,7 +61,9 @@ def kill_and_resume(root: Path, most: int, rng: random.Random) -> int:
         child.wait()
         kills += 1
         argv = harness("resume", "--workspace", str(root), "--quiet")
-    end = subprocess.run(harness("resume", "--workspace", str(root), "--quiet"), env=ENV, capture_output=True, text=True)
+    end = subprocess.run(
+        harness("resume", "--workspace", str(root), "--quiet"), env=ENV, capture_output=True, text=True
+    )
     assert end.returncode == 0, end.stderr
     return kills
 

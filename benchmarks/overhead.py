@@ -35,7 +35,14 @@ def main() -> None:
             model = f'{{use: anthropic, name: "after:#", base_url: "{server.url}", stream: false}}'
         root = make(Path(folder), args.n, model, args.concurrency)
         for _ in range(args.rounds):
-            loop = [sys.executable, str(HERE / "bare_loop.py"), args.sdk, server.url, str(args.n), str(args.concurrency)]
+            loop = [
+                sys.executable,
+                str(HERE / "bare_loop.py"),
+                args.sdk,
+                server.url,
+                str(args.n),
+                str(args.concurrency),
+            ]
             got = measure(loop, HERE)
             assert got.code == 0, "the bare loop failed"
             bare.append(got.cpu_s)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
-from harness.api import Grade, Grader, GraderCase, Verdict, Work
+from harness.api import Grade, Grader, GraderCase, Json, Verdict, Work
+from harness.toolkit.answers import no_answer
 
 BLAME = ("you should have", "your fault", "as already stated", "obviously", "you failed to")
 """Phrases that put the blame on the customer; the service team's list."""
@@ -18,7 +20,7 @@ class Tone(Grader):
 
     version = "1"
     needs_reference = False
-    example = {"greeting": "Brandt", "max_words": 80, "must_say": ["Friday"]}
+    example: ClassVar[Mapping[str, Json]] = {"greeting": "Brandt", "max_words": 80, "must_say": ["Friday"]}
 
     greeting: str = ""
     """A name that must stand in the first line; empty asks for no greeting."""
@@ -39,9 +41,9 @@ class Tone(Grader):
 
     async def grade(self, work: Work) -> Verdict:
         """Check every rule that is set."""
+        if missing := no_answer(work.output):
+            return missing  # refused, abstained or empty: a failed grade, in the same words as everywhere
         text = (work.output.answer or "").strip()
-        if not text:
-            return Grade(0.0, False, "no_answer", "there is no reply")
         parts = self._rules(text)
         broken = [rule for rule, holds in parts.items() if not holds]
         value = 1 - len(broken) / len(parts)

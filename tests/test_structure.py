@@ -39,6 +39,9 @@ ALLOWED: dict[str, str] = {
 }
 """Words of other programs that are right in one sense here."""
 
+FOREIGN = {("harness/graders/similarity.py", "scorer"): "rouge-score and sacrebleu call their objects so"}
+"""(file, name) pairs that are another library's own words."""
+
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -110,7 +113,7 @@ def test_one_word_per_thing() -> None:
     wrong = []
     for path in CORE:
         for name, line in names_of(path):
-            if words_of(name) & (BANNED - ALLOWED.keys()):
+            if words_of(name) & (BANNED - ALLOWED.keys()) and (shown(path), name) not in FOREIGN:
                 wrong.append(f"{shown(path)}:{line} {name}")
     assert wrong == []
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+import json
+import re
+from collections.abc import Iterable, Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
@@ -32,23 +36,29 @@ def _field(name: str, info: Any) -> dict[str, Any]:
 
 
 def _type(annotation: Any) -> str:
-    """An annotation as a reader of YAML would say it, without module names."""
-    origin = getattr(annotation, "__origin__", None)
+    """An annotation as a reader of YAML would say it: no module names, validators or Python spellings."""
+    origin, args = get_origin(annotation), get_args(annotation)
     if annotation is None or annotation is type(None):
         return "null"
-    if isinstance(annotation, type) and origin is None:
-        return annotation.__name__
-    text = str(annotation)
-    for prefix in ("typing.", "collections.abc.", "pathlib.", "decimal."):
-        text = text.replace(prefix, "")
-    return _without_modules(text).replace("NoneType", "null").replace("None", "null")
+    if annotation is Any:
+        return "any"
+    if origin is Annotated:
+        return _type(args[0])
+    if origin in (Union, UnionType):
+        return " | ".join(dict.fromkeys(_type(a) for a in args))
+    if origin is Literal:
+        return " | ".join(str(a) if isinstance(a, str) else json.dumps(a) for a in args)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return f"mapping of {_type(args[0])} to {_type(args[1])}"
+    if isinstance(origin, type) and issubclass(origin, Iterable):
+        return f"list of {_several([a for a in args if a is not Ellipsis])}"
+    return getattr(annotation, "__name__", None) or re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(annotation))
 
 
-def _without_modules(text: str) -> str:
-    """`harness.plugins.contracts.Grader` is `Grader` to a reader."""
-    import re
-
-    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
+def _several(args: list[Any]) -> str:
+    """The items of a list; a list of fixed length names each."""
+    said = [f"({t})" if " | " in t else t for t in map(_type, args)]
+    return ", ".join(said)
 
 
 def _default(info: Any) -> str:
@@ -62,8 +72,6 @@ def _default(info: Any) -> str:
 
 
 def _yaml(value: Any) -> str:
-    import json
-
     if isinstance(value, Plugin):
         shown = {k: v for k, v in value.model_dump(mode="json", exclude_defaults=True).items()}
         return f"{type(value).__name__} {json.dumps(shown)}" if shown else type(value).__name__

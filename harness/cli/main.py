@@ -44,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
+    except Exception:  # noqa: BLE001 - the edge of the program: a bug is shown whole, with its own exit code
+        import traceback
+
+        traceback.print_exc()
+        print("this is a bug in harness itself; nothing measured is lost", file=sys.stderr)
+        return Exit.INTERNAL
 
 
 def _dispatch(words: list[str]) -> int:

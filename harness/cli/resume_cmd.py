@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from harness.cli.execute import add_execution_arguments, execute_job, policy_of
 from harness.config.workspace import find_run, find_workspace
@@ -25,20 +26,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Load the suite again, refuse what changed, and go on where the run stopped."""
     workspace = find_workspace(args.workspace)
-    path = find_run(workspace, args.run)
-    with RunFolder.open(path) as folder:
-        for mended in folder.repaired:
-            print(f"repaired: {mended}", file=sys.stderr)
-        suite = suite_of(workspace, folder.manifest)
-        tasks = tasks_of(suite, folder.manifest)
-        refuse_changes(path, suite, tasks, "resume")
-        changes = {"budget_usd": args.budget_usd, "concurrency": args.concurrency, "cache": args.cache or None}
-        suite = replace(suite, **{name: value for name, value in changes.items() if value is not None})
-        systems = {s.name: suite.systems[s.name] for s in folder.manifest.systems}
-        prices = PriceBook.load(suite.prices)
-        for warning in preflight(suite, systems, tasks, prices, args.allow_unpriced):
-            print(f"warning: {warning}", file=sys.stderr)
-        before = settled(path)
-        left = folder.manifest.n_trials - len(before.done)
-        print(f"resuming {folder.manifest.run}: {len(before.done)} trials settled, {left} to go", file=sys.stderr)
-        return execute_job(Job(suite, folder, tasks, before, prices, policy_of(args)), args)
+    folder = RunFolder.open(find_run(workspace, args.run))
+    try:
+        job = _job(workspace, folder, args)
+    except BaseException:
+        folder.close()
+        raise
+    return execute_job(job, args)
+
+
+def _job(workspace: Path, folder: RunFolder, args: argparse.Namespace) -> Job:
+    for mended in folder.repaired:
+        print(f"repaired: {mended}", file=sys.stderr)
+    suite = suite_of(workspace, folder.manifest)
+    tasks = tasks_of(suite, folder.manifest)
+    refuse_changes(folder.path, suite, tasks, "resume")
+    changes = {"budget_usd": args.budget_usd, "concurrency": args.concurrency, "cache": args.cache or None}
+    suite = replace(suite, **{name: value for name, value in changes.items() if value is not None})
+    systems = {s.name: suite.systems[s.name] for s in folder.manifest.systems}
+    prices = PriceBook.load(suite.prices)
+    for warning in preflight(suite, systems, tasks, prices, args.allow_unpriced):
+        print(f"warning: {warning}", file=sys.stderr)
+    before = settled(folder.path)
+    left = folder.manifest.n_trials - len(before.done)
+    print(f"resuming {folder.manifest.run}: {len(before.done)} trials settled, {left} to go", file=sys.stderr)
+    return Job(suite, folder, tasks, before, prices, policy_of(args))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 
@@ -22,6 +22,7 @@ from harness.errors import Exit
 from harness.prices import PriceBook
 from harness.records.task import Task
 from harness.store.folder import RunFolder
+from harness.store.manifest import Selection
 from harness.store.read import Settled
 
 NOTHING_SETTLED = Settled(frozenset(), {}, 0.0, 0.0, 0)
@@ -54,27 +55,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Load, select, check, run, report."""
     workspace = find_workspace(args.workspace)
-    suite = _overridden(load_suite(workspace, args.suite), args)
-    filters = Filters(
-        tuple(args.task),
-        tuple(args.tag),
-        tuple(args.system),
-        parse_shape(args.shape),
-        args.limit,
-        args.sample,
-        suite.seed,
-    )
-    tasks, selection = select_tasks(suite, filters)
-    systems = select_systems(suite, args.system)
-    prices = PriceBook.load(suite.prices)
     if args.dry_run:
-        return _dry_run(suite, tasks, systems, prices, args.json)
-    for warning in preflight(suite, systems, tasks, prices, args.allow_unpriced):
+        return _dry_run(_select(workspace, args), args.json)
+    return execute_job(_job(_select(workspace, args), args), args)
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    suite: Suite
+    tasks: list[Task]
+    selection: Selection
+    systems: dict[str, System]
+    prices: PriceBook
+
+
+def _select(workspace: Path, args: argparse.Namespace) -> _Selected:
+    """The suite, and what the command line chooses from it."""
+    suite = _overridden(load_suite(workspace, args.suite), args)
+    shape, words = parse_shape(args.shape), (tuple(args.task), tuple(args.tag), tuple(args.system))
+    tasks, selection = select_tasks(suite, Filters(*words, shape, args.limit, args.sample, suite.seed))
+    systems = select_systems(suite, args.system)
+    return _Selected(suite, tasks, selection, systems, PriceBook.load(suite.prices))
+
+
+def _job(chosen: _Selected, args: argparse.Namespace) -> Job:
+    """A new run folder for what was chosen, after keys and prices were checked."""
+    suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
+    for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced):
         print(f"warning: {warning}", file=sys.stderr)
-    manifest = make_manifest(suite, tasks, systems, selection)
-    with RunFolder.create(workspace / "runs", manifest) as folder:
-        job = Job(suite, folder, tasks, NOTHING_SETTLED, prices, policy_of(args))
-        return execute_job(job, args)
+    manifest = make_manifest(suite, tasks, systems, chosen.selection)
+    folder = RunFolder.create(suite.workspace / "runs", manifest)
+    return Job(suite, folder, tasks, NOTHING_SETTLED, chosen.prices, policy_of(args))
 
 
 def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
@@ -89,10 +100,9 @@ def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
     return replace(suite, **{name: value for name, value in changes.items() if value is not None})
 
 
-def _dry_run(
-    suite: Suite, tasks: Sequence[Task], systems: Mapping[str, System], prices: PriceBook, as_json: bool
-) -> int:
-    estimates = estimate(suite, systems, tasks, prices)
+def _dry_run(chosen: _Selected, as_json: bool) -> int:
+    suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
+    estimates = estimate(suite, systems, tasks, chosen.prices)
     plan = Plan(tasks, list(systems), suite.epochs, suite.seed, NOTHING_SETTLED)
     if as_json:
         said = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -23,7 +23,7 @@ from harness.records.content import Json
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A plugin made of its YAML. `use` is its name as written; `config` has defaults filled in."""
+    """A plugin made of its YAML. `use` is its name as written (a definition's too); `config` has defaults filled in."""
 
     plugin: Plugin
     use: str
@@ -39,6 +39,7 @@ class Binder:
         self._faults = faults
         self._known: dict[bytes, Bound] = {}
         self._uses: dict[int, str] = {}
+        self._names: dict[int, str] = {}
         self._definitions: dict[str, Document] = {}
 
     def bind(self, kind: str, raw: Json, spot: Spot) -> Bound | None:
@@ -50,7 +51,8 @@ class Binder:
         plugin = self._plugin(kind, raw, spot, ())
         if plugin is None:
             return None
-        bound = Bound(plugin, self._uses[id(plugin)], plugin_digest(plugin, self._workspace), self.config(plugin))
+        name = self._names.pop(id(plugin), self._uses[id(plugin)])
+        bound = Bound(plugin, name, plugin_digest(plugin, self._workspace), self.config(plugin))
         self._known[key] = bound
         return bound
 
@@ -73,6 +75,10 @@ class Binder:
     def definition_names(self) -> list[str]:
         """Named grader definitions of the workspace: graders/NAME.yaml."""
         return sorted(p.stem for p in (self._workspace / "graders").glob("*.yaml"))
+
+    def documents(self) -> Iterable[Document]:
+        """The grader definitions that were read; their own faults are in them."""
+        return self._definitions.values()
 
     def _plugin(self, kind: str, raw: Json, spot: Spot, chain: tuple[str, ...]) -> Plugin | None:
         said = self._said(kind, raw, spot)
@@ -128,17 +134,19 @@ class Binder:
             self._faults.append(spot.fault(f"grader definitions that use each other: {circle}"))
             return None
         document = self._definition(name)
-        if not isinstance(document.data, dict):
+        if document.faults:
             return None
         raw = {k: v for k, v in document.data.items() if k != "description"}
-        return self._plugin("grader", {**raw, **params}, YamlSpot(document), (*chain, name))
+        plugin = self._plugin("grader", {**raw, **params}, YamlSpot(document), (*chain, name))
+        if plugin is not None:
+            self._names[id(plugin)] = name
+        return plugin
 
     def _definition(self, name: str) -> Document:
         if name not in self._definitions:
             document = read_document(self._workspace / "graders" / f"{name}.yaml", f"graders/{name}.yaml")
             if not document.faults and not isinstance(document.data, dict):
                 document.faults.append(document.fault("a grader definition is a mapping with `use` and parameters"))
-            self._faults.extend(document.faults)
             self._definitions[name] = document
         return self._definitions[name]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.config.syntax import syntax_fault
+from harness.config.syntax import MAX_DEPTH, syntax_fault, too_deep
 from harness.errors import Fault, Place
 from harness.records.content import Json
 
@@ -120,6 +120,12 @@ def parse_document(raw: bytes, shown: str) -> Document:
         return document
     document.text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
+        deep = too_deep(document.text)
+        if deep is not None:
+            document.faults.append(
+                document._at_index(f"values nested more than {MAX_DEPTH} deep", deep, "is this data?")
+            )
+            return document
         document.root = yaml.CSafeLoader(document.text).get_single_node()
     except yaml.YAMLError as e:
         index, what, help = syntax_fault(e, document.text)

@@ -193,7 +193,8 @@ def _help(kind: str, error: Any, written: str | None) -> str:
     value = error["input"]
     if kind == "string_type" and isinstance(value, bool | int | float):
         text = written if written is not None else str(value)
-        return f'YAML reads `{text}` as {describe(value)}; write "{text}" for the text'
+        reads = f"YAML reads `{text}` as {describe(value)}; " if text != str(value) else ""
+        return f'{reads}write "{text}" for the text'
     if kind.startswith(("int_", "float_")) and isinstance(value, str):
         try:
             number = float(value)

@@ -16,14 +16,14 @@ from harness.config.document import Document, read_document
 from harness.config.faults import YamlSpot, checked, describe
 from harness.config.fields import FieldMaker, Fields, limits_of, merge
 from harness.config.files import Finder
-from harness.config.schema import SuiteFile, SystemsFile
+from harness.config.schema import RowsFile, SuiteFile, SystemsFile, TasksFile, TaskSpec
 from harness.config.suite import BoundGrader, Suite
 from harness.config.systems import SystemLoader
 from harness.config.tasks import TaskLoader
 from harness.config.workspace import find_suite
 from harness.errors import ConfigError, Fault, NothingToRun
 from harness.plugins.loader import did_you_mean
-from harness.records.task import digest_of
+from harness.records.task import Task, digest_of
 
 
 def load_suite(workspace: Path, name: str) -> Suite:
@@ -34,6 +34,19 @@ def load_suite(workspace: Path, name: str) -> Suite:
     workspace = workspace.resolve()
     path = find_suite(workspace, name)
     return _SuiteLoader(workspace, path).load()
+
+
+def tasks_digest(tasks: Sequence[Task]) -> str:
+    """Digest of a list of tasks with their references and graders, in order."""
+    whole = ""
+    for start in range(0, len(tasks), _CHUNK):
+        part = [[t.id, t.digest, t.reference, t.graders, t.informative] for t in tasks[start : start + _CHUNK]]
+        whole = digest_of(whole, part)
+    return whole
+
+
+_CHUNK = 1000
+_TASK_KEYS = {*TaskSpec.model_fields, *TasksFile.model_fields, *RowsFile.model_fields}
 
 
 @dataclass(slots=True)
@@ -105,7 +118,7 @@ class _SuiteLoader:
                 spec.epochs,
                 spec.seed,
                 limits,
-                [[t.id, t.digest, t.reference, t.graders, t.informative] for t in tasks],
+                tasks_digest(tasks),
                 {n: g.digest for n, g in self.graders.items()},
                 {n: [s.harness_digest, s.model_digest, s.limits] for n, s in systems.items()},
             ),
@@ -169,6 +182,9 @@ class _SuiteLoader:
             else:
                 self.notes.append(f"{document.shown} is a suite and was passed over; `include` brings its tasks in")
             return
+        if not literal and isinstance(document.data, dict) and not (_TASK_KEYS & document.data.keys()):
+            self.notes.append(f"{document.shown} has no key of a task file and was passed over")
+            return
         self._loaded.add(path)
         self._tasks.add_file(document, base)
 
@@ -230,7 +246,9 @@ class _SuiteLoader:
 
     def _told(self) -> list[Fault]:
         """Every fault once. What a document itself says at a place goes before what followed from it."""
-        own = [fault for document in self._documents.values() for fault in document.faults]
+        own = [
+            fault for document in (*self._documents.values(), *self._binder.documents()) for fault in document.faults
+        ]
         taken = {fault.place for fault in own}
         rest = [fault for fault in self.faults if fault.place not in taken]
         return list(dict.fromkeys([*own, *rest]))

@@ -6,6 +6,8 @@ Names of plugins stay as written here (`str` or a mapping with `use`); `bind.py`
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -144,7 +146,7 @@ class Defaults(Spec):
     other key replaces.
     """
 
-    family: Name | None = None
+    family: Annotated[str, Field(min_length=1)] | None = None
     """Tasks that share a document, a repository or a template: the unit of clustering. The id, if absent."""
     graders: list[Use] | None = None
     """How the work is graded; all of them must pass, but those marked `informative: true`."""
@@ -257,6 +259,21 @@ class RetriesSpec(Spec):
     """How often a trial is tried again after an infrastructure failure."""
 
 
+def _short(key: str) -> Callable[[object], object]:
+    """A plain number stands for a mapping with one key."""
+    return lambda value: {key: value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+@dataclass(frozen=True)
+class _or_number:
+    """In the JSON Schema, a plain number is allowed too."""
+
+    model: type[Spec]
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> Any:
+        return {"anyOf": [{"type": "number", "minimum": 0}, handler(core_schema)]}
+
+
 class SuiteFile(Spec):
     """A suite: tasks x systems x epochs."""
 
@@ -280,10 +297,10 @@ class SuiteFile(Spec):
     """Limits of one trial; a task's or a system's own go before them."""
     budget: BudgetSpec | None = None
     """What a whole run may cost."""
-    coverage: CoverageSpec = CoverageSpec()
-    """How much must be graded for a run to be believed."""
-    retries: RetriesSpec = RetriesSpec()
-    """What is tried again."""
+    coverage: Annotated[CoverageSpec, BeforeValidator(_short("floor")), _or_number(CoverageSpec)] = CoverageSpec()
+    """How much must be graded for a run to be believed; a plain number is the floor."""
+    retries: Annotated[RetriesSpec, BeforeValidator(_short("infra")), _or_number(RetriesSpec)] = RetriesSpec()
+    """What is tried again; a plain number is that of infrastructure failures."""
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 16
     """Trials in flight."""
     seed: int = 0

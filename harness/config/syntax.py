@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
+
+MAX_DEPTH = 100
+"""Values nested deeper than this are refused: PyYAML's composer recurses in C and would end the process."""
+
+_MANY_BRACKETS = 100
+_DEEP_LINES = re.compile(r"^(?: {200}|(?:[-?] ){50})", re.MULTILINE)
 
 
 def syntax_fault(e: yaml.YAMLError, text: str) -> tuple[int, str, str]:
@@ -43,3 +51,21 @@ def syntax_fault(e: yaml.YAMLError, text: str) -> tuple[int, str, str]:
 
 def _hint(before: str) -> str:
     return "is a key, a dash or a quote missing before this?" if before.strip() else "look at the indentation here"
+
+
+def too_deep(text: str) -> int | None:
+    """Where values nest deeper than MAX_DEPTH, as a character offset. Only suspicious texts are parsed for it.
+
+    Raises yaml.YAMLError.
+    """
+    if text.count("[") + text.count("{") < _MANY_BRACKETS and not _DEEP_LINES.search(text):
+        return None
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return event.start_mark.index if event.start_mark else 0
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None

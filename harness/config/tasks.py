@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from harness.records.task import Task, task_digest
 
 ROW_FAULTS = 5
 """So many rows with a fault in the same field are told one by one; the rest is counted."""
+
+_NO_META: dict[str, Json] = {}
+"""One for all tasks without `meta`; 100,000 empty ones are 6 MB."""
 
 _TEXT_FIELDS = ("id", "family", "prompt", "canary")
 """Fields in which a template may give a whole number: it becomes its digits."""
@@ -60,7 +64,7 @@ class TaskLoader:
         spec = checked(TaskSpec, data, spot, self.faults, {"id": "x"})
         if spec is None:
             return
-        if not isinstance(spec.reference, str):
+        if spec.reference is not None and not isinstance(spec.reference, str):
             self.faults.extend(spot.document.unclear((*spot.base, "reference")))
         if spec.shuffle_choices and spec.choices is None:
             self.faults.append(spot.fault("there are no `choices` to shuffle", ("shuffle_choices",), key=True))
@@ -89,7 +93,8 @@ class TaskLoader:
         if spec is None or len(self.faults) > before:
             return
         here = spot.at("template")
-        self.faults.extend(spot.document.unclear((*here.base, "reference")))
+        if "reference" in spec.template:
+            self.faults.extend(spot.document.unclear((*here.base, "reference")))
         try:
             template = Template(spec.template)
         except TemplateFault as e:
@@ -126,7 +131,8 @@ class TaskLoader:
 
     def _unique(self, id: str, spot: Spot, place: str) -> bool:
         """Tells an id that is there already, also in another case: folders of some systems do not tell them apart."""
-        first = self._places.setdefault(id.casefold(), place)
+        key = id.casefold()
+        first = self._places.setdefault(id if key == id else key, place)
         if first is place:
             return True
         self.faults.append(spot.fault(f"the id '{id}' is taken by the task at {first}", ("id",), "ids are unique"))
@@ -143,7 +149,8 @@ class TaskLoader:
         self._reference(fields, spot)
         if len(self.faults) > before:
             return
-        fields.setdefault("family", fields["id"])
+        fields["family"] = sys.intern(fields.get("family") or fields["id"])
+        fields.setdefault("meta", _NO_META)
         fields.pop("box", None)
         task = Task(**fields, place=place)
         msgspec.structs.force_setattr(task, "digest", task_digest(task))

@@ -16,7 +16,7 @@ class AttemptState:
     """Counters and events of one attempt. `usage` has every call of the system under test, failed ones too."""
 
     __slots__ = (
-        "before", "cached", "clock", "epoch", "events", "limits", "model_s", "models", "occurrences", "_rng", "retries",
+        "_rng", "before", "cached", "clock", "epoch", "events", "limits", "model_s", "models", "occurrences", "retries",
         "saved", "seed", "turns", "usage",
     )  # fmt: skip
 

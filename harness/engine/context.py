@@ -8,26 +8,28 @@ from pathlib import Path
 
 from harness.engine.attempt_state import AttemptState
 from harness.engine.calls import MeteredClient
+from harness.engine.present import Shown
 from harness.engine.services import Services
-from harness.errors import UsageFault
+from harness.errors import MissingRequirement, UsageFault
 from harness.plugins.contracts import Box, ModelClient
 from harness.records.content import File, Json
 from harness.records.outcome import Output
-from harness.records.task import Limits, Task, TaskView
+from harness.records.task import Limits, TaskView
+from harness.toolkit.reference import shown_reference
 
 
 class Context:
     """One attempt as its harness sees it. Delegates share the attempt's limits, record and box."""
 
     __slots__ = (
-        "_services", "_state", "_task", "box", "epoch", "limits", "models", "reference", "seed", "workspace",
+        "_services", "_shown", "_state", "box", "epoch", "limits", "models", "reference", "seed", "workspace",
     )  # fmt: skip
 
-    def __init__(self, system: str, task: Task, services: Services, state: AttemptState, box: Box | None) -> None:
+    def __init__(self, system: str, shown: Shown, services: Services, state: AttemptState, box: Box | None) -> None:
         described = services.suite.systems[system]
         self._services = services
         self._state = state
-        self._task = task
+        self._shown = shown
         self.models: Mapping[str, ModelClient] = {
             role: MeteredClient(services.open_model(model), role, state) for role, model in described.models.items()
         }
@@ -36,15 +38,17 @@ class Context:
         self.workspace: Path = services.suite.workspace
         self.epoch = state.epoch
         self.seed = state.seed
-        self.reference: Json = task.reference if described.harness.privileged else None
+        self.reference: Json = shown_reference(shown.task, shown.order) if described.harness.privileged else None
 
     async def delegate(self, system: str, task: TaskView) -> Output:
         """Solve with another system of the suite, inside this attempt."""
         if system not in self._services.suite.systems:
             raise UsageFault(f"no system '{system}' to delegate to")
+        harness = self._services.suite.systems[system].harness
+        if harness.needs_box and self.box is None:
+            raise MissingRequirement("sandbox", f"{system} works in a box and the task describes none")
         self._state.note("delegate", system)
-        inner = Context(system, self._task, self._services, self._state, self.box)
-        return await self._services.suite.systems[system].harness.solve(task, inner)
+        return await harness.solve(task, Context(system, self._shown, self._services, self._state, self.box))
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Write into the transcript."""

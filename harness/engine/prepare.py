@@ -95,7 +95,7 @@ def make_manifest(
         suite_digest=suite.digest,
         tasks_digest=tasks_digest(tasks),
         created=at.isoformat(timespec="seconds"),
-        systems=tuple(system_info(s) for s in systems.values()),
+        systems=tuple(system_info(suite, s) for s in systems.values()),
         n_tasks=len(tasks),
         epochs=suite.epochs,
         seed=suite.seed,
@@ -118,8 +118,9 @@ def tasks_digest(tasks: Sequence[Task]) -> str:
     return digest_of(sorted((t.id, t.digest) for t in tasks))
 
 
-def system_info(system: System) -> SystemInfo:
-    """A system as the manifest tells it."""
+def system_info(suite: Suite, system: System) -> SystemInfo:
+    """A system as the manifest tells it; simulated or privileged also when one it may delegate to is."""
+    reached = with_delegates(suite, {system.name: system}).values()
     models = {role: model.lane for role, model in system.models.items()}
     return SystemInfo(
         name=system.name,
@@ -127,8 +128,8 @@ def system_info(system: System) -> SystemInfo:
         models=models,
         harness_digest=system.harness_digest,
         model_digest=system.model_digest,
-        simulated=any(m.simulated for m in system.models.values()),
-        privileged=system.harness.privileged,
+        simulated=any(m.simulated for s in reached for m in s.models.values()),
+        privileged=any(s.harness.privileged for s in reached),
         config=dict(system.config),
     )
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import hashlib
 from random import Random
 from string import ascii_uppercase
+from typing import NamedTuple
 
 from harness.records.content import Text
 from harness.records.task import Task, TaskView
+
+
+class Shown(NamedTuple):
+    """A task as it is shown in one trial: `view` is what the harness sees, `order` the order of its choices."""
+
+    task: Task
+    view: TaskView
+    order: tuple[int, ...]
 
 
 def trial_seed(seed: int, task_id: str, epoch: int) -> int:
@@ -15,7 +24,7 @@ def trial_seed(seed: int, task_id: str, epoch: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}\0{task_id}\0{epoch}".encode(), digest_size=8).digest(), "big")
 
 
-def present(task: Task, seed: int) -> tuple[TaskView, tuple[int, ...]]:
+def present(task: Task, seed: int) -> Shown:
     """What a harness may see, and the order in which the choices stand in it (empty without choices)."""
     order: tuple[int, ...] = ()
     prompt = task.prompt
@@ -31,7 +40,7 @@ def present(task: Task, seed: int) -> tuple[TaskView, tuple[int, ...]]:
         n_choices=len(order),
         sandbox=task.sandbox,
     )
-    return view, order
+    return Shown(task, view, order)
 
 
 def choice_order(task: Task, seed: int) -> tuple[int, ...]:

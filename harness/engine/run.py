@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Literal
 
 from harness.engine.plan import Plan
@@ -37,12 +38,20 @@ class Stats:
     troubles: Counter[str] = field(default_factory=Counter)
 
 
+BATCH_S = 0.001
+
+
 class Recorder:
-    """Appends attempts to the run folder; writes are gathered and flushed once per turn of the event loop."""
+    """Appends attempts to the run folder.
+
+    An attempt is on disk when its trial ends, unless attempts come faster than one a millisecond: then those of one
+    turn of the event loop are written together. kill -9 loses at most that turn (benchmarks/kill9.py).
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self._scheduled = False
+        self._flushed_at = 0.0
         self.failure: StoreError | None = None
 
     def __call__(self, attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact]) -> None:
@@ -50,12 +59,17 @@ class Recorder:
         if self.failure is not None:
             raise self.failure
         self._folder.add(attempt, transcript, artifacts)
-        if not self._scheduled:
+        if self._scheduled:
+            return
+        if perf_counter() - self._flushed_at >= BATCH_S:
+            self._flush()
+        else:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._scheduled = False
+        self._flushed_at = perf_counter()
         try:
             self._folder.flush()
         except StoreError as e:

@@ -19,12 +19,12 @@ from harness.config.suite import System
 from harness.engine.attempt_state import AttemptState
 from harness.engine.context import Context
 from harness.engine.grade import GradedWork, Grading, grade
-from harness.engine.present import present, trial_seed
+from harness.engine.present import Shown, present, trial_seed
 from harness.engine.services import Services
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Box
 from harness.records.outcome import Attempt, Digests, Grade, Output, Status, Timing, Trouble
-from harness.records.task import Task, TaskView
+from harness.records.task import Task
 from harness.records.transcript import Transcript
 
 NO_OUTPUT = Output()
@@ -60,36 +60,36 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
     system, task = services.suite.systems[trial.system], trial.task
     limits = services.suite.limits.merged(system.limits).merged(task.limits)
     state = AttemptState(limits, trial.epoch, trial_seed(services.suite.seed, task.id, trial.epoch))
-    view, order = present(task, state.seed)
+    shown = present(task, state.seed)
 
-    ended = await _work(trial, view, services, state)
+    ended = await _work(trial, shown, services, state)
     worked = state.clock.now
     transcript = Transcript(task.id, trial.system, trial.epoch, trial.attempt, ended.output, tuple(state.events))
     grading = None
     if ended.trouble is None:
         artifacts = {a.name: a.data for a in ended.output.artifacts}
         work = GradedWork(
-            task, ended.output, order, services.suite.workspace, artifacts.get, lambda: transcript, services
+            task, ended.output, shown.order, services.suite.workspace, artifacts.get, lambda: transcript, services
         )
         grading = await grade(work, services)
 
     attempt = _attempt(trial, system, state, ended, grading, worked)
     if ended.status == "infra_error" and ended.retryable and retries_left > 0:
         attempt = msgspec.structs.replace(attempt, final=False)
-    attempt = msgspec.structs.replace(attempt, choice_order=order)
+    attempt = msgspec.structs.replace(attempt, choice_order=shown.order)
     services.record(attempt, transcript, ended.output.artifacts)
     return attempt
 
 
-async def _work(trial: Trial, view: TaskView, services: Services, state: AttemptState) -> Ended:
+async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptState) -> Ended:
     """Let the harness solve, and say how it ended."""
     ended = Ended()
     harness = services.suite.systems[trial.system].harness
     try:
         async with _box(trial, services) as box, state.clock:
             ended.image = box.image_digest if box else ""
-            ctx = Context(trial.system, trial.task, services, state, box)
-            ended.output = await harness.solve(view, ctx)
+            ctx = Context(trial.system, shown, services, state, box)
+            ended.output = await harness.solve(shown.view, ctx)
     except LimitReached as e:
         ended.limit, ended.output = e.kind, state.saved or Output()
         state.note("limit", str(e))

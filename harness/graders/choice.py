@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ class Choice(Grader):
     options: int = Field(default=26, ge=2, le=26)
     """How many options there are, for tasks that have them in the prompt and not under `choices`."""
 
-    example = {"multiple": False}
+    example: ClassVar[Mapping[str, Json]] = {"multiple": False}
     cases = (
         GraderCase("**Answer:** (B)", True, "B", choices=("Rome", "Paris", "Oslo")),
         GraderCase("Paris.", True, "B", choices=("Rome", "Paris", "Oslo")),

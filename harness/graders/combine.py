@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -65,7 +65,7 @@ class AllOf(_Combined):
     One part that fails decides. Without a failed part, one that is not graded leaves the whole not graded.
     """
 
-    example = {"graders": [_MATCH, _NUMERIC]}
+    example: ClassVar[Mapping[str, Json]] = {"graders": [_MATCH, _NUMERIC]}
     cases = (
         GraderCase("14", True, "14", {"graders": [_MATCH, _NUMERIC]}),
         GraderCase("14.001", False, "14", {"graders": [_MATCH, _NUMERIC]}),
@@ -89,7 +89,7 @@ class AnyOf(_Combined):
     whole not graded.
     """
 
-    example = {"graders": [_MATCH, _NUMERIC]}
+    example: ClassVar[Mapping[str, Json]] = {"graders": [_MATCH, _NUMERIC]}
     cases = (
         GraderCase("14.001", True, "14", {"graders": [_MATCH, _NUMERIC]}),
         GraderCase("15", False, "14", {"graders": [_MATCH, _NUMERIC]}),
@@ -121,7 +121,7 @@ class Weighted(_Combined):
     must_pass: tuple[int, ...] = ()
     """Positions (from 1) of parts without which nothing passes."""
 
-    example = {"graders": [_MATCH, _NUMERIC], "weights": [1, 3], "threshold": 0.7}
+    example: ClassVar[Mapping[str, Json]] = {"graders": [_MATCH, _NUMERIC], "weights": [1, 3], "threshold": 0.7}
     cases = (
         GraderCase("14.001", True, "14", {"graders": [_MATCH, _NUMERIC], "weights": [1, 3], "threshold": 0.7}),
         GraderCase("14.001", False, "14", {"graders": [_MATCH, _NUMERIC], "weights": [3, 1], "threshold": 0.7}),

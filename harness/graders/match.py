@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -36,7 +36,7 @@ class Match(Grader):
     """What is compared: the whole answer; what it declares last (`Answer: x`, `#### x`, a box), or else the whole;
     or its last line."""
     pattern: str = ""
-    """A regular expression that finds the answer in the text: its first group, or all of its last match, is compared."""
+    """A regular expression that finds the answer: the first group of its last match, or all of it, is compared."""
     whole_words: bool = True
     """In mode contains: `14` is not in `140`, `14.5` or `-14`. Scripts without spaces between words are exempt."""
     forbid: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Match(Grader):
     unit: str = ""
     """In mode numeric: the unit of numbers that name none. More options: grader `numeric`."""
 
-    example = {"ignore": ["case", "punctuation"]}
+    example: ClassVar[Mapping[str, Json]] = {"ignore": ["case", "punctuation"]}
     cases = (
         GraderCase(" 14 DAYS. ", True, "14 days", {"ignore": ["case", "punctuation"]}),
         GraderCase("14 days", False, "40 days"),
@@ -77,14 +77,15 @@ class Match(Grader):
         """Options that say nothing in this mode, and patterns that do not compile."""
         defaults = {name: field.default for name, field in type(self).model_fields.items()}
         only = {
-            "tolerance": "numeric", "relative": "numeric", "unit": "numeric", "full": "regex", "whole_words": "contains",
-        }  # fmt: skip
+            **dict.fromkeys(("tolerance", "relative", "unit"), "numeric"),
+            "full": "regex",
+            "whole_words": "contains",
+        }
         idle = [
             f"'{name}' has a meaning in mode {mode} only, and this is mode {self.mode}"
             for name, mode in only.items()
-            if getattr(self, name) != defaults[name]
-            and self.mode != mode
-            and not (name == "whole_words" and self.forbid)
+            if getattr(self, name) != defaults[name] and self.mode != mode
+            if not (name == "whole_words" and self.forbid)
         ]
         fault = pattern_fault(self.pattern) if self.pattern else ""
         return [*idle, *([fault] if fault else []), *(self._numeric.check(workspace) if self._numeric else ())]
@@ -202,9 +203,9 @@ def _bounded(wanted: str) -> re.Pattern[str]:
 
 
 def _has_edges(char: str) -> bool:
-    """Whether words of this character's script are set apart by spaces (not so in Chinese, Japanese, Thai, Khmer...)."""
+    """Whether words of this character's script are set apart by spaces: not so in Chinese, Japanese, Thai, Khmer."""
     code = ord(char)
-    unspaced = code >= 0x2E80 and not 0xAC00 <= code <= 0xD7AF
-    return char.isalnum() and not (
-        unspaced or 0x0E00 <= code <= 0x0EFF or 0x1000 <= code <= 0x109F or 0x1780 <= code <= 0x17FF
-    )
+    if code >= 0x2E80 and not 0xAC00 <= code <= 0xD7AF:
+        return False
+    unspaced = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF))
+    return char.isalnum() and not any(first <= code <= last for first, last in unspaced)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -25,8 +27,8 @@ class Math(Grader):
     matrices, percentages; in LaTeX or as typed (`sqrt(2)/2`, `x**2 + 1`, `(-inf, 3]`).
 
     The answer is the last declaration (a box, `Answer: ...`, `#### ...`), else the only formula, else the whole answer
-    or its last line when that is a formula and no prose. Works in killable processes. When the answer cannot be worked out in `timeout_s` it
-    is a failed grade labelled `timeout`; when the reference alone cannot, the trial is not graded.
+    or its last line when that is a formula and no prose. Works in killable processes. When the answer cannot be worked
+    out in `timeout_s` it is a failed grade labelled `timeout`; when the reference alone cannot, nothing is graded.
     """
 
     timeout_s: float = Field(default=10.0, gt=0, le=300)
@@ -34,8 +36,7 @@ class Math(Grader):
     decimals: int = Field(default=6, ge=0, le=15)
     """Decimal numbers are compared when rounded to this many places; exact forms are compared exactly."""
 
-    version = "1"
-    example = {"timeout_s": 5}
+    example: ClassVar[Mapping[str, Json]] = {"timeout_s": 5}
     cases = (
         GraderCase(r"so \boxed{\frac{2}{4}}", True, "1/2", {"timeout_s": 2}),
         GraderCase("The answer is 2x + 1.", True, "1 + 2*x"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -45,7 +45,7 @@ class Numeric(Grader):
     pick: Literal["declared", "only", "first", "last"] = "declared"
     """Which number is the answer: the declared one (`Answer: 5`, `#### 5`, a box) or else the only one; or by place."""
 
-    example = {"tolerance": 0.01, "unit": "km"}
+    example: ClassVar[Mapping[str, Json]] = {"tolerance": 0.01, "unit": "km"}
     cases = (
         GraderCase("The answer is 1,400 m.", True, "1.4 km"),
         GraderCase("#### 18", True, 18),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +15,9 @@ from harness.toolkit.answers import bad_reference, no_answer, no_reference, not_
 from harness.toolkit.normalise import Ignored, excerpt, ignore_set, normaliser
 
 Metric = Literal["sequence", "indel", "chrf", "bleu", "rouge1", "rouge2", "rougeL"]
+_ROUGE_WORD = re.compile(r"[a-z0-9]+")
+MAX_WORDS = 3000
+"""For rougeL: its table of common words is quadratic (24 s for two texts of 10,000 words, measured)."""
 INLINE_WORK = 250_000
 """Longer pairs (product of their lengths) are compared in a thread, so that other trials go on."""
 
@@ -37,7 +41,7 @@ class Similarity(Grader):
     max_chars: int = Field(default=50_000, ge=1, le=1_000_000)
     """A longer answer fails with the label `too_long`: the measures are quadratic."""
 
-    example = {"metric": "chrf", "threshold": 0.6}
+    example: ClassVar[Mapping[str, Json]] = {"metric": "chrf", "threshold": 0.6}
     cases = (
         GraderCase("The cat sat on the mat.", True, "The cat sat on the mat", {"metric": "chrf", "threshold": 0.9}),
         GraderCase("Dogs bark.", False, "The cat sat on the mat", {"metric": "chrf", "threshold": 0.5}),
@@ -53,6 +57,10 @@ class Similarity(Grader):
         each = reference if isinstance(reference, list) else [reference]
         if not each or not all(isinstance(r, str) and r.strip() for r in each):
             return "the reference must be a text or a list of texts, none empty"
+        if self.metric.startswith("rouge") and not all(_ROUGE_WORD.search(r.lower()) for r in each):
+            return f"{self.metric} reads Latin letters and digits only, and a reference has none"
+        if self.metric == "rougeL" and any(_n_words(r) > MAX_WORDS for r in each):
+            return f"rougeL takes references of up to {MAX_WORDS} words; use rouge1, chrf or bleu"
         return "" if all(len(r) <= 1_000_000 for r in each) else "a reference is longer than 1,000,000 characters"
 
     async def grade(self, work: Work) -> Verdict:
@@ -67,6 +75,8 @@ class Similarity(Grader):
         answer = work.output.answer or ""
         if len(answer) > self.max_chars:
             return _weak(not_found(f"the answer has {len(answer)} characters, more than {self.max_chars}", "too_long"))
+        if self.metric == "rougeL" and _n_words(answer) > MAX_WORDS:
+            return _weak(not_found(f"the answer has more than {MAX_WORDS} words, too many for rougeL", "too_long"))
         wanted: list[str] = reference if isinstance(reference, list) else [reference]
         if self.prefix_from:
             prefix = work.task.meta.get(self.prefix_from)
@@ -77,7 +87,8 @@ class Similarity(Grader):
             answer, wanted = answer[len(prefix) :], [w.removeprefix(prefix) for w in wanted]
         value = await self._value(answer, wanted)
         passed = value >= self.threshold
-        why = f"{self.metric} {value:.3f}, {'at least' if passed else 'below'} {self.threshold:g}; says nothing of meaning"
+        side = "at least" if passed else "below"
+        why = f"{self.metric} {value:.3f}, {side} {self.threshold:g}; says nothing of meaning"
         return Grade(value, passed, "alike" if passed else "unlike", why, excerpt(answer), weak=True)
 
     async def _value(self, answer: str, wanted: list[str]) -> float:
@@ -91,6 +102,10 @@ class Similarity(Grader):
 def _best(metric: Metric, said: str, texts: list[str]) -> float:
     measure = _measure(metric)
     return min(1.0, max(0.0, *(measure(said, t) for t in texts)))
+
+
+def _n_words(text: str) -> int:
+    return len(_ROUGE_WORD.findall(text.lower()))
 
 
 def _weak(grade: Grade) -> Grade:
@@ -115,7 +130,8 @@ def _measure(metric: Metric) -> Callable[[str, str], float]:
 
             return Indel.normalized_similarity
         case "chrf" | "bleu":
-            from sacrebleu.metrics import BLEU, CHRF
+            from sacrebleu.metrics.bleu import BLEU
+            from sacrebleu.metrics.chrf import CHRF
 
             scorer = CHRF() if metric == "chrf" else BLEU(effective_order=True)
             return lambda said, wanted: float(scorer.sentence_score(said, [wanted]).score) / 100

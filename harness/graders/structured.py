@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -18,7 +18,6 @@ from harness.toolkit.json_out import Found, read_json
 from harness.toolkit.normalise import excerpt
 
 _MISSING = object()
-_STEP = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 
 
 class Structured(Grader):
@@ -31,7 +30,7 @@ class Structured(Grader):
 
     json_schema: dict[str, Json] | str | None = None
     """A JSON Schema, or the workspace file (.json, .yaml) that holds it."""
-    fields: dict[str, FieldRule | Rule] = {}
+    fields: dict[str, FieldRule | Rule] = Field(default_factory=dict)
     """Rules by path: `total: {rule: numeric, tolerance: 0.01}`, `items[].name: normalised`, `notes: ignored`."""
     default: Rule = "exact"
     """The rule of fields that are not named."""
@@ -45,7 +44,9 @@ class Structured(Grader):
     """Smallest value that passes."""
 
     needs_reference = False
-    example = {"fields": {"total": {"rule": "numeric", "tolerance": 0.01}, "notes": "ignored"}}
+    example: ClassVar[Mapping[str, Json]] = {
+        "fields": {"total": {"rule": "numeric", "tolerance": 0.01}, "notes": "ignored"}
+    }
     cases = (
         GraderCase('```json\n{"a": 1, "b": "x"}\n```', True, {"a": 1.0, "b": "x"}),
         GraderCase('{"total": "12.50 EUR"}', True, {"total": 12.5}, {"fields": {"total": "numeric"}}),
@@ -118,16 +119,16 @@ class Structured(Grader):
         wrong: list[str] = []
         known = set()
         for leaf in leaves(wanted, self._rules, self._default):
-            known.add(leaf.path)
+            known.add(leaf.steps)
             total += leaf.rule.weight
-            value = _at(got, leaf.path)
+            value = _at(got, leaf.steps)
             if value is not _MISSING and same_field(value, leaf.value, leaf.rule):
                 right += leaf.rule.weight
             else:
                 wrong.append(leaf.path + (" (absent)" if value is _MISSING else ""))
         if self.extra == "forbid":
             for leaf in leaves(got, self._rules, self._default):
-                if leaf.path not in known and _at(wanted, leaf.path) is _MISSING:
+                if leaf.steps not in known and _at(wanted, leaf.steps) is _MISSING:
                     total += leaf.rule.weight
                     wrong.append(f"{leaf.path} (not asked for)")
         value = right / total
@@ -172,12 +173,11 @@ def _compiled(text: str, name: str) -> Any:
 
 def _first_error(validator: Any, value: Json) -> str:
     """The first fault by place, or nothing. Raises ValueError when the schema itself cannot be followed."""
-    import jsonschema
     import referencing.exceptions
 
     try:
         errors = sorted(validator.iter_errors(value), key=lambda e: (e.json_path, e.message))
-    except (referencing.exceptions.Unresolvable, jsonschema.exceptions.RefResolutionError, re.error) as e:
+    except (referencing.exceptions.Unresolvable, re.error) as e:
         raise ValueError(f"the schema cannot be followed: {e}") from e
     except RecursionError:
         return "the answer is nested too deeply to check"
@@ -194,20 +194,15 @@ def _reference(reference: Json) -> Found:
     return Found(reference)
 
 
-def _at(value: Json, path: str) -> Any:
-    """The value at a path of `leaves`, or _MISSING. Keys with dots in them are tried whole first."""
-    if not path:
-        return value
-    if isinstance(value, dict):
-        for key in sorted(value, key=len, reverse=True):
-            if path == key:
-                return value[key]
-            if path.startswith(key) and path[len(key)] in ".[":
-                inner = _at(value[key], path[len(key) :].removeprefix("."))
-                if inner is not _MISSING:
-                    return inner
-        return _MISSING
-    m = _STEP.match(path)
-    if isinstance(value, list) and m and m[1] is not None and int(m[1]) < len(value):
-        return _at(value[int(m[1])], path[m.end() :].removeprefix("."))
-    return _MISSING
+def _at(value: Json, steps: Sequence[str | int]) -> Any:
+    """The value at the end of these steps, or _MISSING."""
+    for step in steps:
+        inside = (
+            (isinstance(value, dict) and step in value)
+            if isinstance(step, str)
+            else (isinstance(value, list) and step < len(value))
+        )
+        if not inside:
+            return _MISSING
+        value = value[step]
+    return value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -32,8 +32,8 @@ class Table(Grader):
     rows: Literal["ordered", "any"] = "ordered"
     """Rows are compared in order, or in any order (each reference row with the most alike answer row)."""
     key: tuple[str, ...] = ()
-    """Columns that identify a row: rows are paired by them, in any order. A key that occurs twice is an error of the answer."""
-    columns: dict[str, FieldRule | Rule] = {}
+    """Columns that identify a row: rows are paired by them, in any order. Of rows with one key the first counts."""
+    columns: dict[str, FieldRule | Rule] = Field(default_factory=dict)
     """Rules by column name: `price: {rule: numeric, tolerance: 0.01}`, `remark: ignored`."""
     default: Rule = "exact"
     """The rule of other cells. Cells that are texts are compared without outer whitespace and emphasis."""
@@ -44,7 +44,10 @@ class Table(Grader):
     threshold: float = Field(default=1.0, ge=0, le=1)
     """Smallest value that passes."""
 
-    example = {"key": ["city"], "columns": {"population": {"rule": "numeric", "relative": 0.01}}}
+    example: ClassVar[Mapping[str, Json]] = {
+        "key": ["city"],
+        "columns": {"population": {"rule": "numeric", "relative": 0.01}},
+    }
     cases = (
         GraderCase("Here:\n\n| b | a |\n|---|---|\n| 2 | 1 |\n", True, [{"a": 1, "b": 2}]),
         GraderCase("a,b\n1,2", True, "| a | b |\n|--|--|\n| 1 | 2 |"),

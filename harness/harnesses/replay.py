@@ -28,9 +28,9 @@ class Replay(Harness):
     """
 
     version: ClassVar[str] = "1"
-    example: ClassVar[Mapping[str, Json]] = {"path": "tasks/mine/stored.jsonl"}
+    example: ClassVar[Mapping[str, Json]] = {"path": "answers/stored.jsonl"}
     example_files: ClassVar[Mapping[str, str]] = {
-        "tasks/mine/stored.jsonl": '{"task": "example-text", "answer": "14 days", "confidence": 0.9}\n'
+        "answers/stored.jsonl": '{"task": "example-text", "answer": "14 days", "confidence": 0.9}\n'
         '{"task": "example-choices", "answer": "B"}\n'
     }
 

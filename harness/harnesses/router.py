@@ -26,9 +26,9 @@ class Router(Harness):
     """
 
     version: ClassVar[str] = "1"
-    example: ClassVar[Mapping[str, Json]] = {"policy": "tasks/mine/routing.yaml"}
+    example: ClassVar[Mapping[str, Json]] = {"policy": "routing/policy.yaml"}
     example_files: ClassVar[Mapping[str, str]] = {
-        "tasks/mine/routing.yaml": "policy: 1\n"
+        "routing/policy.yaml": "policy: 1\n"
         "rules:\n"
         "  - name: risky\n"
         "    when: {stakes: high}\n"

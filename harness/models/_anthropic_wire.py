@@ -5,18 +5,14 @@ Shapes are those of the SDK's types, anthropic 2.11 (`types/message_create_param
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from harness.api import File, Json, Message, ModelError, Part, Reasoning, Request, Response, Text, ToolCall, ToolResult
+from harness.api import File, Json, Message, ModelError, Reasoning, Request, Response, Text, ToolCall, ToolResult
+from harness.models._body import Block, arguments_of, encode, merged, not_an_answer
 from harness.models._faults import error_of, problem_of
 from harness.models._files import IMAGES, PDF, Files, is_text
 from harness.models._usage import anthropic_usage, charged
-from harness.records.content import StopReason
-
-Block = dict[str, Any]
-_encode = msgspec.json.Encoder().encode
+from harness.records.content import Part, StopReason
 
 NONSTREAMING_TOKENS = 21_333
 """Longest answer asked for without streaming: what the SDK allows for ten minutes (`_calculate_nonstreaming_timeout`:
@@ -86,7 +82,7 @@ class Messages:
             _mark_prefix(body, request, self._mark)
         if stream:
             body["stream"] = True
-        return _encode(merged(body, self._extra) if self._extra else body), stream
+        return encode(merged(body, self._extra) if self._extra else body), stream
 
     def _messages(self, messages: tuple[Message, ...]) -> list[Block]:
         if len(messages) == 1 and len(messages[0].parts) == 1:
@@ -162,32 +158,13 @@ def _mark_message(message: Block, mark: Block) -> None:
             return
 
 
-def merged(body: Block, extra: Block) -> Block:
-    """`extra` over `body`; objects are merged one level deep, so that `output_config: {...}` adds to ours."""
-    found = dict(body)
-    for key, value in extra.items():
-        old = found.get(key)
-        found[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
-    return found
-
-
 def response(data: bytes) -> Response:
     """A whole answer. Raises ModelError when it is not one."""
     try:
         answer = _answer.decode(data)
     except msgspec.MsgspecError as e:
         raise not_an_answer(data, e) from e
-    return _response(answer, [_part(b) for b in answer.content])
-
-
-def not_an_answer(data: bytes, cause: Exception) -> ModelError:
-    """The error for a body with status 200 that is no answer: an error object, or something unreadable."""
-    if not data.strip():
-        return ModelError("bad_response", "the answer is empty")
-    problem = problem_of(data)
-    if problem.kind or problem.code:
-        return error_of(problem)
-    return ModelError("bad_response", f"the answer cannot be read: {cause}")
+    return _response(answer, [_part(b) for b in answer.content if not _is_empty(b)])
 
 
 def _response(answer: _Answer, parts: list[Part]) -> Response:
@@ -205,6 +182,10 @@ def _response(answer: _Answer, parts: list[Part]) -> Response:
         answer.id,
         charged(answer.usage, ("service_tier", "speed", "inference_geo")),
     )
+
+
+def _is_empty(block: Block) -> bool:
+    return block.get("type") == "text" and not block.get("text")
 
 
 def _part(block: Block) -> Part:
@@ -263,15 +244,4 @@ class Assembler:
             block[name] = (block.get(name) or "") + "".join(pieces)
         for index, pieces in self._json.items():
             self._blocks[index]["input"] = arguments_of("".join(pieces))
-        return _response(self._answer, [_part(self._blocks[i]) for i in sorted(self._blocks)])
-
-
-def arguments_of(text: str) -> dict[str, Json] | str:
-    """Arguments of a tool call: the parsed object, `{}` for nothing, or the text if it is no JSON object."""
-    if not text.strip():
-        return {}
-    try:
-        found = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
-    return found if isinstance(found, dict) else text
+        return _response(self._answer, [_part(b) for _, b in sorted(self._blocks.items()) if not _is_empty(b)])

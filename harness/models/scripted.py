@@ -92,6 +92,11 @@ def _error(value: object) -> object:
     return {"fault": value} if isinstance(value, str) else value
 
 
+Failure = Annotated[
+    PlantedError | None, BeforeValidator(_error, json_schema_input_type=ModelFault | PlantedError | None)
+]
+
+
 class Answer(_Closed):
     """One scripted answer. A plain text in YAML is an answer with that text."""
 
@@ -107,7 +112,7 @@ class Answer(_Closed):
     """Tokens used; None counts a token for every four characters, of input and of output."""
     latency_s: float | None = Field(default=None, ge=0)
     """Seconds this answer takes; None takes the model's."""
-    error: Annotated[PlantedError | None, BeforeValidator(_error)] = None
+    error: Failure = None
     """A failure before the answer: a fault's name, or an object with `times`, `retry_after_s`, ..."""
 
 
@@ -115,7 +120,7 @@ def _answer(value: object) -> object:
     return {"text": value} if isinstance(value, str) else value
 
 
-Line = Annotated[Answer, BeforeValidator(_answer)]
+Line = Annotated[Answer, BeforeValidator(_answer, json_schema_input_type=str | Answer)]
 
 
 class Rule(_Closed):
@@ -169,7 +174,7 @@ class Scripted(Model):
     """Seconds every answer takes."""
     usage: Tokens | None = None
     """Tokens of every answer that names none."""
-    error: Annotated[PlantedError | None, BeforeValidator(_error)] = None
+    error: Failure = None
     """A failure before every answer that names none, for each distinct request."""
 
     @model_validator(mode="after")

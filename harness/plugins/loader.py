@@ -54,7 +54,7 @@ def _installed(kind: str, name: str) -> type[Plugin]:
     if not owners:
         names = list(installed(kind))
         hint = [did_you_mean(name, names), f"installed: {', '.join(names) or 'none'}"]
-        own = f"your own: {'graders' if kind == 'grader' else kind + 's'}/{name}.py:ClassName"
+        own = f"your own: {GROUPS[kind].removeprefix('harness.')}/{name}.py:ClassName"
         raise UsageFault(f"no {kind} named '{name}'", help=" — ".join(h for h in [*hint, own] if h))
     if len(owners) > 1:
         both = " and ".join(f"{p.value} ({p.dist.name if p.dist else 'unknown package'})" for p in owners)

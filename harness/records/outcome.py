@@ -48,7 +48,11 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Grade(msgspec.Struct, frozen=True, omit_defaults=True, tag="grade", tag_field="kind"):
-    """A verdict. `value` in [0, 1]; `extracted` is what the grader read as the answer; `weak` marks weak evidence."""
+    """A verdict. `value` in [0, 1]; `extracted` is what the grader read as the answer; `weak` marks weak evidence.
+
+    `flags` tell what the work tried or broke besides being right or wrong (`protected_path: tests/test_x.py`,
+    `canary_passed`, ...); `critical` marks a critical error.
+    """
 
     value: float
     passed: bool
@@ -59,6 +63,7 @@ class Grade(msgspec.Struct, frozen=True, omit_defaults=True, tag="grade", tag_fi
     critical: bool = False
     parts: dict[str, Json] = {}
     usage: Usage = Usage()
+    flags: tuple[str, ...] = ()
 
 
 class NotGraded(msgspec.Struct, frozen=True, omit_defaults=True, tag="not_graded", tag_field="kind"):
@@ -113,7 +118,8 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `final` marks the try that decides the trial; failed tries before it keep their cost. `value` and `passed` are
     set only when `status` is graded. `transcript` is `[offset, length]` in `transcripts.jsonl`, in bytes.
     `limit` names the limit that was hit; `models` are the names providers returned; `choice_order` is the
-    permutation shown: `choice_order[i]` is the index, in the task, of the option lettered i.
+    permutation shown: `choice_order[i]` is the index, in the task, of the option lettered i. `flags` are those of all
+    grades and of collecting.
     """
 
     task: str
@@ -140,5 +146,6 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     timing: Timing = Timing()
     models: tuple[str, ...] = ()
     choice_order: tuple[int, ...] = ()
+    flags: tuple[str, ...] = ()
     digests: Digests = Digests()
     transcript: tuple[int, int] | None = None

@@ -100,7 +100,37 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     command_timeout_s: float = 1800.0
 
 
-class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A repository laid down in the image without its history: `git archive base`, then one commit.
+
+    `source` is a git URL, a path or bundle relative to the workspace; `dest` the folder in the box.
+    """
+
+    source: str
+    base: str
+    dest: str = "/repo"
+
+
+class Collect(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing taken out of the box after the work, as the artifact `name` (docs/design/006).
+
+    `path` is absolute in the box (patch, file, tree). `exclude` are globs left out of a patch or a tree. `http` has
+    method, url, body, headers; `sql` has url and query; `command` has argv and image: these three run in a clean
+    container beside the box. Above `max_bytes` nothing is taken and the attempt is flagged.
+    """
+
+    name: str
+    what: Literal["patch", "file", "tree", "processes", "http", "sql", "command"]
+    path: str = ""
+    exclude: tuple[str, ...] = ()
+    options: dict[str, Json] = {}
+    max_bytes: int = 16 * 1024**2
+
+
+_NO_META: dict[str, Json] = {}
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One thing asked, with everything needed to grade it.
 
     `prompt` is text or parts. `reference` is any JSON value and is hidden from systems. `graders` are names of the
@@ -119,11 +149,12 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reference: Json = None
     files: tuple[File, ...] = ()
     sandbox: SandboxSpec | None = None
+    collect: tuple[Collect, ...] = ()
     limits: Limits = Limits()
     shape: Shape = Shape()
     tags: tuple[str, ...] = ()
     canary: str = ""
-    meta: dict[str, Json] = {}
+    meta: dict[str, Json] = msgspec.field(default_factory=lambda: _NO_META)
     place: str = ""
     digest: str = ""
 
@@ -152,7 +183,7 @@ def task_digest(task: Task) -> str:
     """Digest of what the system under test is given (prompt, choices, files by content, box, limits)."""
     prompt: Json = task.prompt if isinstance(task.prompt, str) else [_part_digest(p) for p in task.prompt]
     files = [[f.name, f.sha256] for f in task.files]
-    return digest_of(prompt, task.choices, task.shuffle_choices, files, task.sandbox, task.limits)
+    return digest_of(prompt, task.choices, task.shuffle_choices, files, task.sandbox, task.collect, task.limits)
 
 
 def _part_digest(part: Text | File) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from harness.store.read import iter_lines
 
 STATUSES: tuple[Status, ...] = ("graded", "ungradable", "infra_error", "skipped")
 USAGE = tuple(Usage.__struct_fields__)
-_CHUNK = 4096
 _NO_ANSWER = (b"", b"null")
 
 
@@ -94,6 +94,8 @@ class Columns:
 
     def where(self, mask: NDArray[np.bool_]) -> Columns:
         """Only these rows."""
+        if mask.all():
+            return self
         kept = {n: c[mask] for n, c in self.column.items()}
         return Columns(kept, self.tasks, self.systems, self.limits, self.causes, self.about)
 
@@ -127,24 +129,19 @@ def read_columns(path: Path) -> Columns:
     """Every attempt of a run. Raises StoreError on a damaged line."""
     coded = {n: _Codes() for n in ("task", "system", "limit", "cause")}
     about: dict[str, About] = {}
-    chunks = [np.empty((0, len(_NAMES)))]
-    batch: list[tuple[float, ...]] = []
+    raw = [array("d") for _ in _NAMES]
     for values in _values(iter_lines(path, msgspec.json.Decoder(_Row)), coded, about):
-        batch.append(values)
-        if len(batch) == _CHUNK:
-            chunks.append(np.array(batch, dtype=np.float64))
-            batch.clear()
-    if batch:
-        chunks.append(np.array(batch, dtype=np.float64))
-    table = np.concatenate(chunks)
-    del chunks
+        for into, value in zip(raw, values, strict=True):
+            into.append(value)
+    column = {n: np.frombuffer(held) if held else np.empty(0) for n, held in zip(_NAMES, raw, strict=True)}
     words: dict[str, list[str]] = {}
     for name, codes in coded.items():
         words[name], new = codes.ordered()
-        at = _NAMES.index(name)
-        table[:, at] = new[table[:, at].astype(np.int64)] if len(new) else table[:, at]
-    order = np.lexsort([table[:, _NAMES.index(n)] for n in ("attempt", "epoch", "system", "task")])
-    column = {n: table[order, i] for i, n in enumerate(_NAMES)}
+        column[name] = new[column[name].astype(np.int64)] if len(new) else column[name]
+    order = np.lexsort([column[n] for n in ("attempt", "epoch", "system", "task")])
+    for i, name in enumerate(_NAMES):  # one at a time, so that memory holds the run once
+        column[name] = column[name][order]
+        raw[i] = array("d")
     tasks = words["task"]
     return Columns(column, tasks, words["system"], words["limit"], words["cause"], [about[t] for t in tasks])
 
@@ -154,9 +151,11 @@ def _values(rows: Iterator[_Row], coded: dict[str, _Codes], about: dict[str, Abo
     status_code = {s: i for i, s in enumerate(STATUSES)}
     nan = float("nan")
     nothing: dict[str, Json] = {}
+    alike: dict[About, About] = {}
     for r in rows:
         if r.task not in about:
-            about[r.task] = About(r.family, r.shape, r.tags)
+            made = About(r.family, r.shape, r.tags)
+            about[r.task] = alike.setdefault(made, made)
         u, j, o, t = r.usage, r.judge_usage, r.output, r.timing
         metrics = o.metrics or nothing
         yield (

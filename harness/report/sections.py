@@ -9,7 +9,9 @@ from harness.report.model import Rate, Report, Slice, SystemReport, Tasks
 from harness.report.words import (
     counts,
     duration,
+    failed_cost,
     judge_cost,
+    many,
     money,
     of,
     percent,
@@ -55,13 +57,13 @@ def sections(report: Report, *, slices: bool) -> tuple[Section, ...]:
 def headline(report: Report) -> tuple[str, ...]:
     """Identity, in two lines."""
     i = report.identity
-    plan = f"{report.tasks:,} tasks x {len(report.systems)} systems x {report.epochs} epochs"
+    plan = f"{many(report.tasks, 'task')} x {many(len(report.systems), 'system')} x {many(report.epochs, 'epoch')}"
     whole = i["tasks_in_suite"]
     chosen = f" (chosen from {whole:,} tasks)" if whole != report.tasks else ""
     return (
         f"run {i['run']}",
         f"suite {i['suite']} ({i['suite_digest']}), {i['created']}, seed {i['seed']}",
-        f"{plan}{chosen}, {report.attempts:,} attempts",
+        f"{plan}{chosen}, {many(report.attempts, 'attempt')}",
     )
 
 
@@ -80,9 +82,9 @@ def _coverage(systems: tuple[SystemReport, ...]) -> Section:
         "coverage: how much of the plan was measured",
         systems,
         {
-            "graded of planned trials": lambda s: of(s.coverage.graded, s.coverage.planned),
+            "graded of planned": lambda s: of(s.coverage.graded, s.coverage.planned),
             "attempted": lambda s: f"{s.coverage.attempted:,}",
-            "pass rate, worst to best case": lambda s: percents(s.coverage.bounds),
+            "worst to best case": lambda s: percents(s.coverage.bounds),
             "missing": lambda s: counts(s.coverage.missing),
         },
     )
@@ -94,15 +96,17 @@ def _results(report: Report) -> Section:
         report.systems,
         {
             "pass rate": lambda s: _rate(s.passed),
-            "95% other tasks": lambda s: percents(s.passed.other_tasks),
-            "95% run again": lambda s: percents(s.passed.again),
-            "tasks (families)": lambda s: f"{s.passed.tasks:,} ({s.passed.families:,})",
+            "other tasks 95%": lambda s: percents(s.passed.other_tasks),
+            "run again 95%": lambda s: percents(s.passed.again),
+            "tasks (fam.)": lambda s: f"{s.passed.tasks:,} ({s.passed.families:,})",
             "trials": lambda s: f"{s.passed.trials:,}",
-            "cost per success": lambda s: success_cost(s.cost),
-            "p50 time": lambda s: _seconds_or_reason(s),
+            "$/success": lambda s: success_cost(s.cost),
+            "p50": lambda s: _seconds_or_reason(s),
         },
     )
-    return Section(table.title, table.header, table.rows, _rate_notes([(s.name, s.passed) for s in report.systems]))
+    notes = _rate_notes([(s.name, s.passed) for s in report.systems])
+    what = "intervals: for other tasks of this kind, and for this same suite run again"
+    return Section(table.title, table.header, table.rows, (what, *notes))
 
 
 def _seconds_or_reason(s: SystemReport) -> str:
@@ -225,7 +229,7 @@ def _verification(systems: tuple[SystemReport, ...]) -> list[Section]:
 
 def _failed(systems: tuple[SystemReport, ...]) -> list[Section]:
     rows = tuple(
-        (s.name, f"{s.failed_attempts:,}", money(s.cost.failed_attempts), counts(s.failed_causes))
+        (s.name, f"{s.failed_attempts:,}", failed_cost(s.cost), counts(s.failed_causes))
         for s in systems
         if s.failed_attempts
     )

@@ -19,7 +19,7 @@ def render_text(report: Report, width: int = 100, *, slices: bool = False) -> st
         lines += [*_section(section, width), ""]
     if report.slices and not slices:
         lines += [f"{len(report.slices)} slices by shape and tag: harness report --slices", ""]
-    return "\n".join(line.rstrip() for line in lines)
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in "\n".join(line.rstrip() for line in lines))
 
 
 def _section(section: Section, width: int) -> list[str]:

@@ -9,6 +9,11 @@ from harness.report.model import Cost, Count, Rate
 from harness.report.stats import Estimate, Interval
 
 
+def many(n: int, word: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
+
+
 def percent(share: float | None) -> str:
     """0.8333 is `83.3%`."""
     return "undefined" if share is None or math.isnan(share) else f"{100 * share:.1f}%"
@@ -69,6 +74,13 @@ def success_cost(c: Cost) -> str:
     return f"{'>= ' if c.kind == 'lower_bound' else ''}{money(c.per_success.value)}"
 
 
+def failed_cost(c: Cost) -> str:
+    """What attempts that were not scored cost."""
+    if c.kind in ("simulated", "unpriced"):
+        return c.kind
+    return f"{'>= ' if c.kind == 'lower_bound' else ''}{money(c.failed_attempts)}"
+
+
 def judge_cost(c: Cost) -> str:
     """What grading cost, apart."""
     if not c.judge_calls:
@@ -82,5 +94,4 @@ def short_rate(r: Rate) -> str:
     """A rate in one cell, with its n: `85.0% of 30 tasks [76.0, 94.0]`."""
     if r.value is None:
         return "not graded"
-    tasks = f"{r.tasks:,} task{'s' if r.tasks != 1 else ''}"
-    return f"{percent(r.value)} of {tasks} {percents(r.other_tasks)}"
+    return f"{percent(r.value)} of {many(r.tasks, 'task')} {percents(r.other_tasks)}"

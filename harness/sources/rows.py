@@ -24,7 +24,8 @@ class Rows(TaskSource):
     version: ClassVar[str] = "1"
     example: ClassVar[Mapping[str, Json]] = {"path": "questions.jsonl"}
     example_files: ClassVar[Mapping[str, str]] = {
-        "questions.jsonl": '{"id": 1, "question": "3 - 1?", "answer": "2"}\n{"id": 2, "question": "2 + 2?", "answer": "4"}\n'
+        "questions.jsonl": '{"id": 1, "question": "3 - 1?", "answer": "2"}\n'
+        '{"id": 2, "question": "2 + 2?", "answer": "4"}\n'
     }
 
     path: str | None = None

@@ -40,6 +40,8 @@ class Lock:
 
     def release(self) -> None:
         """Give the lock back; harmless when done twice."""
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
         _close(self)
 
 

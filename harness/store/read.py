@@ -143,8 +143,9 @@ class _Brief(msgspec.Struct, frozen=True, gc=False):
 def settled(path: Path) -> Settled:
     """Read `attempts.jsonl` once, keeping a few dozen bytes per trial. Raises StoreError on a damaged line."""
     names: dict[str, str] = {}
-    done: set[TrialKey] = set()
+    decided: dict[TrialKey, int] = {}
     tries: dict[TrialKey, int] = {}
+    done: set[TrialKey] = set()
     cost = judge = 0.0
     unpriced = 0
     for line in iter_lines(path, msgspec.json.Decoder(_Brief)):
@@ -152,10 +153,13 @@ def settled(path: Path) -> Settled:
         cost += line.usage.cost_usd
         judge += line.judge_usage.cost_usd
         unpriced += line.usage.unpriced + line.judge_usage.unpriced
-        if line.final and line.status in DECIDED:
-            done.add(key)
-            tries.pop(key, None)
-        elif line.final or key not in done:
-            done.discard(key)
-            tries[key] = max(tries.get(key, 0), line.attempt)
-    return Settled(frozenset(done), tries, cost, judge, unpriced)
+        # The final attempt with the highest number decides: a regraded run's lines are not in the order of attempts.
+        if line.final and line.attempt >= decided.get(key, 0):
+            decided[key] = line.attempt
+            if line.status in DECIDED:
+                done.add(key)
+            else:
+                done.discard(key)
+        tries[key] = max(tries.get(key, 0), line.attempt)
+    begun = {key: tries[key] for key in tries if key not in done}
+    return Settled(frozenset(done), begun, cost, judge, unpriced)

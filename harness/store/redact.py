@@ -40,7 +40,7 @@ _SHAPES: Mapping[str, str] = {
     "hf_": r"hf_[A-Za-z0-9]{30,}",
     "AKIA": r"AKIA[0-9A-Z]{16}(?![0-9A-Z])",
     "AIza": r"AIza[0-9A-Za-z_-]{35}",
-    "xox": r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
+    "xox": r"xox[abeoprs]-[A-Za-z0-9-]{15,}",
     "PRIVATE KEY-----": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----",
 }
 """A cheap marker -> the shape of a key, as the vendors document them."""
@@ -48,6 +48,10 @@ _SHAPES: Mapping[str, str] = {
 # A key begins a word; behind an escaped newline (`\n`, `\t` in JSON) it does so too.
 _SHAPE = re.compile(rf"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:{'|'.join(_SHAPES.values())})")
 _SHAPE_BYTES = re.compile(_SHAPE.pattern.encode())
+_PRIVATE_KEY = b"PRIVATE KEY-----"
+# Every shape but a private key's is a run of at least 20 of these characters: most text has none, and one look tells.
+_KEY_CHARACTERS = bytes(0x61 if chr(c).isascii() and (chr(c).isalnum() or chr(c) in "_-") else 0x20 for c in range(256))
+_RUN = b"a" * 20
 _MARKERS = tuple((m.encode(), re.compile(p.encode())) for m, p in _SHAPES.items())
 
 
@@ -77,10 +81,11 @@ class Redactor:
         for needle in self._needles:  # a loop, not any(): this is on the hot path
             if needle in data:
                 return True
-        for marker, shape in _MARKERS:  # noqa: SIM110 - as above
-            if marker in data and shape.search(data):
-                return True
-        return False
+        if _RUN in data.translate(_KEY_CHARACTERS):
+            for marker, shape in _MARKERS:
+                if marker in data and shape.search(data):
+                    return True
+        return _PRIVATE_KEY in data
 
     def json(self, data: bytes, keep: Iterable[str] = ()) -> bytes:
         """One JSON value without secrets; the same bytes when there is none.

@@ -1,8 +1,8 @@
 """The contract of a harness, as checks that anyone can run on their own: `harness plugin check harnesses/mine.py`.
 
 A harness is tried on small tasks (text, choices, parts with a picture, files) in a scratch workspace, with models that
-echo, agree, say nothing or fail. Nothing leaves the machine. A task the harness says it has no means for (MissingRequirement)
-counts as handled, as long as one task comes to an output.
+echo, agree, say nothing or fail. Nothing leaves the machine. A task the harness says it has no means for
+(MissingRequirement) counts as handled, as long as one task comes to an output.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The contract every model plugin must keep, for shipped plugins and anybody's.
 
-Point the model at a wire server under the name `echo` and give its URL to check failures too; without one, only what
-costs a few real calls is checked.
+With the URL of a wire server a model that has a `base_url` is pointed at it under the name `echo`, and failures are
+checked too; without one, only what costs a few real calls. What holds for every plugin class is `checks.check_class`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from harness.api import (
 )
 from harness.errors import ModelFault
 from harness.records.content import StopReason
-from harness.testing.checks import Finding, check_class
+from harness.testing.checks import Finding
 from harness.testing.wire import call
 from harness.testing.wire_script import Step
 
@@ -57,8 +57,9 @@ _CALLS_AT_ONCE = 12
 
 async def check_model(model: Model, workspace: Path, server_url: str | None = None) -> list[Finding]:
     """Every check with its outcome. `model` must be able to open: its key is set, or it needs none."""
-    findings = check_class(type(model), workspace)
-    findings.append(await _checked("missing names variables", partial(_missing, model)))
+    if server_url:
+        model = pointed(model, server_url)
+    findings = [await _checked("missing names variables", partial(_missing, model))]
     try:
         client = model.open(workspace)
     except Exception as e:  # noqa: BLE001  a plugin's edge: whatever it raises is the finding
@@ -80,6 +81,13 @@ async def check_model(model: Model, workspace: Path, server_url: str | None = No
     findings += [await _checked(name, check) for name, check in checks]
     findings.append(await _checked("closes twice", partial(_closes, client)))
     return findings
+
+
+def pointed(model: Model, server_url: str) -> Model:
+    """The model at the wire server; itself when it is there already or cannot be pointed anywhere."""
+    if "base_url" not in type(model).model_fields or str(getattr(model, "base_url", "")).startswith(server_url):
+        return model
+    return type(model).model_validate({**model.model_dump(), "name": "echo", "base_url": server_url})
 
 
 async def _checked(name: str, check: Check) -> Finding:

@@ -17,7 +17,7 @@ from harness.records.transcript import Transcript
 
 @dataclass
 class FakeWork:
-    """Delivered work to grade. `boxes` makes boxes where a grader asks for one; without it asking raises SandboxError."""
+    """Delivered work to grade. `boxes` holds boxes by image; asking for another one raises SandboxError."""
 
     task: Task
     output: Output

@@ -66,7 +66,12 @@ CHAT = Dialect(
     named=False,
     done=b"data: [DONE]\n\n",
 )
-ROUTES = {b"/v1/messages": ANTHROPIC, b"/v1/responses": RESPONSES, b"/v1/chat/completions": CHAT}
+ROUTES = {
+    prefix + path: dialect
+    for prefix in (b"/v1", b"")
+    for path, dialect in ((b"/messages", ANTHROPIC), (b"/responses", RESPONSES), (b"/chat/completions", CHAT))
+}
+"""Also without `/v1`, so that one address serves clients that add it and clients that do not."""
 
 
 @dataclass
@@ -269,9 +274,14 @@ def _logged(n: int, head: bytes, body: bytes) -> Json:
     headers = {}
     for line in lines:
         name, _, value = line.partition(": ")
-        headers[name.lower()] = "***" if name.lower() in _SECRET else value
+        headers[name.lower()] = _masked(value) if name.lower() in _SECRET else value
     try:
         decoded = msgspec.json.decode(body)
     except msgspec.DecodeError:
         decoded = None
     return {"n": n, "path": first.split(" ")[1], "headers": headers, "body": decoded}
+
+
+def _masked(value: str) -> str:
+    """Enough of a key to tell two apart."""
+    return f"***{value[-4:]}" if len(value) >= 16 else "***"

@@ -84,15 +84,18 @@ def bad_reference(why: str) -> NotGraded:
 def _markers(text: str) -> list[tuple[int, int]]:
     """Where an answer is announced: start and end of `Answer:`, `the answer is`, `####`, and so on."""
     ascii_only = text.isascii()
-    lowered = text.lower() if ascii_only else "".join([low if len(low := c.lower()) == 1 else c for c in text])
+    lowered = text.lower()
+    if len(lowered) != len(text):  # some letters grow in lower case, and places must stay the same
+        lowered = "".join([low if len(low := c.lower()) == 1 else c for c in text])
     found = [(m.start(), m.end()) for m in deque(_HASHES.finditer(text), _MOST)] if "####" in text else []
     for word in _ASCII_WORDS if ascii_only else ANSWER_WORDS:
         at, looked = lowered.rfind(word), 0
         while at >= 0 and looked < _MOST:
-            link = _LINK.match(lowered, at + len(word))
-            if link and not (at and lowered[at - 1].isalpha() and word not in _UNSPACED):
-                found.append((at, link.end()))
-            elif word in _UNSPACED and (link := _LINK_UNSPACED.match(lowered, at + len(word))):
+            inside = at and lowered[at - 1].isalpha() and word not in _UNSPACED
+            link = None if inside else _LINK.match(lowered, at + len(word))
+            if link is None and word in _UNSPACED:
+                link = _LINK_UNSPACED.match(lowered, at + len(word))
+            if link:
                 found.append((at, link.end()))
             at, looked = lowered.rfind(word, 0, at), looked + 1
     return found

@@ -37,29 +37,32 @@ class FieldRule(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One field that is compared: where it is, with list positions, and under which rule."""
+    """One field that is compared: where it is (as shown, and step by step), its value, and its rule."""
 
     path: str
+    steps: tuple[str | int, ...]
     value: Json
     rule: FieldRule
 
 
-def leaves(value: Json, rules: dict[str, FieldRule], default: FieldRule, path: str = "") -> Iterator[Leaf]:
-    """Every field of a reference that is compared. A rule on a path stops the descent there, unless it is of a kind
-    that only says how the leaves below are compared (exact, normalised, numeric)."""
+def leaves(
+    value: Json, rules: dict[str, FieldRule], default: FieldRule, path: str = "", steps: tuple[str | int, ...] = ()
+) -> Iterator[Leaf]:
+    """Every field of a reference that is compared. A rule on an object or a list holds for all that is in it, but a
+    list under `set` is one field, and what is ignored is none."""
     rule = rule_for(path, rules) or default
     if rule.rule == "ignored":
         return
-    if rule.rule == "set" and path in ("", path) and isinstance(value, list):
-        yield Leaf(path, value, rule)
+    if rule.rule == "set" and isinstance(value, list):
+        yield Leaf(path, steps, value, rule)
     elif isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from leaves(inner, rules, rule, f"{path}.{key}" if path else key)
+            yield from leaves(inner, rules, rule, f"{path}.{key}" if path else key, (*steps, key))
     elif isinstance(value, list) and value:
         for i, inner in enumerate(value):
-            yield from leaves(inner, rules, rule, f"{path}[{i}]")
+            yield from leaves(inner, rules, rule, f"{path}[{i}]", (*steps, i))
     else:
-        yield Leaf(path, value, rule)
+        yield Leaf(path, steps, value, rule)
 
 
 def rule_for(path: str, rules: dict[str, FieldRule]) -> FieldRule | None:

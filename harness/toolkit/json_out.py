@@ -50,7 +50,7 @@ def same_json(a: Json, b: Json) -> bool:
         return a.keys() == b.keys() and all(same_json(a[k], b[k]) for k in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(same_json(x, y) for x, y in zip(a, b, strict=True))
-    return type(a) in (int, float) and type(b) in (int, float) and a == b or (type(a) is type(b) and bool(a == b))
+    return (type(a) in (int, float) and type(b) in (int, float) and a == b) or (type(a) is type(b) and bool(a == b))
 
 
 def _parse(text: str) -> Found:

@@ -1,9 +1,9 @@
 """Work that may never end, in processes that can be killed.
 
 A `Pool` keeps a few long-lived worker processes, started when first needed. A worker is a module run with `-m` that
-calls `serve(handler)`: a line of JSON in, a line of JSON out. One that overruns its time is killed and replaced. Workers
-end by themselves when the program does, however it does: stdin closes, and while they are busy the kernel's alarm, which
-no Python code can delay (`9**9**9**9` holds the interpreter's lock), ends them two seconds after their time.
+calls `serve(handler)`: a line of JSON in, a line of JSON out. One that overruns its time is killed and replaced.
+Workers end by themselves when the program does, however it does: stdin closes, and while they are busy the kernel's
+alarm, which no Python code can delay (`9**9**9**9` holds the interpreter's lock), ends them soon after their time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Option letters of many scripts, and how a text names them.
 
-A letter's meaning is a set of option numbers (from 0): Cyrillic `Б` is the second letter of its alphabet, but `В` looks
-like the second Latin letter and is the third Cyrillic one. Where the set has two members on the menu, nobody is guessing.
+A letter's meaning is a set of option numbers (from 0): Cyrillic `Б` is the second letter of its alphabet, but `В`
+looks like the second Latin letter and is the third Cyrillic one. Where two of the set are on the menu, nobody guesses.
 """
 
 from __future__ import annotations

@@ -9,9 +9,11 @@ from functools import lru_cache
 from harness.toolkit.numbers import read_numbers
 
 _UNICODE = {
-    "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "×": r"\times ",
+    "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ",
+    "×": r"\times ",
     "·": r"\cdot ", "⋅": r"\cdot ", "÷": r"\div ", "−": "-", "–": "-", "∈": r"\in ", "∅": r"\emptyset ", "±": r"\pm ",
-    "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ", "ℝ": r"\mathbb{R}", "°": r"^\circ ", "√": "sqrt",
+    "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ",
+    "ℝ": r"\mathbb{R}", "°": r"^\circ ", "√": "sqrt",
 }  # fmt: skip
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
 _CALL = re.compile(r"(?<![\\a-zA-Z])(sqrt|cbrt|sin|cos|tan|log|ln|exp)\s*(?=\()")
@@ -31,10 +33,9 @@ _ASSIGNED = re.compile(r"^\s*[a-zA-Z](?:_[a-zA-Z0-9]|_\{[^{}]*\})?\s*=\s*(?![^=<
 @lru_cache(maxsize=8192)
 def to_latex(text: str) -> str:
     """The text as LaTeX without dollar signs: ASCII and Unicode notation spelled out, decoration removed."""
-    text = _FENCE.sub("", text.strip())
     for _ in range(3):
-        text = _WRAP.sub("", text)
-    text = _TRAILING.sub("", _FENCE.sub("", text))
+        text = _WRAP.sub("", _TRAILING.sub("", _FENCE.sub("", text)))
+    text = text.strip()
     text = _SUPERSCRIPT.sub(lambda m: "^{" + unicodedata.normalize("NFKC", m[0]).replace("−", "-") + "}", text)
     for char, latex in _UNICODE.items():
         if char in text:
@@ -93,11 +94,10 @@ def _powers(text: str) -> str:
 def _call_to_braces(text: str) -> str:
     """`sqrt(x+1)` as `\\sqrt{x+1}`, `sin(x)` as `\\sin(x)`; nested calls from the inside out."""
     for _ in range(50):
-        m = None
-        for m in _CALL.finditer(text):  # the last one has no call inside it that is still to be done
-            pass
-        if m is None:
+        calls = list(_CALL.finditer(text))
+        if not calls:
             return text
+        m = calls[-1]  # no call that is still to be done stands inside the last one
         if m[1] not in ("sqrt", "cbrt"):
             text = text[: m.start()] + "\\" + text[m.start() : m.start() + len(m[1])] + text[m.end() :]
             continue

@@ -18,7 +18,7 @@ from harness.toolkit.normalise import Ignored, normaliser
 
 _SAME: frozenset[Ignored] = frozenset(("case", "punctuation", "whitespace", "articles"))
 _AND = r"\s*(?:,|;|/|&|\+|\band\b|\bor\b|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|\bи\b|\bили\b|、|和|及|或)\s*"
-_NOUN = r"(?:option|choice|answer|letter|alternative|variant|вариант|opción|opcion|opção|option|réponse|antwort|选项)\s*:?\s*"
+_NOUN = r"(?:option|choice|answer|letter|alternative|variant|вариант|opción|opcion|opção|réponse|antwort|选项)\s*:?\s*"
 _GOES_ON = re.compile(
     r"\s+(?:because|since|as|for|due|given|which|where|while|with|but|so|is|are|was|it|this|that|from|per|by|if|and|or|in|"
     r"weil|da|denn|car|parce|porque|perché|потому|так|since)\b|\s*[.,;:!?)\]}>|—–\n\r\"'。，、]|\s+[-—–(\[]|\s*$",
@@ -33,6 +33,11 @@ _CHOSEN = (
     r"(?:\b(?:choose|pick|select|go\s+with|chose|picked|selected)\s+(?:{noun})?|\b(?:correct|right|best|final)\s+{noun}(?:is\s+)?"
     r"|\[\[\s*)"
 )
+_ALSO = r"(?:and|und|et|y|e|и|oraz|og|och|en)"
+_APART = (re.compile(r"[\r\n;]+"), re.compile(rf"[\r\n;,、，]+(?:\s*{_ALSO}\s)?|\s{_ALSO}\s"))
+"""What stands between the options of a list: lines first, because an option may have a comma in it."""
+_BULLET = re.compile(r"^(?:[-*•–]|\d{1,2}[.)])\s+")
+_NOT_APPLICABLE = re.compile(r"(?:(?:final\s+)?answer\s*:\s*)?n\s*/\s*a\W*", re.IGNORECASE)
 _CHOICE_WORDS = ("choose", "chose", "pick", "select", "go with", "correct", "right", "best", "final", "[[")
 
 
@@ -71,13 +76,18 @@ def read_options(text: str, shown: Menu, *, last_wins: bool = False) -> Named:
     stripped = text.strip()
     if len(stripped) < 200 and (named := _letters_only(plain(stripped), shown) or _by_text(stripped, shown)):
         return named
+    if named := _list_only(stripped, shown):
+        return named
     if declared := _declared(text, shown, last_wins):
         return declared
+    if shown.multiple and (named := _list_of_lines(text, shown)):
+        return named
     lines = [plain(line) for line in (_first_line(text), last_line(text))]
-    at_edges = [named for line in lines if (named := _letters_only(line, shown) or _lettered(line, shown))]
+    read = (_letters_only,) if shown.multiple else (_letters_only, _lettered)
+    at_edges = [named for line in lines for reader in read if (named := reader(line, shown))]
     if at_edges:
         return _agree(at_edges, "the first and the last line name different options")
-    if named := _by_text(last_line(text), shown):
+    if named := _by_text(last_line(text), shown) or _list_only(last_line(text), shown):
         return named
     return _lone(plain(text[-20_000:]), shown)
 
@@ -86,12 +96,32 @@ def _letters_only(text: str, shown: Menu) -> Named | None:
     """`B`, `(B)`, `B.`, `option B`, `[[B]]`, and `A, C` or `A and C`: nothing but letters."""
     if len(text) > 80:
         return None
+    if _NOT_APPLICABLE.fullmatch(text):
+        return Named(fault="the answer is n/a", shown=text)
     m = _patterns(shown.alphabet, shown.digits)["only"].fullmatch(text)
     if not m:
-        if shown.multiple and text.isascii() and text.isupper() and text.isalpha() and len(set(text)) == len(text):
-            return _named(list(text), shown, text)
-        return None
+        return _run_of_letters(text, shown) if shown.multiple else None
     return _named(_patterns(shown.alphabet, shown.digits)["letter"].findall(m["all"]), shown, text)
+
+
+def _run_of_letters(text: str, shown: Menu) -> Named | None:
+    """Where several may be named: `AC`, `(A) (C)`, `A C`."""
+    letters = _patterns(shown.alphabet, shown.digits)["letter"].findall(text)
+    if text.isascii() and text.isupper() and text.isalpha() and len(set(text)) == len(text):
+        return _named(text, shown, text)
+    rest = [c for c in text if not c.isspace() and c not in "()[],;."]
+    return _named(letters, shown, text) if letters and len(rest) == len(letters) else None
+
+
+def _list_of_lines(text: str, shown: Menu) -> Named | None:
+    """Where several may be named: lines that all are lettered, `A) Rome` and `C) Oslo`."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    each = [_letters_only(plain(line), shown) or _lettered(plain(line), shown) for line in lines[:30]]
+    found = [named for named in each if named]
+    if not found or len(found) < len(lines):
+        return None
+    faulty = next((named for named in found if named.fault), None)
+    return faulty or Named(frozenset().union(*(named.options for named in found)), shown=text)
 
 
 def _lettered(text: str, shown: Menu) -> Named | None:
@@ -120,6 +150,22 @@ def _by_text(text: str, shown: Menu) -> Named | None:
     return Named(same, shown=text)
 
 
+def _list_only(text: str, shown: Menu) -> Named | None:
+    """Several options by their texts (or letters set apart), and nothing else: by lines and bullets, or by commas.
+
+    Every piece must be a whole option, so a text with a comma in it is never cut into another option's name.
+    """
+    if not (shown.multiple and shown.texts) or len(text) > (shown.longest + 40) * shown.count:
+        return None
+    for apart in _APART:
+        pieces = [_BULLET.sub("", piece.strip()) for piece in apart.split(text) if piece.strip()]
+        found = [_by_text(piece, shown) or _lettered(plain(piece), shown) for piece in pieces]
+        named = [n.options for n in found if n and not n.fault]
+        if len(pieces) > 1 and len(named) == len(pieces):
+            return Named(frozenset[int]().union(*named), shown=text)
+    return None
+
+
 def _declared(text: str, shown: Menu, last_wins: bool) -> Named | None:
     """What is declared: `Answer: B`, `the answer is (B) because`, boxes, `[[B]]`, `I choose B`."""
     found = [named for said in declarations(text) if (named := _one_declaration(said, shown))]
@@ -137,6 +183,8 @@ def _declared(text: str, shown: Menu, last_wins: bool) -> Named | None:
 def _one_declaration(said: str, shown: Menu) -> Named | None:
     said = plain(said)
     if named := _letters_only(said, shown) or _by_text(said, shown) or _by_text(_sentence(said), shown):
+        return named
+    if named := _list_only(said, shown):
         return named
     patterns = _patterns(shown.alphabet, shown.digits)
     if not (m := patterns["leading"].match(said)):

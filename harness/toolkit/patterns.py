@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import re
@@ -20,12 +20,12 @@ class PatternTooSlow(Exception):
 
 
 @lru_cache(maxsize=512)
-def compiled(pattern: str) -> re.Pattern[str]:
-    """The compiled pattern, multi-line, of the `regex` library (which can be timed). Raises ValueError with the cause."""
+def compiled(pattern: str) -> Any:
+    """The compiled pattern of the `regex` library, which can be timed; multi-line. Raises ValueError with the cause."""
     import regex
 
     try:
-        return cast("re.Pattern[str]", regex.compile(pattern, regex.MULTILINE))
+        return regex.compile(pattern, regex.MULTILINE)
     except (regex.error, ValueError, RecursionError, OverflowError) as e:
         raise ValueError(f"'{pattern}' is no regular expression: {e}") from e
 
@@ -57,9 +57,10 @@ def _search(pattern: str, text: str, whole: bool, limit_s: float) -> re.Match[st
     end = time.monotonic() + limit_s
     expression = compiled(pattern)
     if whole:
-        return cast("re.Match[str] | None", expression.fullmatch(text, timeout=limit_s, concurrent=True))  # type: ignore[call-arg]
-    last = None
-    for last in expression.finditer(text, timeout=limit_s, concurrent=True):  # type: ignore[call-overload]  # noqa: B007
+        return cast("re.Match[str] | None", expression.fullmatch(text, timeout=limit_s, concurrent=True))
+    last: re.Match[str] | None = None
+    for found in expression.finditer(text, timeout=limit_s, concurrent=True):
+        last = found
         if time.monotonic() > end:
             raise TimeoutError
     return last

@@ -16,8 +16,8 @@ def shown_reference(task: Task, choice_order: Sequence[int]) -> Json:
     """The reference, with options given as the letters under which this epoch shows them.
 
     `choice_order[i]` is the index, in the task, of the option lettered i. An option is named in a reference by its
-    letter in the task's own order, by its text (but for case and punctuation), or by its index from 0. A list is several
-    options. What names no option, and every reference of a task without choices, stays as it is.
+    letter in the task's own order, by its text (but for case and punctuation), or by its index from 0. A list is
+    several options. What names no option, and every reference of a task without choices, stays as it is.
     """
     if not task.choices:
         return task.reference

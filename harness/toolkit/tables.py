@@ -34,7 +34,7 @@ def read_table(text: str, form: Format, header: bool) -> Grid | str:
         found = read_json(text)
         if not found.fault and isinstance(found.value, (list, dict)):
             return grid_of(found.value, header)
-        if form == "json" or found.label == "ambiguous" and form == "auto":
+        if form == "json" or (found.label == "ambiguous" and form == "auto"):
             last = _last_grid(text)
             return grid_of(last, header) if last is not None else (found.fault or "the JSON is no table")
     blocks = _FENCE.findall(text)

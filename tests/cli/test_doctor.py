@@ -80,8 +80,11 @@ def test_engine_that_answers_nonsense_is_a_warning(
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
-            for _ in range(3):
-                connection, _ = server.accept()
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return  # the test is over
                 with connection:
                     connection.recv(4096)
                     connection.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
@@ -93,15 +96,20 @@ def test_engine_that_answers_nonsense_is_a_warning(
 
 @pytest.mark.docker
 def test_engine_that_answers_shows_its_version_and_drivers(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    detail = checks(capsys, "--workspace", str(workspace))["docker"]["detail"]
+    line = checks(capsys, "--workspace", str(workspace))["docker"]
+    if line["status"] != "ok" and not os.environ.get("CI"):
+        pytest.skip("no engine answers here; CI starts one")
+    detail = line["detail"]
     assert detail.startswith("engine ")
     assert "storage" in detail and "cgroup v" in detail
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder where even root cannot make a file")
 def test_runs_that_cannot_be_written_fail(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (workspace / "runs").mkdir(mode=0o500)
-    assert checks(capsys, "--workspace", str(workspace), code=3)["runs"]["status"] == "fail"
+    (workspace / "runs").symlink_to("/proc/self")
+    line = checks(capsys, "--workspace", str(workspace), code=3)["runs"]
+    assert line["status"] == "fail"
+    assert line["detail"].startswith("cannot write and lock a file in")
 
 
 @pytest.mark.parametrize(("free", "status"), [(10, "fail"), (10**9, "warn"), (10**12, "ok")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,26 @@ def test_check_with_no_findings_is_not_green(
 
     monkeypatch.setattr(_contracts, "suite_of", lambda kind: lambda cls, workspace: [])
     assert check(workspace, "plugins/three.py") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["match"],
+        ["empty"],
+        pytest.param(
+            ["rows"], marks=pytest.mark.skipif(not find_spec("harness.testing.check_source"), reason="no suite")
+        ),
+        ["scripted"],
+        ["openai"],
+        ["anthropic"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_shipped_plugins_of_each_kind_keep_their_contract(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    assert check(workspace, *words) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("checks passed")

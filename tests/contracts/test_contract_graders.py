@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -32,7 +33,7 @@ class Broken(Grader):
     """Which rule."""
 
     cases = (GraderCase("yes", True, "yes"), GraderCase("no", False, "yes"))
-    seen: list[int] = []
+    seen: ClassVar[list[int]] = []
     """Changes from call to call."""
 
     async def grade(self, work: Work) -> Verdict:

@@ -147,13 +147,15 @@ def run_block(block: Block, workspace: Path) -> list[str]:
 
 
 def fits(shown: str, printed: str) -> bool:
-    """Whether what was printed is what is shown, with `...` for any text or any lines. Trailing space is ignored."""
+    """Whether what was printed is what is shown; `...` is any text or any lines, and trailing space is nothing."""
     pattern = ""
     for line in _tidy(shown):
         if line.strip() == "...":
             pattern += r"(?:[^\n]*\n)*?"
-        else:
-            pattern += r"[^\n]*?".join(re.escape(part) for part in line.split("...")) + r"\n"
+            continue
+        body, dots, _ = line.rpartition(" ...") if line.endswith(" ...") else (line, "", "")
+        pattern += r"[^\n]*?".join(re.escape(part) for part in body.split("..."))
+        pattern += r"(?: [^\n]*)?\n" if dots else r"\n"
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in _tidy(printed))) is not None
 
 

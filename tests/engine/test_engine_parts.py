@@ -155,7 +155,7 @@ def test_a_view_is_an_allow_list() -> None:
         id="t", prompt="p", reference="SECRET-REF", graders=("SECRET-G",), tags=("SECRET-TAG",), canary="SECRET-C",
         meta={"x": "SECRET-M"}, place="SECRET-P", digest="SECRET-D", family="SECRET-F",
     )  # fmt: skip
-    view, _ = present(secret, 1)
+    view = present(secret, 1).view
     assert "SECRET" not in str(view)
     assert set(TaskView.__struct_fields__) == {"id", "prompt", "files", "shape", "n_choices", "sandbox"}
 
@@ -163,7 +163,7 @@ def test_a_view_is_an_allow_list() -> None:
 @given(st.integers(1, 60), st.integers(0, 2**63), st.booleans())
 def test_choices_are_a_permutation_and_stand_as_recorded(n: int, seed: int, shuffle: bool) -> None:
     one = Task(id="t", prompt="which?", choices=tuple(f"option {i}." for i in range(n)), shuffle_choices=shuffle)
-    view, order = present(one, seed)
+    _, view, order = present(one, seed)
     assert sorted(order) == list(range(n)) and (shuffle or order == tuple(range(n)))
     assert isinstance(view.prompt, str)
     for i, at in enumerate(order):
@@ -256,3 +256,4 @@ def test_cached_answers_cost_nothing_and_are_marked(bench: Bench, monkeypatch: p
     assert bench.folder is not None
     again = list(iter_attempts(bench.folder.path))
     assert all(a.usage.cached == 1 and a.usage.cost_usd == 0 and a.passed for a in again)
+    cache.close()

@@ -79,3 +79,15 @@ def fault(wire: WireServer, ask: Callable[..., Any]) -> Callable[..., ModelError
         return caught.value
 
     return run
+
+
+@pytest.fixture
+def sent(wire: WireServer, make: Callable[..., Model], ask: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """The body that a dialect sends for a request."""
+
+    def run(dialect: str, request: Request, **settings: Any) -> dict[str, Any]:
+        ask(make(dialect, **settings), request)
+        body: dict[str, Any] = wire.log()[-1]["body"]
+        return body
+
+    return run

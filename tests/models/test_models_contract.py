@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from harness.api import Json, Model, ModelClient, Request, Response, Text, Usage
+from harness.plugins.loader import installed, load
 from harness.testing.check_model import check_model
-from harness.testing.checks import failed
+from harness.testing.checks import check_class, failed
 from harness.testing.wire import WireServer
 
 
@@ -19,6 +20,20 @@ def test_every_way_keeps_the_contract(way: Callable[..., Model], wire: WireServe
     findings = asyncio.run(check_model(way(), tmp_path, wire.url))
     assert failed(findings) == []
     assert len(findings) > 20
+
+
+def test_every_installed_model_that_can_be_pointed_somewhere_keeps_the_contract(
+    wire: WireServer, tmp_path: Path
+) -> None:
+    checked = []
+    for name in installed("model"):
+        cls = load("model", name, tmp_path)
+        assert failed(check_class(cls, tmp_path)) == []
+        if "base_url" in cls.model_fields:
+            model = cast(Model, cls.model_validate(dict(cls.example)))
+            assert failed(asyncio.run(check_model(model, tmp_path, wire.url))) == []
+            checked.append(name)
+    assert {"anthropic", "openai"} <= set(checked)
 
 
 class Careless(Model):

@@ -1,0 +1,131 @@
+"""The runs whose reports are kept as golden files. Small enough that every number can be checked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.records.content import Usage
+from harness.records.outcome import Attempt, Grade, NotGraded, Output, Timing, Trouble
+from harness.records.task import Shape
+from harness.records.transcript import Transcript
+from harness.report.build import build_report
+from harness.report.markdown import render_markdown
+from harness.report.summary import to_json
+from harness.report.text import render_text
+from harness.store.folder import RunFolder
+from harness.store.manifest import Manifest, Selection, SystemInfo
+
+GOLDEN = Path(__file__).parent / "reports"
+RATE = 4e-6
+
+
+def manifest(systems: tuple[SystemInfo, ...], n_tasks: int, epochs: int, **more: Any) -> Manifest:
+    return Manifest(
+        run="20260102T030405Z-mine-0123abcd", suite="mine", suite_path="tasks/mine/suite.yaml", suite_digest="5u17e",
+        tasks_digest="7a5k5", created="2026-01-02T03:04:05Z", systems=systems, n_tasks=n_tasks, epochs=epochs, seed=7,
+        **more,
+    )  # fmt: skip
+
+
+def attempt(task: str, system: str, passed: bool | None = True, **more: Any) -> Attempt:
+    """A graded attempt of 1,000 tokens and 4 cents; anything can be said otherwise."""
+    fields: dict[str, Any] = {
+        "status": "graded", "epoch": 1, "attempt": 1, "passed": passed,
+        "value": None if passed is None else float(passed), "output": Output(answer="14 days"),
+        "usage": Usage(input=600, cache_read=200, output=150, reasoning=50, calls=1, cost_usd=0.04), "turns": 1,
+        "timing": Timing(wall=3.0, working=2.0),
+        "grades": {"match": NotGraded("unparseable") if passed is None else Grade(float(passed), passed)},
+    }  # fmt: skip
+    return Attempt(task=task, system=system, **(fields | more))
+
+
+def write(runs: Path, plan: Manifest, attempts: list[Attempt]) -> Path:
+    with RunFolder.create(runs, plan) as folder:
+        for a in attempts:
+            folder.add(a, Transcript(a.task, a.system, a.epoch, a.attempt, a.output))
+    return folder.path
+
+
+def info(name: str, **more: Any) -> SystemInfo:
+    return SystemInfo(name, "single_turn", {"main": f"openai/{name}"}, f"h-{name}", f"m-{name}", **more)
+
+
+def ordinary(runs: Path) -> Path:
+    """Twenty tasks in ten families, two epochs, two real systems, a ceiling and a floor; failures and limits."""
+    systems = (
+        SystemInfo("reference", "reference", {}, "h", "", privileged=True), SystemInfo("empty", "empty", {}, "h", ""),
+        info("alpha"), info("beta"),
+    )  # fmt: skip
+    found = []
+    for i in range(20):
+        task = f"task-{i:02d}"
+        same: dict[str, Any] = {
+            "family": f"family-{i // 2}", "tags": ("money",) if i % 4 == 0 else (),
+            "shape": Shape(horizon="short" if i % 2 else "long", stakes="high" if i < 5 else "low", tools=i % 5),
+        }  # fmt: skip
+        free = {"usage": Usage(), "turns": 0, "timing": Timing(wall=0.01, working=0.01)}
+        for epoch in (1, 2):
+            found.append(attempt(task, "reference", epoch=epoch, **same, **free))
+            found.append(attempt(task, "empty", False, epoch=epoch, output=Output(), **same, **free))
+            slow = Timing(wall=5.0 + i, working=2.0 + i / 4, waiting=1.0 if i == 3 else 0.0)
+            limit = "time" if i == 19 else ""
+            found.append(
+                attempt(task, "alpha", i % 5 != 0, epoch=epoch, timing=slow, limit=limit, retries=i % 2, **same)
+            )
+            found.append(attempt(task, "beta", (i + epoch) % 3 != 0, epoch=epoch, timing=slow, **same))
+    failed = Trouble("model", "overloaded", "529")
+    found.append(attempt("task-03", "alpha", None, attempt=2, final=False, status="infra_error", trouble=failed))
+    return write(runs, manifest(systems, 20, 2, selection=Selection({"tag": "x"}, 40)), found)
+
+
+def invalid(runs: Path) -> Path:
+    """Coverage under the floor for several causes, unpriced and simulated systems, a fractional grader, a judge."""
+    systems = (info("gamma"), info("delta", simulated=True))
+    found = []
+    for i in range(9):
+        task = f"task-{i}"
+        unpriced = Usage(input=100, output=10, calls=2, cost_usd=0.0 if i else 0.01, unpriced=2 if i else 0)
+        judge = Usage(input=50, output=5, calls=1, cost_usd=0.001)
+        more: dict[str, Any] = {}
+        if i == 0:
+            more = {"status": "infra_error", "passed": None, "value": None, "trouble": Trouble("sandbox", "image")}
+        if i == 1:
+            more = {"status": "ungradable", "passed": None, "value": None, "trouble": Trouble("grader", "unparseable")}
+        if i == 2:
+            more = {"status": "skipped", "passed": None, "value": None, "trouble": Trouble("requirement", "docker")}
+        gamma = attempt(task, "gamma", i > 4, usage=unpriced, judge_usage=judge)
+        found.append(msgspec.structs.replace(gamma, **({"value": i / 10} | more)))
+        metrics = {"verify_rounds": 2, "verify_failed_first": i % 2, "verify_unresolved": int(i > 6)}
+        found.append(attempt(task, "delta", i % 2 == 0, output=Output(answer="x", metrics=metrics)))
+    return write(runs, manifest(systems, 10, 1), found)
+
+
+def nothing_graded(runs: Path) -> Path:
+    """Every trial failed for infrastructure: not 0 %."""
+    trouble = Trouble("model", "auth", "401")
+    more = {"status": "infra_error", "value": None, "trouble": trouble, "usage": Usage()}
+    return write(runs, manifest((info("alpha"),), 3, 1), [attempt(f"t{i}", "alpha", None, **more) for i in range(3)])
+
+
+def nothing_ran(runs: Path) -> Path:
+    """A run that was planned and stopped at once."""
+    return write(runs, manifest((info("alpha"),), 3, 1), [])
+
+
+CASES: dict[str, Callable[[Path], Path]] = {
+    "ordinary": ordinary, "invalid": invalid, "nothing_graded": nothing_graded, "nothing_ran": nothing_ran,
+}  # fmt: skip
+
+
+def drawn(path: Path) -> dict[str, str]:
+    """Every form of a run's report, by file ending."""
+    report = build_report(path)
+    return {
+        "txt": render_text(report, slices=True),
+        "md": render_markdown(report),
+        "json": msgspec.json.format(msgspec.json.encode(to_json(report))).decode() + "\n",
+    }
