@@ -17,9 +17,10 @@ SUITES = {
     "grader": "check_grader",
     "harness": "check_harness",
     "model": "check_model",
+    "sandbox": "check_sandbox",
     "source": "check_source",
 }
-"""Kinds with a suite: `harness.testing.<name>.<name>`. A sandbox has only what every class is checked for."""
+"""Kinds with a suite: `harness.testing.<name>.<name>`."""
 
 
 def run_contract(kind: str, cls: type[Plugin], workspace: Path) -> Sequence[Finding]:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "schema": "write JSON Schemas so that editors complete and check the YAML",
     "export": "a run as CSV, JSONL or Parquet",
     "plugin": "list installed plugins; check one against its contract",
+    "sandbox": "what boxes have left on the engine: list it, remove it",
     "doctor": "what this machine has: engine, keys, disk, versions, clock",
 }
 

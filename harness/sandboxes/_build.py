@@ -40,7 +40,7 @@ class Recipe:
 
 
 def build(api: docker.APIClient, recipe: Recipe) -> str:
-    """Build and tag; the image's id. Raises SandboxError with the end of the build's output; leaves nothing half made."""
+    """Build and tag; the image's id. Raises SandboxError with the end of the output; leaves nothing half made."""
     said: deque[str] = deque(maxlen=LAST_LINES)
     made: list[str] = []
     try:

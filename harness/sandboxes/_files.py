@@ -169,7 +169,7 @@ def export(engine: Engine, container: str, read: Callable[[IO[bytes]], T]) -> T:
 
 
 def write_file(engine: Engine, container: str, path: str, member: tarfile.TarInfo, data: bytes) -> None:
-    """Write one file with the owner and mode of `member`, and the folders above it, as its owner's. Raises SandboxError."""
+    """Write a file with the owner and mode of `member`, and the folders it needs. Raises SandboxError."""
     target = PurePosixPath(path)
     absent: list[str] = []
     folder = target.parent

@@ -16,11 +16,9 @@ async def settled(work: asyncio.Future[T]) -> T:
     cancelled: asyncio.CancelledError | None = None
     while not work.done():
         try:
-            await asyncio.shield(work)
+            await asyncio.wait({work})
         except asyncio.CancelledError as e:
             cancelled = e
-        except BaseException:
-            break
     if cancelled is not None:
         if not work.cancelled():
             work.exception()

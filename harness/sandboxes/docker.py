@@ -94,7 +94,7 @@ class Docker(Sandbox):
         return await engine.call(held, engine)
 
     async def prune(self, *, everything: bool = False) -> Sequence[Held]:
-        """Remove what dead processes left; or everything, also what runs now. Raises MissingRequirement, SandboxError."""
+        """Remove what dead processes left; or everything, also what runs. Raises MissingRequirement, SandboxError."""
         from harness.sandboxes._reap import prune, reap
 
         engine = self._workshop().engine

@@ -1,0 +1,207 @@
+"""The contract suite of sandboxes: what a box must do, and what nothing in it may do.
+
+    assert not failed(await check_sandbox(Docker, workspace))
+
+It opens real boxes of the sandbox's default image, in which it needs a shell, coreutils and python3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import MissingRequirement, SandboxError
+from harness.plugins.contracts import Box, Completed, Purpose, Sandbox
+from harness.records.task import SandboxSpec
+from harness.testing import sandbox_attacks as attacks
+from harness.testing import sandbox_basics as basics
+from harness.testing.checks import Finding, check_class, failed
+
+SPEC = SandboxSpec(memory=128 * 1024**2, pids=64, disk=64 * 1024**2, output_bytes=64 * 1024, command_timeout_s=60)
+"""Small limits, so that reaching them is quick."""
+PARALLEL = 2
+
+Check = Callable[[Box], Awaitable[str]]
+
+
+async def check_sandbox(cls: type[Sandbox], workspace: Path, spec: SandboxSpec = SPEC) -> list[Finding]:
+    """All findings. Where there is no engine the only finding after the class says so, and is not ok."""
+    findings = check_class(cls, workspace)
+    if failed(findings):
+        return findings
+    sandbox = cls.model_validate(dict(cls.example))
+    try:
+        return [*findings, *await check_open_sandbox(sandbox, workspace, spec)]
+    finally:
+        await sandbox.aclose()
+
+
+async def check_open_sandbox(sandbox: Sandbox, workspace: Path, spec: SandboxSpec = SPEC) -> list[Finding]:
+    """The findings of a sandbox made with the caller's own parameters, which the caller closes."""
+    if absent := await sandbox.available():
+        return [Finding("boxes can be opened", False, absent)]
+    await sandbox.warm([spec], workspace)
+    places = asyncio.Semaphore(PARALLEL)
+    maker = Maker(sandbox, spec, Purpose("contract-suite", "checks", workspace))
+    checks = [_in_one_box(maker, basics.CHECKS), *(_in_own_box(maker, n, c) for n, c in attacks.CHECKS.items())]
+    checks += [_named(maker, name, check) for name, check in WHOLE.items()]
+
+    async def one(check: Awaitable[list[Finding]]) -> list[Finding]:
+        async with places:
+            return await check
+
+    found = await asyncio.gather(*(one(check) for check in checks))
+    return [finding for group in found for finding in group]
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Opens boxes of one kind."""
+
+    sandbox: Sandbox
+    spec: SandboxSpec
+    purpose: Purpose
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Box]:
+        """A box."""
+        async with self.sandbox.open(self.spec, self.purpose) as box:
+            yield box
+
+    async def names(self) -> set[str]:
+        """What this suite holds on the engine now."""
+        return {h.name for h in await self.sandbox.held() if h.run == self.purpose.run}
+
+
+async def _in_one_box(maker: Maker, checks: dict[str, Check]) -> list[Finding]:
+    """Checks that leave a box as they found it."""
+    try:
+        async with maker.open() as box:
+            return [Finding("a box opens", True), *[await _finding(n, c(box)) for n, c in checks.items()]]
+    except (SandboxError, MissingRequirement) as e:
+        return [Finding("a box opens", False, str(e))]
+
+
+async def _in_own_box(maker: Maker, name: str, check: Check) -> list[Finding]:
+    async def opened() -> str:
+        async with maker.open() as box:
+            return await check(box)
+
+    return [await _finding(name, opened())]
+
+
+async def _named(maker: Maker, name: str, check: Callable[[Maker], Awaitable[str]]) -> list[Finding]:
+    return [await _finding(name, check(maker))]
+
+
+async def _finding(name: str, outcome: Awaitable[str]) -> Finding:
+    try:
+        why = await outcome
+    except Exception as e:  # noqa: BLE001 - the plugin's code runs in here: whatever it raises is its finding
+        why = f"{type(e).__name__}: {e}"
+    return Finding(name, not why, why)
+
+
+async def _boxes_apart(maker: Maker) -> str:
+    async with maker.open() as one, maker.open() as other:
+        await one.write("mine.txt", b"1")
+        await one.exec(["sh", "-c", "sleep 40 >/dev/null 2>&1 &"])
+        try:
+            await other.read("mine.txt")
+        except FileNotFoundError:
+            pass
+        else:
+            return "a file of one box is in the other"
+        seen = await other.exec(["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])
+        return "a process of one box is seen in the other" if b"sleep 40" in seen.stdout else ""
+
+
+async def _gone_after_exit(maker: Maker) -> str:
+    before = await maker.names()
+    async with maker.open():
+        inside = await maker.names()
+    left = (inside - before) & await maker.names()
+    return f"still there: {', '.join(sorted(left))}" if left else ""
+
+
+async def _gone_after_failure(maker: Maker) -> str:
+    inside: set[str] = set()
+    before = await maker.names()
+    try:
+        async with maker.open():
+            inside = await maker.names()
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        left = (inside - before) & await maker.names()
+    return f"still there: {', '.join(sorted(left))}" if left else ""
+
+
+async def _gone_after_cancel(maker: Maker) -> str:
+    """Cancelled at many moments of opening and while a command runs."""
+    before = await maker.names()
+
+    async def live() -> None:
+        async with maker.open() as box:
+            await box.exec(["sleep", "30"])
+
+    for delay in (0.0, 0.02, 0.1, 0.3, 0.8):
+        task = asyncio.create_task(live())
+        await asyncio.sleep(delay)
+        task.cancel()
+        done = await asyncio.gather(task, return_exceptions=True)
+        if not isinstance(done[0], asyncio.CancelledError):
+            return f"cancelled after {delay} s it ended with {done[0]!r}"
+        if left := await _settled_names(maker, before):
+            return f"cancelled after {delay} s it leaves {', '.join(sorted(left))}"
+    return ""
+
+
+async def _settled_names(maker: Maker, before: set[str]) -> set[str]:
+    """What is there that was not, less what checks beside this one hold for a moment."""
+    left = await maker.names() - before
+    for _ in range(100):
+        if not left:
+            break
+        await asyncio.sleep(0.1)
+        left &= await maker.names()
+    return left
+
+
+async def _ends_with_its_box(maker: Maker) -> str:
+    async with maker.open() as box:
+        pass
+    try:
+        done: Completed = await box.exec(["true"], timeout_s=5)
+    except SandboxError:
+        return ""
+    return f"a closed box still runs commands: {done.exit_code}"
+
+
+async def _same_image(maker: Maker) -> str:
+    async with maker.open() as one, maker.open() as other:
+        digest = one.image_digest
+    if not digest.startswith("sha256:"):
+        return f"the image's digest is {digest!r}, not sha256:..."
+    return "" if digest == other.image_digest else "two boxes of one spec have two images"
+
+
+async def _faulty_spec(maker: Maker) -> str:
+    try:
+        async with maker.sandbox.open(SandboxSpec(image="no/such-image-here:0"), maker.purpose):
+            return "a box of an image that is not there opens"
+    except SandboxError as e:
+        return "" if "no/such-image-here" in str(e) else f"the error does not name the image: {e}"
+
+
+WHOLE: dict[str, Callable[[Maker], Awaitable[str]]] = {
+    "two boxes share nothing": _boxes_apart,
+    "a box is gone after its end": _gone_after_exit,
+    "a box is gone after a failure": _gone_after_failure,
+    "a box is gone after a cancel at any moment": _gone_after_cancel,
+    "a closed box runs nothing": _ends_with_its_box,
+    "the image is named by its digest": _same_image,
+    "an image that is not there is a SandboxError with its name": _faulty_spec,
+}
