@@ -28,7 +28,7 @@ from harness.testing.cheats import cheats_for
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How thorough QA is: `repeats` of reference, empty and base; `judges` lets graders call models; `cheats` runs them."""
+    """How thorough QA is: `repeats` of each proof; `judges` lets graders call models; `cheats` runs the cheats."""
 
     repeats: int = 3
     judges: bool = False

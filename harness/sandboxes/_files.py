@@ -22,6 +22,8 @@ from docker.utils import decode_json_header
 from harness.api import SandboxError
 from harness.sandboxes._engine import Engine, NotThere
 
+T = TypeVar("T")
+
 PIECE = 1024 * 1024
 STREAM_BYTES = 8 * 1024**3
 """The most that is read through to find the wanted members of a tree."""

@@ -14,13 +14,15 @@ import tarfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, TypeVar
 
 from harness.errors import SandboxError, UsageFault
-from harness.plugins.contracts import MAX_READ_BYTES, Box, ModelClient
+from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed, ModelClient
 from harness.records.content import File, Json, Request, Response, Text, Usage
 from harness.records.outcome import Output
 from harness.records.task import Limits, SandboxSpec, Shape, TaskView
+
+T = TypeVar("T")
 
 SCRATCH = "/work"
 """The folder relative paths of a FakeBox mean."""
@@ -218,7 +220,9 @@ class FakeBox:
         """Write a file."""
         self.files[_absolute(path)] = data
 
-    async def get_archive(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
+    async def get_archive(
+        self, path: str, *, max_bytes: int = MAX_READ_BYTES, keep: Callable[[str], bool] | None = None
+    ) -> bytes:
         """A file or folder as a tar, sorted by name. Raises FileNotFoundError."""
         full = _absolute(path)
         found = {n: d for n, d in sorted(self.files.items()) if n == full or n.startswith(full.rstrip("/") + "/")}
@@ -228,6 +232,8 @@ class FakeBox:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for name, data in found.items():
+                if keep is not None and not keep(name.removeprefix(above)):
+                    continue
                 entry = tarfile.TarInfo(name.removeprefix(above))
                 entry.size = len(data)
                 tar.addfile(entry, io.BytesIO(data))
@@ -239,6 +245,24 @@ class FakeBox:
             for entry in tar:
                 if (data := tar.extractfile(entry)) is not None:
                     self.files[f"{_absolute(path).rstrip('/')}/{entry.name}"] = data.read()
+
+    async def export(self, read: Callable[[IO[bytes]], T]) -> T:
+        """Every file, as a tar."""
+        return read(io.BytesIO(await self.get_archive("/") if self.files else b"\0" * 1024))
+
+    async def changes(self) -> Sequence[tuple[Literal["modified", "added", "deleted"], str]]:
+        """Every file: a fake box starts empty."""
+        return [("added", name) for name in sorted(self.files)]
+
+    async def processes(self) -> Sequence[Mapping[str, str]]:
+        """Nothing runs."""
+        return []
+
+    async def beside(
+        self, argv: Sequence[str], *, image: str, timeout_s: float, stdin: bytes = b"", inside: bool = False
+    ) -> Completed:
+        """Raises SandboxError: nothing can stand beside a fake box."""
+        raise SandboxError("engine", "a fake box has no neighbours")
 
     async def stop(self) -> None:
         """Refuse commands from now on."""

@@ -147,7 +147,8 @@ async def _fork_bomb(box: Box) -> str:
 
 async def _pids(box: Box) -> str:
     script = (
-        "import os, time\nn = 0\ntry:\n  while n < 500:\n    if os.fork() == 0: time.sleep(5); os._exit(0)\n    n += 1\n"
+        "import os, time\nn = 0\ntry:\n  while n < 500:\n"
+        "    if os.fork() == 0: time.sleep(5); os._exit(0)\n    n += 1\n"
         "except OSError: pass\nprint(n)"
     )
     done = await box.exec(["python3", "-c", script], timeout_s=20)
@@ -197,7 +198,8 @@ async def _stopped(box: Box) -> str:
 
 async def _shadowed(box: Box) -> str:
     """Tools that the sandbox may use to kill are replaced by root: a timeout still ends everything."""
-    script = "for t in sh grep kill cat tr; do cp /bin/true /bin/$t 2>/dev/null; cp /bin/true /usr/bin/$t; done; exec sleep 91"
+    copies = "cp /bin/true /bin/$t 2>/dev/null; cp /bin/true /usr/bin/$t"
+    script = f"for t in sh grep kill cat tr; do {copies}; done; exec sleep 91"
     done = await box.exec(["bash", "-c", script], user="root", timeout_s=2)
     return differs("timed_out", done.timed_out, True)
 
