@@ -8,6 +8,7 @@ It opens real boxes of the sandbox's default image, in which it needs a shell, c
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from harness.records.task import SandboxSpec
 from harness.testing import sandbox_attacks as attacks
 from harness.testing import sandbox_basics as basics
 from harness.testing.checks import Finding, check_class, failed
+from harness.testing.sandbox_attacks import ALIVE
 
 SPEC = SandboxSpec(memory=128 * 1024**2, pids=64, disk=64 * 1024**2, output_bytes=64 * 1024, command_timeout_s=60)
 """Small limits, so that reaching them is quick."""
 PARALLEL = 2
+DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 Check = Callable[[Box], Awaitable[str]]
 
@@ -115,14 +118,18 @@ async def _boxes_apart(maker: Maker) -> str:
             pass
         else:
             return "a file of one box is in the other"
-        seen = await other.exec(["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])
-        return "a process of one box is seen in the other" if b"sleep 40" in seen.stdout else ""
+        mine, others = [(await box.exec(["sh", "-c", ALIVE])).stdout for box in (one, other)]
+        if b"sleep 40" not in mine:
+            return "a background process ended with its command"
+        return "a process of one box is seen in the other" if b"sleep 40" in others else ""
 
 
 async def _gone_after_exit(maker: Maker) -> str:
     before = await maker.names()
     async with maker.open():
         inside = await maker.names()
+    if not inside - before:
+        return "an open box is not in what the sandbox says it holds"
     left = (inside - before) & await maker.names()
     return f"still there: {', '.join(sorted(left))}" if left else ""
 
@@ -136,6 +143,8 @@ async def _gone_after_failure(maker: Maker) -> str:
             raise ZeroDivisionError
     except ZeroDivisionError:
         left = (inside - before) & await maker.names()
+    if not inside - before:
+        return "an open box is not in what the sandbox says it holds"
     return f"still there: {', '.join(sorted(left))}" if left else ""
 
 
@@ -183,8 +192,8 @@ async def _ends_with_its_box(maker: Maker) -> str:
 async def _same_image(maker: Maker) -> str:
     async with maker.open() as one, maker.open() as other:
         digest = one.image_digest
-    if not digest.startswith("sha256:"):
-        return f"the image's digest is {digest!r}, not sha256:..."
+    if not DIGEST.fullmatch(digest):
+        return f"the image's digest is {digest!r}, not sha256: and 64 hexadecimal digits"
     return "" if digest == other.image_digest else "two boxes of one spec have two images"
 
 
