@@ -11,8 +11,9 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 
 from harness.errors import MissingRequirement, SandboxError
 from harness.plugins.contracts import Box, Completed, Purpose, Sandbox
@@ -26,6 +27,8 @@ SPEC = SandboxSpec(memory=128 * 1024**2, pids=64, disk=64 * 1024**2, output_byte
 """Small limits, so that reaching them is quick."""
 PARALLEL = 2
 DIGEST = re.compile("sha256:[0-9a-f]{64}")
+
+NOT_HELD = "an open box is not in what the sandbox says it holds"
 
 Check = Callable[[Box], Awaitable[str]]
 
@@ -97,7 +100,9 @@ async def _in_own_box(maker: Maker, name: str, check: Check) -> list[Finding]:
 
 
 async def _named(maker: Maker, name: str, check: Callable[[Maker], Awaitable[str]]) -> list[Finding]:
-    return [await _finding(name, check(maker))]
+    """A check whose boxes carry a run of their own, so that it can count them."""
+    own = replace(maker, purpose=replace(maker.purpose, run=f"{maker.purpose.run}-{token_hex(4)}"))
+    return [await _finding(name, check(own))]
 
 
 async def _finding(name: str, outcome: Awaitable[str]) -> Finding:
@@ -125,32 +130,23 @@ async def _boxes_apart(maker: Maker) -> str:
 
 
 async def _gone_after_exit(maker: Maker) -> str:
-    before = await maker.names()
     async with maker.open():
         inside = await maker.names()
-    if not inside - before:
-        return "an open box is not in what the sandbox says it holds"
-    left = (inside - before) & await maker.names()
-    return f"still there: {', '.join(sorted(left))}" if left else ""
+    return await _gone(maker) if inside else NOT_HELD
 
 
 async def _gone_after_failure(maker: Maker) -> str:
     inside: set[str] = set()
-    before = await maker.names()
     try:
         async with maker.open():
             inside = await maker.names()
             raise ZeroDivisionError
     except ZeroDivisionError:
-        left = (inside - before) & await maker.names()
-    if not inside - before:
-        return "an open box is not in what the sandbox says it holds"
-    return f"still there: {', '.join(sorted(left))}" if left else ""
+        return await _gone(maker) if inside else NOT_HELD
 
 
 async def _gone_after_cancel(maker: Maker) -> str:
     """Cancelled at many moments of opening and while a command runs."""
-    before = await maker.names()
 
     async def live() -> None:
         async with maker.open() as box:
@@ -163,20 +159,14 @@ async def _gone_after_cancel(maker: Maker) -> str:
         done = await asyncio.gather(task, return_exceptions=True)
         if not isinstance(done[0], asyncio.CancelledError):
             return f"cancelled after {delay} s it ended with {done[0]!r}"
-        if left := await _settled_names(maker, before):
-            return f"cancelled after {delay} s it leaves {', '.join(sorted(left))}"
+        if left := await _gone(maker):
+            return f"cancelled after {delay} s: {left}"
     return ""
 
 
-async def _settled_names(maker: Maker, before: set[str]) -> set[str]:
-    """What is there that was not, less what checks beside this one hold for a moment."""
-    left = await maker.names() - before
-    for _ in range(100):
-        if not left:
-            break
-        await asyncio.sleep(0.1)
-        left &= await maker.names()
-    return left
+async def _gone(maker: Maker) -> str:
+    left = await maker.names()
+    return f"still there: {', '.join(sorted(left))}" if left else ""
 
 
 async def _ends_with_its_box(maker: Maker) -> str:
