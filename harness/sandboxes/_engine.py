@@ -161,10 +161,12 @@ class Engine:
         """Run SDK calls here and now. Raises SandboxError, and NotThere for a 404."""
         try:
             return work()
-        except NotFound as e:
-            raise NotThere("not_there", cause_of(e)) from e
         except APIError as e:
-            raise SandboxError("engine", cause_of(e)) from e
+            hang_up(e)
+            fault = (
+                NotThere("not_there", cause_of(e)) if isinstance(e, NotFound) else SandboxError("engine", cause_of(e))
+            )
+            raise fault from e
         except (DockerException, RequestException, HTTPError, OSError) as e:
             self._lost = True
             raise SandboxError("engine", f"the container engine does not answer ({cause_of(e)})") from e
@@ -298,6 +300,12 @@ def remove_network(api: docker.APIClient, name: str) -> None:
         api.remove_network(name)
     except NotFound:
         return
+
+
+def hang_up(error: APIError) -> None:
+    """Close the connection of a refused call, which the SDK leaves open where an answer would be streamed."""
+    if error.response is not None:
+        error.response.close()
 
 
 def cause_of(error: BaseException) -> str:

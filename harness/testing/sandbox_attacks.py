@@ -11,10 +11,12 @@ from harness.plugins.contracts import Box
 from harness.testing.sandbox_basics import differs, sh
 
 REACH = r"""
-import socket, struct
+import socket, struct, sys
 places = [("1.1.1.1", 443), ("8.8.8.8", 53), ("169.254.169.254", 80), ("172.17.0.1", 80), ("192.168.0.1", 80)]
 for line in open("/proc/net/route").read().splitlines()[1:]:
     places.append((socket.inet_ntoa(struct.pack("<L", int(line.split()[2], 16))), 80))
+places += [(name, 80) for name in sys.argv[1:]]
+places = [place for place in places if place[0] != "0.0.0.0"]
 for place in places:
     try:
         socket.create_connection(place, timeout=2).close()
@@ -30,7 +32,7 @@ except OSError:
     pass
 print("tried")
 """
-"""Anything that answers, be it with a refusal, has been reached."""
+"""Anything that answers, be it with a refusal, has been reached. Arguments are more addresses to try."""
 ALIVE = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"
 
 
