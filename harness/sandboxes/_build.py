@@ -8,7 +8,7 @@ import re
 import tarfile
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import docker
@@ -16,10 +16,11 @@ from docker.errors import APIError, NotFound
 from docker.utils import parse_repository_tag
 
 from harness.api import SandboxError
-from harness.sandboxes._engine import cause_of
+from harness.sandboxes._engine import cause_of, hang_up
 from harness.sandboxes._owner import IMAGE
 
 LAST_LINES = 30
+STEP = re.compile(r"^Step \d+/\d+ : (\w+)")
 ENDED_STEP = re.compile(r"^ ---> ([0-9a-f]{12,64})$")
 
 
@@ -39,17 +40,34 @@ class Recipe:
         return f"harness-box:{self.key}"
 
 
+@dataclass(slots=True)
+class Made:
+    """The images that a build made itself, from what it says: not the one it starts from, nor cached steps."""
+
+    images: list[str] = field(default_factory=list)
+    _fresh: bool = False
+
+    def hear(self, line: str) -> None:
+        """Take one line of the build's output."""
+        if step := STEP.match(line):
+            self._fresh = step[1].upper() != "FROM"
+        elif line == " ---> Using cache":
+            self._fresh = False
+        elif self._fresh and (ended := ENDED_STEP.match(line)):
+            self.images.append(ended[1])
+
+
 def build(api: docker.APIClient, recipe: Recipe) -> str:
     """Build and tag; the image's id. Raises SandboxError with the end of the output; leaves nothing half made."""
     said: deque[str] = deque(maxlen=LAST_LINES)
-    made: list[str] = []
+    made = Made()
     try:
         for line in _lines(_start(api, recipe)):
             said.append(line)
-            if (step := ENDED_STEP.match(line)) and len(said) > 1 and said[-2].startswith(" ---> Running in"):
-                made.append(step[1])
+            made.hear(line)
     except APIError as e:
-        _discard(api, made)
+        hang_up(e)
+        _discard(api, made.images)
         output = "\n".join([*said, cause_of(e)])
         raise SandboxError("image", f"{recipe.what} does not build:\n{output}") from e
     return str(api.inspect_image(recipe.tag)["Id"])

@@ -36,6 +36,7 @@ OLDEST_API = (1, 41)
 PROBE_S = 10
 CALL_S = 120
 THREADS = 16
+SPELLED = {"http+unix": "unix", "http": "tcp", "https": "tcp"}
 ADVICE = "start it (scripts/docker-up, Docker Desktop), or set DOCKER_HOST"
 
 
@@ -121,7 +122,8 @@ class Engine:
     @property
     def address(self) -> str:
         """Where the engine is, as a user writes it."""
-        return str(self.host.replace("http+unix", "unix"))
+        scheme, _, place = self.host.partition("://")
+        return f"{SPELLED.get(scheme, scheme)}://{place}"
 
     async def ready(self) -> None:
         """Return when the engine answers. One that answered before is waited for while it restarts.
@@ -159,10 +161,12 @@ class Engine:
         """Run SDK calls here and now. Raises SandboxError, and NotThere for a 404."""
         try:
             return work()
-        except NotFound as e:
-            raise NotThere("not_there", cause_of(e)) from e
         except APIError as e:
-            raise SandboxError("engine", cause_of(e)) from e
+            hang_up(e)
+            fault = (
+                NotThere("not_there", cause_of(e)) if isinstance(e, NotFound) else SandboxError("engine", cause_of(e))
+            )
+            raise fault from e
         except (DockerException, RequestException, HTTPError, OSError) as e:
             self._lost = True
             raise SandboxError("engine", f"the container engine does not answer ({cause_of(e)})") from e
@@ -296,6 +300,12 @@ def remove_network(api: docker.APIClient, name: str) -> None:
         api.remove_network(name)
     except NotFound:
         return
+
+
+def hang_up(error: APIError) -> None:
+    """Close the connection of a refused call, which the SDK leaves open where an answer would be streamed."""
+    if error.response is not None:
+        error.response.close()
 
 
 def cause_of(error: BaseException) -> str:

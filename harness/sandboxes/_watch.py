@@ -30,7 +30,7 @@ SHARE = 20
 class Watch:
     """Of one container, from its start. `disk` in bytes, 0 for no limit."""
 
-    __slots__ = ("_container", "_counter", "_disk", "_engine", "_killed", "_looked", "_next", "_opened")
+    __slots__ = ("_container", "_counter", "_disk", "_engine", "_killed", "_looked", "_most", "_next", "_opened")
 
     def __init__(self, engine: Engine, container_id: str, disk: int) -> None:
         self._engine = engine
@@ -38,6 +38,7 @@ class Watch:
         self._disk = disk
         self._counter = next((p for c in COUNTERS if (p := Path(c.format(id=container_id))).is_file()), None)
         self._killed = 0
+        self._most = 0
         self._opened = time.time()
         self._looked = monotonic()
         self._next = monotonic() + DISK_EVERY_S / 2
@@ -66,18 +67,24 @@ class Watch:
     def _events(self) -> int:
         """How many `oom` events the engine remembers of this container."""
         chosen = {"container": [self._container], "event": ["oom"], "type": ["container"]}
-        events: Any = self._engine.api.events(since=int(self._opened) - 1, until=int(time.time()), filters=chosen)
+        until = f"{time.time():.9f}"  # whole seconds would leave out the last one
+        events: Any = self._engine.api.events(since=int(self._opened) - 1, until=until, filters=chosen)
         return sum(1 for _ in events)
 
     async def disk_full(self, *, between: bool = False) -> bool:
-        """Whether the box wrote more than it may. Measured now and then: during a command, and `between` commands."""
+        """Whether the box wrote more than it may. Measured now and then: during a command, and `between` commands.
+
+        A box that is over its limit and shrinks is left to it: it is clearing up.
+        """
         now = monotonic()
         if not self._disk or now < self._next or (between and now - self._looked < BETWEEN_S):
             return False
         written = await self._engine.call(self._written)
         self._looked = monotonic()
         self._next = self._looked + max(DISK_EVERY_S, SHARE * (self._looked - now))
-        return written > self._disk
+        full = written > max(self._disk, self._most)
+        self._most = written if written > self._disk else 0
+        return full
 
     def _written(self) -> int:
         found = self._engine.api.containers(all=True, size=True, filters={"id": self._container})

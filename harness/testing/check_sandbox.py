@@ -8,10 +8,12 @@ It opens real boxes of the sandbox's default image, in which it needs a shell, c
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 
 from harness.errors import MissingRequirement, SandboxError
 from harness.plugins.contracts import Box, Completed, Purpose, Sandbox
@@ -19,10 +21,14 @@ from harness.records.task import SandboxSpec
 from harness.testing import sandbox_attacks as attacks
 from harness.testing import sandbox_basics as basics
 from harness.testing.checks import Finding, check_class, failed
+from harness.testing.sandbox_attacks import ALIVE
 
 SPEC = SandboxSpec(memory=128 * 1024**2, pids=64, disk=64 * 1024**2, output_bytes=64 * 1024, command_timeout_s=60)
 """Small limits, so that reaching them is quick."""
 PARALLEL = 2
+DIGEST = re.compile("sha256:[0-9a-f]{64}")
+
+NOT_HELD = "an open box is not in what the sandbox says it holds"
 
 Check = Callable[[Box], Awaitable[str]]
 
@@ -94,7 +100,9 @@ async def _in_own_box(maker: Maker, name: str, check: Check) -> list[Finding]:
 
 
 async def _named(maker: Maker, name: str, check: Callable[[Maker], Awaitable[str]]) -> list[Finding]:
-    return [await _finding(name, check(maker))]
+    """A check whose boxes carry a run of their own, so that it can count them."""
+    own = replace(maker, purpose=replace(maker.purpose, run=f"{maker.purpose.run}-{token_hex(4)}"))
+    return [await _finding(name, check(own))]
 
 
 async def _finding(name: str, outcome: Awaitable[str]) -> Finding:
@@ -115,33 +123,30 @@ async def _boxes_apart(maker: Maker) -> str:
             pass
         else:
             return "a file of one box is in the other"
-        seen = await other.exec(["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])
-        return "a process of one box is seen in the other" if b"sleep 40" in seen.stdout else ""
+        mine, others = [(await box.exec(["sh", "-c", ALIVE])).stdout for box in (one, other)]
+        if b"sleep 40" not in mine:
+            return "a background process ended with its command"
+        return "a process of one box is seen in the other" if b"sleep 40" in others else ""
 
 
 async def _gone_after_exit(maker: Maker) -> str:
-    before = await maker.names()
     async with maker.open():
         inside = await maker.names()
-    left = (inside - before) & await maker.names()
-    return f"still there: {', '.join(sorted(left))}" if left else ""
+    return await _gone(maker) if inside else NOT_HELD
 
 
 async def _gone_after_failure(maker: Maker) -> str:
     inside: set[str] = set()
-    before = await maker.names()
     try:
         async with maker.open():
             inside = await maker.names()
             raise ZeroDivisionError
     except ZeroDivisionError:
-        left = (inside - before) & await maker.names()
-    return f"still there: {', '.join(sorted(left))}" if left else ""
+        return await _gone(maker) if inside else NOT_HELD
 
 
 async def _gone_after_cancel(maker: Maker) -> str:
     """Cancelled at many moments of opening and while a command runs."""
-    before = await maker.names()
 
     async def live() -> None:
         async with maker.open() as box:
@@ -154,20 +159,14 @@ async def _gone_after_cancel(maker: Maker) -> str:
         done = await asyncio.gather(task, return_exceptions=True)
         if not isinstance(done[0], asyncio.CancelledError):
             return f"cancelled after {delay} s it ended with {done[0]!r}"
-        if left := await _settled_names(maker, before):
-            return f"cancelled after {delay} s it leaves {', '.join(sorted(left))}"
+        if left := await _gone(maker):
+            return f"cancelled after {delay} s: {left}"
     return ""
 
 
-async def _settled_names(maker: Maker, before: set[str]) -> set[str]:
-    """What is there that was not, less what checks beside this one hold for a moment."""
-    left = await maker.names() - before
-    for _ in range(100):
-        if not left:
-            break
-        await asyncio.sleep(0.1)
-        left &= await maker.names()
-    return left
+async def _gone(maker: Maker) -> str:
+    left = await maker.names()
+    return f"still there: {', '.join(sorted(left))}" if left else ""
 
 
 async def _ends_with_its_box(maker: Maker) -> str:
@@ -183,8 +182,8 @@ async def _ends_with_its_box(maker: Maker) -> str:
 async def _same_image(maker: Maker) -> str:
     async with maker.open() as one, maker.open() as other:
         digest = one.image_digest
-    if not digest.startswith("sha256:"):
-        return f"the image's digest is {digest!r}, not sha256:..."
+    if not DIGEST.fullmatch(digest):
+        return f"the image's digest is {digest!r}, not sha256: and 64 hexadecimal digits"
     return "" if digest == other.image_digest else "two boxes of one spec have two images"
 
 
