@@ -90,18 +90,19 @@ def _start(api: docker.APIClient, recipe: Recipe) -> Iterable[dict[str, Any]]:
 
 
 def _lines(answer: Iterable[dict[str, Any]]) -> Iterable[str]:
-    """The build's output line by line. Raises APIError at the error that ends it."""
-    rest = ""
+    """The build's output line by line, read to its end, which closes its connection. Raises APIError for its error."""
+    rest = failed = ""
     for item in answer:
         if "error" in item:
-            if rest:
-                yield rest
-            raise APIError(item["error"], explanation=item["error"])
+            failed = failed or item["error"]
+            continue
         *whole, rest = (rest + item.get("stream", "")).split("\n")
         for line in whole:
             yield line.rstrip("\r")
     if rest:
         yield rest
+    if failed:
+        raise APIError(failed, explanation=failed)
 
 
 def _discard(api: docker.APIClient, made: list[str]) -> None:
@@ -127,7 +128,8 @@ def pull(api: docker.APIClient, name: str) -> dict[str, Any]:
         return there
     repository, tag = parse_repository_tag(name)
     try:
-        for item in api.pull(repository, tag or "latest", stream=True, decode=True):
+        items = list(api.pull(repository, tag or "latest", stream=True, decode=True))
+        for item in items:
             if "error" in item:
                 raise SandboxError("image", f"image '{name}' cannot be pulled: {item['error']}")
     except APIError as e:

@@ -344,7 +344,7 @@ def test_what_kill_9_leaves_is_removed_by_the_next_start(boxes: BoxBench) -> Non
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         run = ""
-        for _ in range(150):
+        for _ in range(600):
             time.sleep(0.1)
             folders = list((boxes.root / "runs").glob("*"))
             run = folders[0].name if folders else ""
