@@ -13,7 +13,7 @@ from harness.graders.test_report import TestReport
 from harness.sandboxes.docker import Docker
 
 pytestmark = pytest.mark.docker
-GRADER = TestReport(tests=HIDDEN, fail_to_pass=tuple(FAIL_TO_PASS), pass_to_pass=tuple(PASS_TO_PASS), timeout_s=12)
+GRADER = TestReport(tests=HIDDEN, fail_to_pass=tuple(FAIL_TO_PASS), pass_to_pass=tuple(PASS_TO_PASS), timeout_s=30)
 
 
 AT_ONCE = 4
