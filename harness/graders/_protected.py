@@ -96,7 +96,8 @@ def sift(files: Sequence[FileDiff], guard: Guard) -> Sifted:
         why = _why_not(file, guard)
         if why:
             sifted.dropped.append(file)
-            sifted.flags += [f"{why}: {shown(path)}" for path in file.paths[-1:]]
+            guilty = [path for path in file.paths if why == "protected_path" and guard.holds(path)]
+            sifted.flags.append(f"{why}: {shown((guilty or file.paths)[-1])}")
         else:
             sifted.kept.append(file)
     return sifted

@@ -77,7 +77,7 @@ class Script(Grader):
     version = "1"
     needs_box = True
     needs_reference = False
-    example: ClassVar[Mapping[str, Json]] = {"verifier": 'set -e\ngrep -q "^total: 42$" /work/report.txt\n'}
+    example: ClassVar[Mapping[str, Json]] = {"verifier": 'set -e\ngrep -q "^total: 42$" report.txt\n'}
     cases = (
         GraderCase("", True, None, {"verifier": "true\nexit 0\n"}),
         GraderCase("", False, None, {"verifier": "true\nexit 1\n"}),

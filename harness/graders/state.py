@@ -80,7 +80,8 @@ class State(Grader):
     """Named checks on collected artifacts: files, trees, processes, HTTP answers, query rows, command output.
 
     Value: the weighted share of the checks that hold. Passed from `threshold`, and only when no critical check fails.
-    Nothing runs: the same artifacts always give the same verdict.
+    Nothing runs: the same artifacts always give the same verdict. An artifact that is absent fails every check but
+    `exists: false`.
     """
 
     checks: tuple[Check, ...] = Field(min_length=1)
@@ -110,8 +111,6 @@ class State(Grader):
         """Try every check."""
         if missing := nothing_done(work.output):
             return missing
-        if work.output.answer is None and not any(work.artifact(c.of) is not None for c in self.checks):
-            return Grade(0.0, False, "nothing", "nothing that is checked was left behind")
         wrong: dict[str, Json] = {}
         right = 0.0
         for check in self.checks:

@@ -22,6 +22,15 @@ from harness.graders._runs import CannotGrade, Plan, Run, run_tests
 from harness.graders._verdicts import Doubt, Semantics, Wanted, doubt_of, failed_keeps, grade_of
 from harness.toolkit.testreports.read import LOGS, Format
 
+EXAMPLE_PATCH = b"""\
+--- a/calc.py
++++ b/calc.py
+@@ -1,2 +1,2 @@
+ def add(a, b):
+-    return a - b
++    return a + b
+"""
+
 
 class CanaryTest(BaseModel):
     """A test that must be reported as failed, for runners that have none of their own here."""
@@ -115,8 +124,8 @@ class TestReport(Grader):
         "fail_to_pass": ["tests/test_add.py::test_add"],
     }
     cases = (
-        GraderCase("diff --git a/calc.py b/calc.py\n", True, None, {}),
-        GraderCase("", False, None, {}),
+        GraderCase(None, True, None, dict(example), artifacts={"patch": EXAMPLE_PATCH}),
+        GraderCase(None, False, None, dict(example)),
     )
 
     _gold: dict[str, str] = PrivateAttr(default_factory=dict)

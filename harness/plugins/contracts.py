@@ -356,13 +356,17 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GraderCase:
-    """A known case a grader ships with: `expect` is True (passes), False (fails) or None (cannot be graded)."""
+    """A known case a grader ships with: `expect` is True (passes), False (fails) or None (cannot be graded).
+
+    `artifacts` are what was left behind besides the answer, by name.
+    """
 
     answer: str | None
     expect: bool | None
     reference: Json = None
     params: Mapping[str, Json] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Grader(Plugin):

@@ -16,7 +16,7 @@ import msgspec
 from harness.errors import HarnessError, ModelError, SandboxError
 from harness.plugins.contracts import Grader, GraderCase
 from harness.records.content import Json
-from harness.records.outcome import Grade, NotGraded, Output, Verdict
+from harness.records.outcome import Artifact, Grade, NotGraded, Output, Verdict
 from harness.testing.build import build
 from harness.testing.checks import Finding, check_class
 from harness.testing.fake_work import FakeWork, fake_work
@@ -204,13 +204,16 @@ def _built(cls: type[Grader], case: GraderCase, workspace: Path) -> Grader | str
 def _work(case: GraderCase, workspace: Path, answer: str | None = None) -> FakeWork:
     choices: Sequence[str] = case.choices
     reference: Json = copy.deepcopy(case.reference)
-    return fake_work(
+    work = fake_work(
         case.answer if answer is None else answer,
         reference,
         choices=choices,
         choice_order=tuple(range(len(choices))),
         workspace=workspace,
     )
+    artifacts = tuple(Artifact(name, data) for name, data in case.artifacts.items())
+    work.output = msgspec.structs.replace(work.output, artifacts=artifacts)
+    return work
 
 
 async def _grade(grader: Grader, work: FakeWork) -> Verdict | str:

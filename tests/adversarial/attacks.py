@@ -125,7 +125,7 @@ OUTSIDE = [
            flag="protected_path: pytest.ini"),
     Attack("sitecustomize", {"sitecustomize.py": FLIP}, flag="protected_path: sitecustomize.py"),
     Attack("usercustomize", {"calc/usercustomize.py": FLIP}, flag="protected_path"),
-    Attack("a .pth file", {"calc/x.pth": "import calc.cheat\n", "calc/cheat.py": FLIP}, flag="protected_path: calc/x.pth"),
+    Attack("a .pth file", {"calc/x.pth": "import calc.cheat\n", "calc/cheat.py": FLIP}, flag="protected_path: calc/x"),
     Attack("pytest.py shadows pytest", {"pytest.py": "import sys\nsys.exit(0)\n"}, flag="protected_path: pytest.py"),
     Attack("a package called _pytest", {"_pytest/__init__.py": "import os\nos._exit(0)\n"}, flag="protected_path"),
     Attack("the hidden test's own file", {"tests/test_add.py": "def test_small(): pass\n"},
@@ -134,8 +134,8 @@ OUTSIDE = [
            {"calc/test_add.py": "def test_small(): pass\n"}, flag="protected_path"),
     Attack("a visible test removed", {"tests/test_double.py": None}, flag="protected_path"),
     Attack("CI changed", {".github/workflows/ci.yml": "on: push\n"}, flag="protected_path"),
-    Attack("PATH shims", {"bin/python3": "#!/bin/sh\nexit 0\n", "bin/pytest": "#!/bin/sh\nexit 0\n", "git": "#!/bin/sh\n"}),
-    Attack("an LD_PRELOAD library", {"ld.so.preload": "/work/repo/evil.so\n", ".env": "LD_PRELOAD=/work/repo/evil.so\n"}),
+    Attack("PATH shims", {"bin/python3": "#!/bin/sh\n", "bin/pytest": "#!/bin/sh\n", "git": "#!/bin/sh\n"}),
+    Attack("an LD_PRELOAD library", {"ld.so.preload": "evil.so\n", ".env": "LD_PRELOAD=evil.so\n"}),
     Attack("pre-written reports", {"report.xml": f"<testsuites>{FORGED}</testsuites>", "out/report": FORGED}),
 ]  # fmt: skip
 """Attempts outside the source: they do nothing, so the tests fail."""
@@ -157,7 +157,7 @@ INSIDE = [
     Attack("source looks for a way out", {"calc/core.py": REACH}),
     Attack("source prints without end", {"calc/core.py": CORE + "print('x' * 50_000_000)\n"}),
     Attack("source forks without end",
-           {"calc/core.py": CORE + "import os\ntry:\n    while True:\n        os.fork() or __import__('time').sleep(60)\n"
+           {"calc/core.py": CORE + "import os, time\ntry:\n    while True:\n        os.fork() or time.sleep(60)\n"
             "except OSError:\n    pass\n"}, ""),
     Attack("source takes all memory", {"calc/core.py": CORE + "x = bytearray(4 << 30)\n"}, ""),
     Attack("source fills the disk",

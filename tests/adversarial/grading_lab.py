@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.api import (
-    Artifact, Box, Grade, Grader, Json, ModelClient, Output, Purpose, SandboxSpec, Task, Transcript, Verdict,
+    Artifact,
+    Box,
+    Grade,
+    Grader,
+    Json,
+    ModelClient,
+    Output,
+    Purpose,
+    SandboxSpec,
+    Task,
+    Transcript,
+    Verdict,
 )  # fmt: skip
 from harness.records.task import Collect
 from harness.sandboxes.docker import Docker

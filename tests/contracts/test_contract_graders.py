@@ -12,7 +12,10 @@ from harness.plugins.loader import installed, load
 from harness.testing.check_grader import check_grader
 from harness.testing.checks import failed
 
-SHIPPED = ["all_of", "any_of", "choice", "match", "math", "numeric", "similarity", "structured", "table", "weighted"]
+SHIPPED = [
+    "all_of", "any_of", "choice", "code_tests", "match", "math", "numeric", "script", "similarity", "state",
+    "structured", "table", "test_report", "weighted",
+]  # fmt: skip
 
 
 def test_every_shipped_grader_is_installed() -> None:

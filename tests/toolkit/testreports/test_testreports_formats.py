@@ -1,4 +1,5 @@
 """Each format, from files that the runners themselves wrote where they are at hand."""
+# ruff: noqa: E501 - tables of cases and texts of programs
 
 from __future__ import annotations
 

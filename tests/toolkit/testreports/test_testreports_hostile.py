@@ -1,8 +1,10 @@
 """Reports are written by what is graded: nothing in one may stop or mislead the reader."""
+# ruff: noqa: E501 - tables of cases and texts of programs
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -61,10 +63,8 @@ def test_depth_length_and_number_are_bounded(format: Format, line: bytes) -> Non
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_line_takes_long(format: Format, line: bytes) -> None:
     began = time.process_time()
-    try:
+    with suppress(BadReport):
         read_report(format, line)
-    except BadReport:
-        pass
     assert time.process_time() - began < 1
 
 
