@@ -22,7 +22,7 @@ PER_CORE = 2
 NO_PLUGIN = "the task needs a box and no sandbox plugin is installed"
 DEFAULT_IMAGE = SandboxSpec().image
 
-BARE_MEMORY, BARE_PIDS, BARE_DISK, BARE_S = 1024**3, 64, 2 * 1024**3, 600.0
+BARE_MEMORY, BARE_PIDS, BARE_DISK, BARE_OUTPUT, BARE_S = 1024**3, 64, 2 * 1024**3, 16 * 1024**2, 600.0
 LASTING = ("image", "spec", "files", "user")
 """Faults of a SandboxError that another try would meet again."""
 
@@ -119,6 +119,7 @@ def bare(spec: SandboxSpec) -> SandboxSpec:
         memory=max(spec.memory, BARE_MEMORY),
         pids=max(spec.pids, BARE_PIDS),
         disk=max(spec.disk, BARE_DISK),
+        output_bytes=BARE_OUTPUT,
         command_timeout_s=max(spec.command_timeout_s, BARE_S),
     )
 

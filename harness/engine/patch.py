@@ -22,7 +22,7 @@ from secrets import token_hex
 from harness.engine.paths import leaves_tree, left_out
 from harness.engine.probes import CleanBox
 from harness.errors import SandboxError
-from harness.plugins.contracts import MAX_READ_BYTES, Box
+from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed
 from harness.records.task import Collect, SandboxSpec
 
 MOST_PATHS = 200_000
@@ -147,13 +147,14 @@ class Desk:
     box: Box
     root: str
     folder: str
-    rules: bool
+    prepared: Completed
 
     async def ignored(self, flags: list[str]) -> set[str]:
         """Changed paths that the clean tree's rules leave out."""
-        if not self.rules:
+        if self.prepared.exit_code == NO_RULES:
             flags.append("ignore_rules: could not be applied to what changed; nothing was left out")
-        return set(_names(await self.box.read(f"{self.folder}/ignored")))
+        said = await self._said(self.prepared, "ignored", MAX_READ_BYTES)
+        return {name.removeprefix("./") for name in _names(said)}
 
     async def compare(self, taken: Taken, gone: Sequence[str], max_bytes: int) -> bytes:
         """The patch from the clean tree to what was taken, less what is gone. Raises SandboxError."""
@@ -161,40 +162,44 @@ class Desk:
         data = {"touched": _list([*members, *gone]), "folders": _list(taken.folders), "new.list": _list(members)}
         name = self.folder.strip("/")
         await self.box.put_archive("/", _tar(name, data, {f"new/{n}": m for n, m in members.items()}))
-        await _run(self.box, self.folder, "patch_compare.sh", self.root)
-        return await self.box.read(f"{self.folder}/patch", max_bytes=max_bytes)
+        done = await _run(self.box, self.folder, "patch_compare.sh", self.root)
+        return await self._said(done, "patch", max_bytes)
+
+    async def _said(self, done: Completed, file: str, max_bytes: int) -> bytes:
+        """What a step printed; from the file that it printed where that was too much to be kept."""
+        return await self.box.read(f"{self.folder}/{file}", max_bytes=max_bytes) if done.truncated else done.stdout
 
 
 async def _desk(stack: AsyncExitStack, clean: CleanBox, root: str, paths: Sequence[str]) -> Desk:
     """A clean box of the task's image; where that has no git, one of the default image with the clean tree in it."""
     folder = f"/harness-{token_hex(8)}"
     box = await stack.enter_async_context(clean(None))
-    code = await _prepare(box, folder, root, paths)
-    if code == NO_GIT:
+    done = await _prepare(box, folder, root, paths)
+    if done.exit_code == NO_GIT:
         other = await stack.enter_async_context(clean(SandboxSpec()))
         await _copy_tree(box, other, root)
-        box, code = other, await _prepare(other, folder, root, paths)
-    if code not in (0, NO_RULES):
+        box, done = other, await _prepare(other, folder, root, paths)
+    if done.exit_code == NO_GIT:
         raise SandboxError("collect", f"the patch of {root} cannot be made: there is no git in a clean box")
-    return Desk(box, root, folder, code == 0)
+    return Desk(box, root, folder, done)
 
 
-async def _prepare(box: Box, folder: str, root: str, paths: Sequence[str]) -> int:
+async def _prepare(box: Box, folder: str, root: str, paths: Sequence[str]) -> Completed:
     scripts = resources.files("harness.engine") / "scripts"
     names = ("patch_env.sh", "patch_prepare.sh", "patch_compare.sh")
     data = {name: (scripts / name).read_bytes() for name in names}
-    await box.put_archive("/", _tar(folder.strip("/"), {**data, "paths": _list(paths)}, {}))
+    await box.put_archive("/", _tar(folder.strip("/"), {**data, "paths": _list(f"./{p}" for p in paths)}, {}))
     return await _run(box, folder, "patch_prepare.sh", root, (0, NO_GIT, NO_RULES))
 
 
-async def _run(box: Box, folder: str, script: str, root: str, fine: Sequence[int] = (0,)) -> int:
+async def _run(box: Box, folder: str, script: str, root: str, fine: Sequence[int] = (0,)) -> Completed:
     done = await box.exec(["/bin/sh", f"{folder}/{script}", folder, root], timeout_s=COMPARE_S, workdir="/")
     if done.timed_out:
         raise SandboxError("too_big", f"what changed in {root} was not compared within {COMPARE_S:g} s")
     if done.exit_code not in fine:
         said = done.stderr.decode("utf-8", "replace").strip()[-1000:]
         raise SandboxError("collect", f"the patch of {root} cannot be made ({script}, exit {done.exit_code}): {said}")
-    return done.exit_code
+    return done
 
 
 async def _copy_tree(box: Box, other: Box, root: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import json
+import socket
 import ssl
 import threading
 import time
@@ -92,6 +93,7 @@ class Engine:
         if self.host.startswith("ssh"):
             raise MissingRequirement("engine", "an engine over ssh is not supported: forward its socket with ssh -L")
         try:
+            self._knock()
             # A fixed version keeps the constructor off the network, where it would leave its socket open (docker 7.2).
             probe = docker.APIClient(self.host, version="1.41", timeout=PROBE_S, tls=self._tls or False)
             try:
@@ -107,6 +109,14 @@ class Engine:
         if about.get("Os", "linux") != "linux":
             raise MissingRequirement("engine", f"the container engine runs {about['Os']} containers: linux is needed")
         return about
+
+    def _knock(self) -> None:
+        """Connect to a socket and hang up: the SDK leaves its own open where nobody answers (docker 7.2)."""
+        scheme, _, path = self.host.partition("://")
+        if scheme == "http+unix":
+            with socket.socket(socket.AF_UNIX) as door:
+                door.settimeout(PROBE_S)
+                door.connect(path)
 
     @property
     def address(self) -> str:

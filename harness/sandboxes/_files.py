@@ -10,8 +10,14 @@ import io
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeVar, cast
+
+import docker
+import requests
+from docker.errors import create_api_error_from_http_exception
+from docker.utils import decode_json_header
 
 from harness.api import SandboxError
 from harness.sandboxes._engine import Engine, NotThere
@@ -43,14 +49,35 @@ def get_archive(
     """A file or folder as a tar, or those of its members that `keep` wants. Raises FileNotFoundError, SandboxError."""
     if keep is None:
         return _fetch(engine, container, path, max_bytes, only_file=False)
+    with _archive(engine, container, path) as (pieces, _):
+        return engine.guarded(lambda: _sifted(pieces, path, max_bytes, keep))
+
+
+@contextmanager
+def _archive(engine: Engine, container: str, path: str) -> Iterator[tuple[Iterator[bytes], dict[str, Any]]]:
+    """The engine's archive in pieces, and its head. Its connection is closed also when it is not read to the end.
+
+    The SDK's own call keeps the connection to itself. Raises FileNotFoundError, SandboxError.
+    """
     try:
-        pieces, _ = engine.guarded(lambda: engine.api.get_archive(container, path, chunk_size=PIECE))
+        answer = engine.guarded(lambda: _asked(engine.api, container, path))
     except NotThere as e:
         raise FileNotFoundError(path) from e
     try:
-        return engine.guarded(lambda: _sifted(pieces, path, max_bytes, keep))
+        about = decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
+        yield answer.iter_content(PIECE, False), about
     finally:
-        pieces.close()
+        answer.close()
+
+
+def _asked(api: docker.APIClient, container: str, path: str) -> requests.Response:
+    url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+    answer: requests.Response = api.get(url, params={"path": path}, stream=True, timeout=api.timeout)
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as e:
+        create_api_error_from_http_exception(e)
+    return answer
 
 
 def _sifted(pieces: Iterator[bytes], path: str, max_bytes: int, keep: Callable[[str], bool]) -> bytes:
@@ -98,11 +125,7 @@ class _Stream:
 
 
 def _fetch(engine: Engine, container: str, path: str, max_bytes: int, *, only_file: bool) -> bytes:
-    try:
-        pieces, about = engine.guarded(lambda: engine.api.get_archive(container, path, chunk_size=PIECE))
-    except NotThere as e:
-        raise FileNotFoundError(path) from e
-    try:
+    with _archive(engine, container, path) as (pieces, about):
         if only_file:
             _refuse_others(about, path)
             if about["size"] > max_bytes:
@@ -114,8 +137,6 @@ def _fetch(engine: Engine, container: str, path: str, max_bytes: int, *, only_fi
             size += len(piece)
         if size > room:
             raise SandboxError("too_big", f"{path} is more than {max_bytes:,} bytes as a tar")
-    finally:
-        pieces.close()
     return b"".join(kept)
 
 

@@ -46,9 +46,11 @@ COMMIT = (
     f"GIT_COMMITTER_NAME=base GIT_COMMITTER_EMAIL=base@example.invalid GIT_COMMITTER_DATE={DATE}; "
     "git -c init.defaultBranch=main init -q --template=; "
     "git -c core.autocrlf=false -c gc.auto=0 add -A -f .; "
-    "git -c gc.auto=0 -c commit.gpgSign=false commit -q --no-verify --allow-empty -m base"
+    "git -c gc.auto=0 -c commit.gpgSign=false commit -q --no-verify --allow-empty -m base; "
+    "git config user.name agent; git config user.email agent@example.invalid"
 )
-"""One commit with a fixed author and date. An image without git gets the files alone."""
+"""One commit with a fixed author and date, and a name for commits the work may make. An image without git gets the
+files alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
-# The patch from the clean tree to $1/new, over the paths in $1/touched and $1/folders, into $1/patch.
+# The patch from the clean tree to $1/new, over the paths in $1/touched and $1/folders, into $1/patch and to the
+# output.
 set -eu
 . "$1/patch_env.sh"
 cd "$ROOT"
+export GIT_LITERAL_PATHSPECS=1
 if has_list; then
   GIT_DIR=$ROOT/.git GIT_WORK_TREE=$ROOT xargs -0 -r git $CONFIG ls-files -z -c -o --exclude-standard -- <"$G/touched" >"$G/listed"
 else
@@ -21,3 +23,4 @@ fi
 after=$(own write-tree)
 own diff-tree -r -p --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv \
   --src-prefix=a/ --dst-prefix=b/ "$before" "$after" >"$G/patch"
+cat "$G/patch"

@@ -1,7 +1,7 @@
 # What both steps share: git that reads no configuration but what is said here. $1 is our folder, $2 the tree.
 G=$1 ROOT=$2
 export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT_OPTIONAL_LOCKS=0
-export GIT_LITERAL_PATHSPECS=1 HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent LC_ALL=C
+export HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent LC_ALL=C
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_EXTERNAL_DIFF GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS
 OWN=$G/own/.git
 CONFIG="-c core.fsmonitor=false -c core.untrackedCache=false -c core.hooksPath=/dev/null -c core.excludesFile=/dev/null"

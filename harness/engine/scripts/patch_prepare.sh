@@ -1,4 +1,5 @@
-# Which of the changed paths do the clean tree's ignore rules leave out? From $1/paths to $1/ignored, ended by NUL.
+# Which of the changed paths do the clean tree's ignore rules leave out? From $1/paths to $1/ignored and to the output,
+# ended by NUL. Every path begins with ./, for a path may begin with a colon, which git takes for a pattern.
 set -eu
 . "$1/patch_env.sh"
 command -v git >/dev/null || exit 3
@@ -20,3 +21,4 @@ if [ "$code" -gt 1 ]; then
   : >"$G/ignored"
   exit 4
 fi
+cat "$G/ignored"
