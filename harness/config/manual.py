@@ -14,16 +14,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from harness.config.boxes import FileSpec, SandboxFields
 from harness.config.schema import (
     BudgetSpec,
     CoverageSpec,
     Defaults,
-    FileSpec,
     LimitsSpec,
     PartSpec,
     RetriesSpec,
     RowsFile,
-    SandboxFields,
     ShapeSpec,
     SuiteFile,
     SystemSpec,
