@@ -7,11 +7,14 @@ What cannot be read becomes a line in `Skimmed.troubles`, and the rest is still 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from harness.config.workspace import QUARANTINE, QUARANTINED
 
 MAX_DEPTH = 8
 """Suites included by suites included by suites: a circle ends here, and `run` says where it is."""
@@ -80,7 +83,19 @@ def skim_suite(workspace: Path, path: Path) -> Skimmed:
     defaults = _mapping(data.get("defaults"))
     _systems(data, node, suite, shown)
     _tasks_of(workspace, path, (data, node), (suite, defaults, 0))
+    _mark_quarantined(workspace, path.parent / QUARANTINE, suite)
     return suite
+
+
+def _mark_quarantined(workspace: Path, file: Path, suite: Skimmed) -> None:
+    """Give tasks under quarantine the tag that a run gives them."""
+    loaded = _load(workspace, file, suite) if file.is_file() else None
+    entries = loaded[0].get("quarantine") if loaded else None
+    if not isinstance(entries, list):
+        return
+    today = date.today().isoformat()
+    held = {e.get("task") for e in entries if isinstance(e, dict) and str(e.get("expires", "")) >= today}
+    suite.tasks = [replace(t, tags=(*t.tags, QUARANTINED)) if t.id in held else t for t in suite.tasks]
 
 
 def shown_path(workspace: Path, path: Path) -> str:

@@ -17,13 +17,12 @@ from harness.config.document import Document, read_document
 from harness.config.faults import YamlSpot, checked, describe
 from harness.config.fields import FieldMaker, Fields, limits_of, merge
 from harness.config.files import Finder
-from harness.config.quarantine import FILE as QUARANTINE_FILE
 from harness.config.quarantine import marked, quarantine_path, read_quarantine
 from harness.config.schema import RowsFile, SuiteFile, SystemsFile, TasksFile, TaskSpec
 from harness.config.suite import BoundGrader, Suite
 from harness.config.systems import SystemLoader
 from harness.config.tasks import TaskLoader
-from harness.config.workspace import find_suite
+from harness.config.workspace import QUARANTINE, find_suite
 from harness.errors import ConfigError, Fault, NothingToRun
 from harness.plugins.loader import did_you_mean
 from harness.records.task import Task, digest_of
@@ -212,7 +211,7 @@ class _SuiteLoader:
     def _keep_out(self, spec: SuiteFile, path: Path) -> None:
         """Files this suite names for other ends; a glob of task files passes over them."""
         names = (
-            QUARANTINE_FILE,
+            QUARANTINE,
             spec.systems_file,
             spec.prices or "prices.yaml",
             spec.gate if isinstance(spec.gate, str) else "gates.yaml",

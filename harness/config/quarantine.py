@@ -12,12 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.config.document import read_document
 from harness.config.faults import YamlSpot, checked, describe
+from harness.config.workspace import QUARANTINE, QUARANTINED
 from harness.errors import ConfigError, Fault
 from harness.records.task import Task
 
-FILE = "quarantine.yaml"
-TAG = "quarantined"
-"""The tag of a quarantined task, in lists, filters, reports and records."""
 HEAD = """# Tasks that `harness check` found faulty. They run and are reported under the tag `quarantined`.
 # Written by `harness check --quarantine`; an entry past its date no longer counts.
 """
@@ -55,7 +53,7 @@ class QuarantineFile(BaseModel):
 
 def quarantine_path(suite: Path) -> Path:
     """The quarantine file of a suite's file."""
-    return suite.parent / FILE
+    return suite.parent / QUARANTINE
 
 
 def read_quarantine(path: Path, shown: str) -> dict[str, Entry]:
@@ -84,7 +82,7 @@ def marked(tasks: Sequence[Task], entries: Mapping[str, Entry], today: date) -> 
     ids = {task.id for task in tasks}
     notes += [f"'{id}' is under quarantine and is no task of the suite" for id in entries if id not in ids]
     held = {id for id, entry in entries.items() if not entry.is_over(today)}
-    return [_tagged(task) if task.id in held and TAG not in task.tags else task for task in tasks], notes
+    return [_tagged(task) if task.id in held and QUARANTINED not in task.tags else task for task in tasks], notes
 
 
 def render_quarantine(entries: Mapping[str, Entry]) -> str:
@@ -97,4 +95,4 @@ def render_quarantine(entries: Mapping[str, Entry]) -> str:
 
 
 def _tagged(task: Task) -> Task:
-    return msgspec.structs.replace(task, tags=(*task.tags, TAG))
+    return msgspec.structs.replace(task, tags=(*task.tags, QUARANTINED))

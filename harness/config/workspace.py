@@ -9,6 +9,10 @@ from harness.errors import UsageFault
 
 MARK = "tasks"
 """The folder that makes a folder a workspace."""
+QUARANTINE = "quarantine.yaml"
+"""The file beside suite.yaml with tasks that failed their QA (`harness.config.quarantine`)."""
+QUARANTINED = "quarantined"
+"""The tag of such a task, in lists, filters, reports and records."""
 
 
 def find_workspace(start: Path | None = None) -> Path:

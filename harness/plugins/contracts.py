@@ -182,10 +182,7 @@ class Box(Protocol):
         ...
 
     async def export(self, read: Callable[[IO[bytes]], T]) -> T:
-        """What `read` makes of the box's whole file system, a tar stream without mounts, in a thread.
-
-        Also of a stopped box; nothing of the box is run. Raises SandboxError, and what `read` raises.
-        """
+        """What `read`, in a thread, makes of the whole file system as a tar stream; also of a stopped box."""
         ...
 
     async def put_archive(self, path: str, archive: bytes) -> None:

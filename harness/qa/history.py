@@ -21,12 +21,12 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REMOTE = re.compile(r'^\s*\[remote "([^"]*)"\]', re.MULTILINE)
 
 
-def history_checked(repository: Repository, *, is_tree: bool) -> Iterator[Finding]:
-    """Findings of one repository. `is_tree` says that the task's work is done in it; another is only told."""
+def history_checked(repository: Repository, *, other: bool) -> Iterator[Finding]:
+    """Findings of one repository. `other` says that the task's work is done in another one."""
     where, heads = repository.path, repository.heads
     if "HEAD" not in heads:
         return
-    if not is_tree:
+    if other:
         yield Finding("history", "warn", f"another repository with {repository.n_objects} objects", where)
     head = resolved("HEAD", heads)
     if "objects/info/alternates" in heads or "objects/info/http-alternates" in heads:

@@ -28,7 +28,10 @@ from harness.testing.cheats import cheats_for
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How thorough QA is: `repeats` of each proof; `judges` lets graders call models; `cheats` runs the cheats."""
+    """How thorough QA is: `repeats` of reference, empty and base.
+
+    `judges` lets graders call models; without `cheats` no cheat is tried.
+    """
 
     repeats: int = 3
     judges: bool = False
@@ -125,9 +128,10 @@ async def _searched(lab: Lab, task: Task, material: Material, known: Known) -> N
     try:
         async with lab.searched(task, needles) as image:
             known.findings += leaks_found(image, needles, material)
+            tree = f"{material.root.rstrip('/')}/.git"
             for repository in image.repositories.values():
-                is_tree = repository.path == f"{material.root.rstrip('/')}/.git"
-                known.findings += await asyncio.to_thread(_listed, repository, is_tree)
+                other = repository.path != tree and tree in image.repositories
+                known.findings += await asyncio.to_thread(_listed, repository, other)
             known.findings += overspecified(material, prompt_text(task), image.kept)
     except (SandboxError, MissingRequirement, tarfile.TarError) as e:
         known.findings.append(Finding("leak", "unchecked", f"the image cannot be read: {e}"))
@@ -190,5 +194,5 @@ def _summed_up(lab: Lab, task: Task, graders: Sequence[BoundGrader], known: Know
     )
 
 
-def _listed(repository: Repository, is_tree: bool) -> list[Finding]:
-    return list(history_checked(repository, is_tree=is_tree))
+def _listed(repository: Repository, other: bool) -> list[Finding]:
+    return list(history_checked(repository, other=other))

@@ -20,7 +20,10 @@ from harness.qa.task import Options
 
 LIBRARIES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 ROOT = "/work/repo"
-CORE = 'def total(prices):\n    """The sum of all prices."""\n    result = 0\n    return result\n\n\ndef twice(a):\n    return 2 * a\n'
+CORE = (
+    'def total(prices):\n    """The sum of all prices."""\n    result = 0\n    return result\n\n\n'
+    "def twice(a):\n    return 2 * a\n"
+)
 TREE = {
     "calc/__init__.py": "",
     "calc/core.py": CORE,
@@ -30,7 +33,7 @@ TREE = {
 GOLD = """diff --git a/calc/core.py b/calc/core.py
 --- a/calc/core.py
 +++ b/calc/core.py
-@@ -1,7 +1,8 @@
+@@ -1,4 +1,5 @@
  def total(prices):
      \"\"\"The sum of all prices.\"\"\"
 -    result = 0
@@ -38,9 +41,6 @@ GOLD = """diff --git a/calc/core.py b/calc/core.py
 +    amounts_in_cents = [round(price * 100) for price in prices]
 +    sum_of_all_cents = sum(amounts_in_cents)
 +    return sum_of_all_cents / 100
- 
- 
- def twice(a):
 """
 HIDDEN = """from calc.core import total, twice
 
@@ -65,7 +65,6 @@ USER agent
 WORKDIR {ROOT}
 RUN git init -q -b main && git add -A && git -c user.name=a -c user.email=a@b commit -qm base
 """
-FIX = "FAIL"
 
 
 def repo_task(**changes: Any) -> dict[str, Any]:

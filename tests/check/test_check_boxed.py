@@ -23,12 +23,8 @@ OVER = """from calc.core import sum_cents, total
 def test_total_of_three_prices():
     assert total([1.1, 2.2]) == 3.3
     assert sum_cents([1.1]) == 110
-
-
-def test_twice_still_works():
-    assert total([]) == 0
 """
-OVER_GOLD = GOLD.replace("@@ -1,7 +1,8 @@\n", "@@ -1,7 +1,12 @@\n+def sum_cents(prices):\n"
+OVER_GOLD = GOLD.replace("@@ -1,4 +1,5 @@\n", "@@ -1,4 +1,9 @@\n+def sum_cents(prices):\n"
                          "+    return sum(round(price * 100) for price in prices)\n+\n+\n")  # fmt: skip
 LEAK = "".join(line[1:] + "\n" for line in GOLD.splitlines() if line.startswith("+ "))
 
@@ -38,8 +34,7 @@ def script_task(verifier: str, **changes: object) -> dict[str, object]:
         "kind": "script",
         "prompt": PROMPT,
         "environment": {"dockerfile": "lab"},
-        "collect": {"out": {"tree": "/work/out"}},
-        "sandbox": {"setup": ["install -d -o agent -g agent /work/out"]},
+        "collect": {"out": {"file": "/work/repo/out.txt"}},
         "verifier": verifier + "\n",
         **changes,
     }
@@ -54,21 +49,24 @@ PLANTED = {
     ),
     "gold-fails": repo_task(reference={"patch": GOLD.replace("/ 100", "/ 10")}),
     "passes-before": repo_task(fail_to_pass=["tests/test_total.py::test_twice_still_works"], pass_to_pass=[]),
-    "over-specified": repo_task(tests={"tests/test_total.py": OVER}, reference={"patch": OVER_GOLD}),
+    "over-specified": repo_task(tests={"tests/test_total.py": OVER}, reference={"patch": OVER_GOLD},
+                                pass_to_pass=["tests/test_twice.py::test_twice"]),
     "later-objects": repo_task(
         sandbox={"setup": [f"{GIT} commit -q --allow-empty -m later && {GIT} reset -q --hard HEAD~1"]}
     ),
     "remote-and-tag": repo_task(
         sandbox={"setup": [f"{GIT} tag later $({GIT} commit-tree HEAD^{{tree}} -m x) && {GIT} remote add up /nowhere"]}
     ),
-    "empty-passes": script_task("exit 0", reference={"script": "echo 1 > /work/out/a"}),
+    "empty-passes": script_task("exit 0", reference={"script": "echo 1 > out.txt"}),
     "needs-network": script_task(
-        "test -s out/a || test -s /work/out/a",
-        reference={"script": "if [ -e /sys/class/net/eth0 ]; then echo 1 > /work/out/a; fi"},
+        "test -s /work/repo/out.txt",
+        reference={"script": "if grep -q eth0 /proc/net/dev; then echo 1 > out.txt; fi"},
     ),
     "believes-reports": script_task(
-        "grep -q testcase /work/out/report.xml", reference={"script": "echo '<testcase/>' > /work/out/report.xml"},
-        sandbox={"setup": ["install -d -o agent -g agent /work/out"], "workdir": "/work/out"},
+        "grep -q testcase /work/repo/report.xml",
+        reference={"script": "echo '<testcase/>' > report.xml"},
+        collect={"out": {"file": "/work/repo/report.xml"}},
+        sandbox={"workdir": "/work/repo"},
     ),
     "no-image": repo_task(environment={"image": "no-such-image-anywhere:1"}),
 }  # fmt: skip
