@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from harness.records.outcome import Artifact, Grade, NotGraded, Output
 
 
@@ -43,9 +41,7 @@ def verdict_faults(value: object) -> str:
 
 
 def _in_unit(number: object) -> bool:
-    return (
-        isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= 1 and math.isfinite(number)
-    )
+    return isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= 1
 
 
 def _kind(value: object) -> str:
