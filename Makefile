@@ -32,5 +32,15 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: dev
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/overhead.py --sdk anthropic
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/kill9.py --n 6000
+
+docs: dev
+	$(BIN)/python scripts/gen_docs.py
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info

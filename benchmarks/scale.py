@@ -26,7 +26,8 @@ def main() -> None:
             root = make(Path(folder) / str(n), n, "{use: scripted, name: echo, echo: true}", 64)
             if not empty:
                 tiny = make(Path(folder) / "1", 1, "{use: scripted, name: echo, echo: true}", 64)
-                empty = measure(harness("run", "--suite", "bench", "--workspace", str(tiny))).cpu_s
+                runs = [measure(harness("run", "--suite", "bench", "--workspace", str(tiny))) for _ in range(5)]
+                empty = min(run.cpu_s for run in runs)
             began = perf_counter()
             got = measure(harness("run", "--suite", "bench", "--workspace", str(root)))
             wall = perf_counter() - began

@@ -256,3 +256,4 @@ def test_cached_answers_cost_nothing_and_are_marked(bench: Bench, monkeypatch: p
     assert bench.folder is not None
     again = list(iter_attempts(bench.folder.path))
     assert all(a.usage.cached == 1 and a.usage.cost_usd == 0 and a.passed for a in again)
+    cache.close()
