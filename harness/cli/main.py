@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from harness.errors import Exit, HarnessError
 
@@ -80,7 +81,15 @@ def _dispatch(words: list[str]) -> int:
     if module is None:
         parser.print_help()
         return Exit.USAGE
-    return int(module.execute(args))
+    return _ended_by_itself(module, args)
+
+
+def _ended_by_itself(module: ModuleType, args: argparse.Namespace) -> int:
+    """Run the command. A plugin that ends the program does not choose the exit code: its 0 would look like a run."""
+    try:
+        return int(module.execute(args))
+    except SystemExit as e:
+        raise RuntimeError(f"something that the command called ended the program with {e.code!r}") from e
 
 
 def _unknown_command(name: str) -> None:

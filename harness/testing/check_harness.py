@@ -18,6 +18,7 @@ import msgspec
 from harness.errors import LimitReached, MissingRequirement, ModelError, UsageFault
 from harness.plugins.contracts import Harness, Model, ModelClient
 from harness.plugins.loader import load
+from harness.plugins.sound import output_faults
 from harness.records.content import File, Json, Text
 from harness.records.outcome import Output
 from harness.records.task import SandboxSpec, Shape, TaskView
@@ -202,8 +203,8 @@ def _marked(task: TaskView, mark: str) -> str | tuple[Text | File, ...]:
 
 
 def _ill_formed(output: Output) -> str:
-    if output.confidence is not None and not 0 <= output.confidence <= 1:
-        return f"confidence {output.confidence} is not in [0, 1]"
+    if wrong := output_faults(output):
+        return wrong
     try:
         msgspec.json.encode(msgspec.structs.replace(output, artifacts=()))
     except (TypeError, ValueError) as e:

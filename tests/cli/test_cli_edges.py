@@ -167,6 +167,31 @@ def test_70_with_a_traceback_for_a_bug_of_ours(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in done.stderr and done.stderr.endswith("nothing measured is lost\n")
 
 
+def test_a_plugin_that_ends_the_program_does_not_choose_the_exit_code(tmp_path: Path) -> None:
+    workspace(tmp_path, SUITE.replace("[tasks/demo/*.task.yaml]", "[tasks/demo/exit.yaml]"))
+    (tmp_path / "graders").mkdir()
+    (tmp_path / "graders" / "leave.py").write_text(LEAVE)
+    task = "id: a\nprompt: b\nreference: c\ngraders: [graders/leave.py]\n"
+    (tmp_path / "tasks" / "demo" / "exit.yaml").write_text(task)
+    done = harness(tmp_path, "run", "--suite", "demo", "--quiet")
+    assert done.returncode in (3, 70), done.stdout
+
+
+LEAVE = '''
+import sys
+
+from harness.api import Grader, Verdict, Work
+
+
+class Leave(Grader):
+    """Ends the program as if all were well."""
+
+    async def grade(self, work: Work) -> Verdict:
+        """No verdict."""
+        sys.exit(0)
+'''
+
+
 # --- the plan
 
 
