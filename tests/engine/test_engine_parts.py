@@ -203,11 +203,7 @@ def test_filters_join_and_name_what_is_near(bench: Bench) -> None:
     with pytest.raises(UsageFault, match="no system 'aks'") as unknown:
         select_systems(suite, ["aks"])
     assert "did you mean 'ask'" in unknown.value.render()
-<<<<<<< HEAD
-    with pytest.raises(UsageFault, match=r"a shape has no .stake."):
-=======
     with pytest.raises(UsageFault, match="a shape has no"):
->>>>>>> review2
         parse_shape(["stake=high"])
 
 
