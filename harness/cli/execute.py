@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import math
 import sys
 from pathlib import Path
 
 import msgspec
 
+from harness.cli._out import plugins_aside, say
 from harness.cli.progress import Progress
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending
@@ -22,16 +24,34 @@ from harness.store.log import run_log
 def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of how to run, not of what."""
     how = parser.add_argument_group("how")
-    how.add_argument("--budget-usd", type=float, metavar="USD", help="stop before this much is spent in this run")
-    how.add_argument("-j", "--concurrency", type=int, metavar="N", help="trials in flight")
+    how.add_argument("--budget-usd", type=_amount, metavar="USD", help="stop before this much is spent in this run")
+    how.add_argument("-j", "--concurrency", type=positive, metavar="N", help="trials in flight")
     how.add_argument(
-        "--max-wait", type=float, default=600.0, metavar="S", help="longest wait of one call for retries (600)"
+        "--max-wait", type=_amount, default=600.0, metavar="S", help="longest wait of one call for retries (600)"
     )
     how.add_argument("--cache", action="store_true", help="reuse answers of equal model calls (not for measuring)")
     how.add_argument("--allow-unpriced", action="store_true", help="run models without a price under a budget")
     how.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
     how.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
     how.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def positive(word: str) -> int:
+    """A whole number above 0, for argparse."""
+    if not (word.isascii() and word.isdigit() and int(word)):
+        raise argparse.ArgumentTypeError(f"'{word}' is not a whole number above 0")
+    return int(word)
+
+
+def _amount(word: str) -> float:
+    """A number that can be a limit: `nan` would switch it off."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"'{word}' is not a number of 0 or more")
+    return value
 
 
 def policy_of(args: argparse.Namespace) -> RetryPolicy:
@@ -65,10 +85,11 @@ def execute_job(job: Job, args: argparse.Namespace) -> int:
         return code
 
 
+@plugins_aside()
 def _logged_run(job: Job, quiet: bool) -> Ending:
     log = logging.getLogger("harness.run")
     log.setLevel(logging.INFO)
-    handler = run_log(job.folder.path)
+    handler = run_log(job.folder.path, job.folder.secrets)
     log.addHandler(handler)
     try:
         log.info("%s: %d trials planned", job.folder.manifest.run, job.folder.manifest.n_trials)
@@ -84,7 +105,7 @@ def _logged_run(job: Job, quiet: bool) -> Ending:
 
 
 def publish(folder: RunFolder, *, as_json: bool) -> int:
-    """Write summary.json and report.md, print the report, and return its exit code.
+    """Write summary.json and report.md, print the report even if that fails, and return its exit code.
 
     The report and its numerics are imported here, when the run is over and its tasks are given up: 40 MB less beside
     a large run.
@@ -96,9 +117,11 @@ def publish(folder: RunFolder, *, as_json: bool) -> int:
 
     report = build_report(folder.path)
     summary = msgspec.json.format(msgspec.json.encode(to_json(report)))
-    folder.write_file("summary.json", summary + b"\n")
-    folder.write_file("report.md", render_markdown(report))
-    print(summary.decode() if as_json else render_text(report))
+    try:
+        folder.write_file("summary.json", summary + b"\n")
+        folder.write_file("report.md", render_markdown(report))
+    finally:
+        say((summary.decode() if as_json else render_text(report)) + "\n")
     print(f"report: {shown(folder)}/report.md", file=sys.stderr)
     return report.exit_code
 

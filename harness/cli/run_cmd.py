@@ -9,13 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from harness.cli.execute import add_execution_arguments, execute_job, policy_of
+from harness.cli._out import plugins_aside
+from harness.cli.execute import add_execution_arguments, execute_job, policy_of, positive
 from harness.config.load import load_suite
 from harness.config.suite import Suite, System
 from harness.config.workspace import find_workspace
 from harness.engine.estimate import Estimate, estimate
 from harness.engine.plan import Plan
-from harness.engine.prepare import make_manifest, preflight
+from harness.engine.prepare import make_manifest, named_secrets, preflight
 from harness.engine.select import Filters, parse_shape, select_systems, select_tasks
 from harness.engine.session import Job
 from harness.errors import Exit
@@ -44,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--shape", action="append", default=[], metavar="FIELD=VALUE", help="only this shape, e.g. stakes=high"
     )
-    which.add_argument("--limit", type=_positive, metavar="N", help="the first N tasks")
-    which.add_argument("--sample", type=_positive, metavar="N", help="N tasks, stratified by family and tags")
-    which.add_argument("--epochs", type=_positive, metavar="K", help="trials of each task under each system")
+    which.add_argument("--limit", type=positive, metavar="N", help="the first N tasks")
+    which.add_argument("--sample", type=positive, metavar="N", help="N tasks, stratified by family and tags")
+    which.add_argument("--epochs", type=positive, metavar="K", help="trials of each task under each system")
     which.add_argument("--seed", type=int, metavar="S", help="seed of order, sample and shuffled choices")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and what it may cost; run nothing")
     add_execution_arguments(parser)
@@ -69,6 +70,7 @@ class _Selected:
     prices: PriceBook
 
 
+@plugins_aside()
 def _select(workspace: Path, args: argparse.Namespace) -> _Selected:
     """The suite, and what the command line chooses from it."""
     suite = _overridden(load_suite(workspace, args.suite), args)
@@ -84,7 +86,7 @@ def _job(chosen: _Selected, args: argparse.Namespace) -> Job:
     for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced):
         print(f"warning: {warning}", file=sys.stderr)
     manifest = make_manifest(suite, tasks, systems, chosen.selection)
-    folder = RunFolder.create(suite.workspace / "runs", manifest)
+    folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))
     return Job(suite, folder, tasks, NOTHING_SETTLED, chosen.prices, policy_of(args))
 
 
@@ -136,9 +138,3 @@ def _cost_words(e: Estimate) -> str:
             return f"about ${e.usd:.4f} (mean of {e.n} attempts in past runs)"
         case _:
             return f"about ${e.usd:.4f} (a guess from prompt length and 1,000 output tokens a call)"
-
-
-def _positive(word: str) -> int:
-    if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"'{word}' is not a whole number above 0")
-    return int(word)

@@ -12,10 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from secrets import token_hex
 
+from harness.config.identity import nested
 from harness.config.suite import Suite, System
 from harness.engine.services import model_digest
 from harness.errors import ConfigError, Fault
-from harness.plugins.contracts import Model
+from harness.plugins.contracts import Model, Plugin
 from harness.prices import PriceBook
 from harness.records.task import Task, digest_of
 from harness.store.manifest import Manifest, Selection, SystemInfo
@@ -77,6 +78,21 @@ def preflight(
     if faults:
         raise ConfigError(faults)
     return warnings
+
+
+def named_secrets(suite: Suite) -> tuple[str, ...]:
+    """Values of the environment variables that a plugin's parameter `..._env` names, whatever they are called."""
+    own: list[Plugin] = [g.grader for g in suite.graders.values()]
+    for system in suite.systems.values():
+        own += [system.harness, *system.models.values()]
+    own += [model for grader in suite.graders.values() for model in grader.grader.judges().values()]
+    names = {
+        str(getattr(plugin, field))
+        for plugin in (p for top in own for p in (top, *nested(top)))
+        for field in type(plugin).model_fields
+        if field.endswith("_env") and getattr(plugin, field)
+    }
+    return tuple(v for name in sorted(names) if (v := os.environ.get(name, "").strip()))
 
 
 def make_manifest(

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from harness.api import Json, Model, ModelClient
-from harness.models._settings import absent, in_header, key_from, unsafe
+from harness.models._settings import absent, in_header, key_from, unsafe, unsafe_address
 
 HOME = "https://api.anthropic.com"
 
@@ -80,7 +80,7 @@ class Anthropic(Model):
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Anthropic:
-        for fault in unsafe(self.headers, self.extra):
+        for fault in (*unsafe(self.headers, self.extra), *unsafe_address(self.base_url)):
             raise ValueError(fault)
         if isinstance(self.thinking, bool) or (isinstance(self.thinking, int) and self.thinking < 1024):
             raise ValueError("a thinking budget is 1024 tokens or more")
