@@ -53,7 +53,7 @@ def find_suite(workspace: Path, name: str) -> Path:
 
 def _inside(workspace: Path, path: Path) -> Path:
     """The suite's file by its place in the workspace, which the run's manifest records."""
-    for spelled in (Path(os.path.abspath(path)), path.resolve()):
+    for spelled in (Path(os.path.normpath(path.absolute())), path.resolve()):
         if spelled.is_relative_to(workspace):
             return spelled
     raise UsageFault(

@@ -62,7 +62,8 @@ def unsafe(headers: Mapping[str, str], extra: Mapping[str, Json]) -> Iterator[st
     """What is wrong with headers and extra fields: keys in plain text, and fields that the plugin itself writes."""
     for name in headers:
         if _SECRET_NAME.search(name) and name.lower() not in _HARMLESS:
-            yield f"headers: '{name}' would put a key into the record; name its variable with api_key_env, its header with key_header"
+            help = "name its variable with api_key_env, its header with key_header"
+            yield f"headers: '{name}' would put a key into the record; {help}"
     for name in _OWN_FIELDS:
         if name in extra:
             yield f"extra: '{name}' is written by the plugin itself"

@@ -199,7 +199,10 @@ template: {id: "{{ id }}", prompt: "{{ q }}", reference: "{{ r }}", tags: ["{{ t
 
 def test_escapes_in_an_error_do_not_reach_the_terminal(tmp_path: Path) -> None:
     rows = [{"id": "a\x1b[31m", "q": "?", "r": "x"}]
-    tasks = 'rows: {path: tasks/demo/q.jsonl}\ntemplate: {id: "{{ id }}", prompt: "{{ q }}", reference: "x", graders: [match]}\n'
+    tasks = """\
+rows: {path: tasks/demo/q.jsonl}
+template: {id: "{{ id }}", prompt: "{{ q }}", reference: x, graders: [match]}
+"""
     root = workspace(tmp_path, tasks=tasks)
     (root / "tasks" / "demo" / "q.jsonl").write_text("\n".join(json.dumps(r) for r in rows))
     done = harness(root, "run", "--suite", "demo")
