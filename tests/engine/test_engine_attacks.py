@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -42,10 +43,8 @@ def opened(answer: Any, lane: Lane | None = None, policy: RetryPolicy = FAST, **
 
 
 async def swallow_and_answer(view: Any, ctx: Any) -> Output:
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(30)
-    except asyncio.CancelledError:
-        pass
     return Output(answer=str(view.prompt).split()[-1])
 
 
@@ -58,10 +57,8 @@ async def swallow_and_crash(view: Any, ctx: Any) -> Output:
 
 
 async def swallow_and_ask_on(view: Any, ctx: Any) -> Output:
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(30)
-    except asyncio.CancelledError:
-        pass
     for _ in range(3):
         await ctx.models["main"].generate(Request((user(str(view.prompt)),)))
     return Output(answer="more")
