@@ -85,7 +85,7 @@ def _job(chosen: _Selected, args: argparse.Namespace) -> Job:
     suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
     for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced):
         print(f"warning: {warning}", file=sys.stderr)
-    manifest = make_manifest(suite, tasks, systems, chosen.selection)
+    manifest = make_manifest(suite, tasks, systems, chosen.selection, chosen.prices)
     folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))
     return Job(suite, folder, tasks, NOTHING_SETTLED, chosen.prices, policy_of(args))
 

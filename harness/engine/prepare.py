@@ -100,9 +100,10 @@ def make_manifest(
     tasks: Sequence[Task],
     systems: Mapping[str, System],
     selection: Selection,
+    prices: PriceBook | None = None,
     now: datetime | None = None,
 ) -> Manifest:
-    """The manifest of a new run of these tasks and systems."""
+    """The manifest of a new run of these tasks and systems; `versions` tell where its prices came from."""
     at = (now or datetime.now(UTC)).astimezone(UTC)
     return Manifest(
         run=f"{at:%Y%m%dT%H%M%SZ}-{suite.name}-{token_hex(3)}",
@@ -123,7 +124,7 @@ def make_manifest(
         cache=suite.cache,
         selection=selection,
         graders={name: {"digest": g.digest, **g.config} for name, g in suite.graders.items()},
-        versions=_versions(),
+        versions=_versions() | (prices.versions() if prices else {}),
         host={"platform": platform.platform(), "cpus": os.cpu_count()},
         git=git_revision(suite.workspace),
     )

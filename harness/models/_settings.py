@@ -12,6 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from harness.api import Json, UsageFault
 
+NOT_IN_DIGEST = frozenset(("timeout_s", "api_key_env", "key_header", "organization", "project"))
+"""Who pays, with which key, and how long one call may take: none changes an answer."""
+
 _SECRET_NAME = re.compile(r"auth|token|secret|key|cookie|passw|credential|signature|^sig$", re.IGNORECASE)
 _HARMLESS = frozenset(("idempotency-key", "x-idempotency-key"))
 _OWN_FIELDS = ("model", "messages", "input", "stream")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from harness.api import Json, Model, ModelClient
-from harness.models._settings import absent, in_header, key_from, unsafe, unsafe_address
+from harness.models._settings import NOT_IN_DIGEST, absent, in_header, key_from, unsafe, unsafe_address
 
 HOME = "https://api.anthropic.com"
 
@@ -19,6 +19,7 @@ class Anthropic(Model):
     """A Claude model: `anthropic/claude-opus-4-7`, with its settings."""
 
     version: ClassVar[str] = "1"
+    not_in_digest: ClassVar[frozenset[str]] = NOT_IN_DIGEST
     example: ClassVar[Mapping[str, Json]] = {"name": "claude-opus-4-7", "effort": "high"}
 
     max_output_tokens: int = Field(32_000, ge=1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from cli_workspace import SUITE, TASKS, clean_env, harness, workspace
+from cli_workspace import SUITE, TASKS, clean_env, harness, start, workspace
 
 from harness.testing.wire import Step, WireServer
 
@@ -293,3 +295,50 @@ def test_nothing_depends_on_the_hash_seed(tmp_path: Path) -> None:
         kept = {k: said[k] for k in ("suite_digest", "tasks_digest", "systems", "graders", "selection")}
         seen.add(json.dumps([kept, sorted(order)], sort_keys=True))
     assert len(seen) == 1
+
+
+def test_the_manifest_says_which_prices_a_run_was_billed_by(tmp_path: Path) -> None:
+    overlay = "prices:\n  - {{model: house-70b, input: {}, output: 2.00}}\n"
+    overlays = (overlay.format("1.00"), overlay.format("2.00"))
+    seen = set()
+    for n, text in enumerate(overlays):
+        root = workspace(tmp_path / str(n))
+        (root / "prices.yaml").write_text(text)
+        done = harness(root, "run", "--suite", "demo")
+        assert done.returncode == 0, done.stderr
+        seen.add(json.loads((only_run(root) / "manifest.json").read_text())["versions"]["prices.yaml"])
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_suite_loads_leaves_nothing_behind(tmp_path: Path, end: signal.Signals) -> None:
+    slow = "import time\nopen('loading', 'w').close()\ntime.sleep(20)\n"
+    root = workspace(tmp_path, tasks=TASKS.replace("graders: [match]", "graders: [graders/slow.py]"))
+    (root / "graders").mkdir()
+    (root / "graders" / "slow.py").write_text(slow)
+    run = start(root, "run", "--suite", "demo")
+    for _ in range(600):
+        if (root / "loading").exists():
+            break
+        time.sleep(0.05)
+    run.send_signal(end)
+    _, err = run.communicate(timeout=10)
+    assert run.returncode == (130 if end == signal.SIGINT else -signal.SIGTERM), err
+    assert "Traceback" not in err and not (root / "runs").exists()
+
+
+def test_what_a_kill_left_between_transcript_and_attempt_is_run_again_once(tmp_path: Path) -> None:
+    """The transcript of an attempt is written first: after a kill it may stand alone, whole or torn."""
+    harness(workspace(tmp_path), "run", "--suite", "demo")
+    run = only_run(tmp_path)
+    cut(run, 3)
+    with (run / "attempts.jsonl").open("a") as file:
+        file.write('{"task": "river", "syst')
+    with (run / "transcripts.jsonl").open("a") as file:
+        file.write('{"task": "sum", "sys')
+    done = harness(tmp_path, "resume")
+    assert done.returncode == 0 and done.stderr.count("repaired:") == 2, done.stderr
+    keys = [(a["task"], a["system"]) for a in map(json.loads, (run / "attempts.jsonl").read_text().splitlines())]
+    assert len(keys) == len(set(keys)) == 6
+    for task, system in keys:
+        assert harness(tmp_path, "show", run.name, task, system).returncode == 0
