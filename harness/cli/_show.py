@@ -92,7 +92,7 @@ def trial_text(path: Path, trial: tuple[str, str | None, int | None], number: in
         f"{attempt.timing.working:.2f}s working, {attempt.timing.waiting:.2f}s waiting",
     ]
     if why := _why(attempt):
-        lines.append(why)
+        lines.append(_line(why))
     lines += ["", "grades:"]
     for name, verdict in attempt.grades.items():
         if isinstance(verdict, Grade):
@@ -100,13 +100,13 @@ def trial_text(path: Path, trial: tuple[str, str | None, int | None], number: in
             lines.append(f"  {name}: {'passed' if verdict.passed else 'failed'}, value {verdict.value:g}{read}")
             lines += _indented(verdict.explanation, 4)
         else:
-            lines += [f"  {name}: not graded: {verdict.cause}", *_indented(verdict.detail, 4)]
+            lines += [f"  {name}: not graded: {_line(verdict.cause)}", *_indented(verdict.detail, 4)]
     lines += ["" if attempt.grades else "  none", "answer:", *_indented(transcript.output.answer or "(none)")]
     if attempt.artifacts:
         lines += [
             "",
             "artifacts:",
-            *(f"  {a.name} ({a.size:,} bytes): {path.name}/{a.path}" for a in attempt.artifacts),
+            *(f"  {_line(a.name)} ({a.size:,} bytes): {path.name}/{a.path}" for a in attempt.artifacts),
         ]
     lines += ["", "transcript:", *(line for event in transcript.events for line in _event(event))]
     return "\n".join(lines) + "\n"
@@ -170,25 +170,27 @@ def _event(event: Event) -> list[str]:
         return _model_call(event)
     if isinstance(event, Command):
         code = "no exit code" if event.exit_code is None else f"exit {event.exit_code}"
-        lines = [f"[{event.at:.2f}s +{event.seconds:.2f}s] $ {' '.join(event.argv)}  ({code})"]
+        lines = [f"[{event.at:.2f}s +{event.seconds:.2f}s] $ {_line(' '.join(event.argv))}  ({code})"]
         return lines + _indented(event.stdout, 4) + _indented(event.stderr, 4) + _indented(event.note, 4)
     return _note(event)
 
 
 def _note(note: Note) -> list[str]:
     data = "" if note.data is None else msgspec.json.encode(note.data).decode()
-    return [f"[{note.at:.2f}s] {note.kind}: {note.text}".rstrip(), *_indented(data, 4)]
+    first, *more = note.text.splitlines() or [""]
+    lines = [f"[{note.at:.2f}s] {_line(note.kind)}: {first}".rstrip()]
+    return [*lines, *_indented("\n".join(more), 4), *_indented(data, 4)]
 
 
 def _model_call(call: ModelCall) -> list[str]:
-    label = f" ({call.request.label})" if call.request.label else ""
+    label = f" ({_line(call.request.label)})" if call.request.label else ""
     waited = f", waited {call.waited:.2f}s" if call.waited else ""
     u = call.response.usage
     lines = [
-        f"[{call.at:.2f}s +{call.seconds:.2f}s{waited}] {call.role}{label}: {call.response.model or 'model'}, "
+        f"[{call.at:.2f}s +{call.seconds:.2f}s{waited}] {call.role}{label}: {_line(call.response.model) or 'model'}, "
         f"{_tokens(u)}, {_cost(u)}{', from the call cache' if call.cached else ''}, stopped: {call.response.stop}"
     ]
-    lines += [f"    try failed: {r}" for r in call.retries]
+    lines += [f"    try failed: {_line(r)}" for r in call.retries]
     if call.request.system and not call.same:
         lines += ["    system:", *_indented(call.request.system, 6)]
     for message in call.request.messages:
@@ -212,6 +214,11 @@ def _part(part: Part) -> str:
         return f"[calls {part.name}] {said}"
     assert isinstance(part, ToolResult)
     return f"[{'error' if part.is_error else 'result'}] {part.content}"
+
+
+def _line(text: str) -> str:
+    """On one line: what others wrote must not look like a line of ours."""
+    return " ".join(text.split())
 
 
 def _indented(text: str, by: int = 2) -> list[str]:

@@ -46,11 +46,13 @@ class AttemptState:
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Add a note to the transcript."""
-        self.events.append(Note(round(self.clock.now, 4), kind, text, data))
+        self.events.append(Note(round(self.clock.now, 4), str(kind), str(text), data))
 
     def check_limits(self) -> None:
         """Raise LimitReached when one more model call is not allowed. Called before each call."""
         limits, usage = self.limits, self.usage
+        if self.clock.over:
+            raise self.clock.time_is_up()
         if limits.turns is not None and self.turns >= limits.turns:
             raise LimitReached("turns", f"limit of {limits.turns} turns reached")
         if limits.tokens is not None and usage.tokens >= limits.tokens:

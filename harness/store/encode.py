@@ -7,24 +7,68 @@ from typing import Any
 import msgspec
 
 from harness.records.content import Json
-from harness.records.outcome import Output
+from harness.records.outcome import Attempt, Output, Trouble
 
 ANSWER_LIMIT = 2000
 """Characters of an answer kept in `attempts.jsonl`; the transcript's line has all of it."""
 
-_encoder = msgspec.json.Encoder(enc_hook=repr)
+
+def _told(value: Any) -> Json:
+    """What JSON does not know: a numpy scalar is its number, anything else its `repr`."""
+    item = getattr(value, "item", None)
+    if callable(item):
+        try:
+            plain = item()
+        except (TypeError, ValueError):
+            return repr(value)
+        if type(plain) in (bool, int, float, str):
+            return plain
+    return repr(value)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_told)
+_read_back = msgspec.json.Decoder(Attempt).decode
 
 
 def encode(record: msgspec.Struct) -> bytes:
     """One JSON value in UTF-8, without a newline.
 
-    Objects JSON does not know (in a harness's `metrics`, say) become their `repr`; half surrogate pairs, which some
-    model servers send, become `?`. A measurement is never lost because of them.
+    numpy's scalars become numbers, other objects JSON does not know (in a harness's `metrics`, say) their `repr`; half
+    surrogate pairs, which some model servers send, become `?`. A measurement is never lost because of them.
     """
     try:
         return _encoder.encode(record)
     except (UnicodeEncodeError, TypeError, ValueError, OverflowError):
         return _encoder.encode(_sane(record))
+
+
+def readable(attempt: Attempt) -> tuple[Attempt, bytes]:
+    """An attempt as its line holds it, answers cut, and that line: always one that can be read back.
+
+    Plugins make grades and outputs, and nothing checks their fields: one line with `passed: "yes"` would make the whole
+    run unreadable. What cannot be read is left out, and the attempt is a failed measurement that says why.
+    """
+    why = ""
+    for kept in (attempt, _without(attempt, "grader"), _without(attempt, "harness")):
+        try:
+            made = msgspec.structs.replace(kept, output=clipped(kept.output))
+            if why and made.trouble is not None:
+                made = msgspec.structs.replace(made, trouble=msgspec.structs.replace(made.trouble, detail=why))
+            line = encode(made)
+            _read_back(line)
+            return made, line
+        except (msgspec.DecodeError, TypeError, AttributeError) as e:
+            why = why or f"its record cannot be read back: {e}"
+    raise TypeError(why)
+
+
+def _without(attempt: Attempt, plugin: str) -> Attempt:
+    """The attempt without what this plugin put into it."""
+    trouble = Trouble(plugin, "bad_record")
+    bare = msgspec.structs.replace(
+        attempt, grades={}, passed=None, value=None, label="", flags=(), status="ungradable", trouble=trouble
+    )
+    return bare if plugin == "grader" else msgspec.structs.replace(bare, output=Output(), status="infra_error")
 
 
 def clipped(output: Output) -> Output:
@@ -53,7 +97,7 @@ def _sane(value: Any) -> Json:
         return [_sane(v) for v in value]
     if value is None or isinstance(value, (bool, int, float, bytes)):
         return value
-    return repr(value)
+    return _told(value)
 
 
 def _sane_struct(value: msgspec.Struct) -> Json:

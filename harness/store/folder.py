@@ -20,10 +20,10 @@ from types import TracebackType
 import msgspec
 
 from harness.errors import DiskFull, StoreError
-from harness.records.outcome import Artifact, Attempt
+from harness.records.outcome import Artifact, Attempt, Output
 from harness.records.transcript import Transcript
 from harness.store.artifacts import store_artifacts
-from harness.store.encode import clipped, encode
+from harness.store.encode import encode, readable
 from harness.store.lock import Lock
 from harness.store.manifest import Manifest
 from harness.store.read import ATTEMPTS, MANIFEST, TRANSCRIPTS, read_manifest
@@ -45,6 +45,7 @@ class RunFolder:
         self.path = path
         self.manifest = manifest
         self.repaired: tuple[str, ...] = ()
+        self.secrets = tuple(secrets)
         self._lock = lock
         self._redactor = Redactor((*secrets, *secrets_of(os.environ)))
         self._attempts = _Appender(path / ATTEMPTS)
@@ -98,6 +99,11 @@ class RunFolder:
         folder.repaired = tuple(m for m in mended if m)
         return folder
 
+    def hide(self, secrets: Sequence[str]) -> None:
+        """Redact these too from here on (`secrets` of `create` and `open`)."""
+        self.secrets = (*self.secrets, *secrets)
+        self._redactor = Redactor((*self.secrets, *secrets_of(os.environ)))
+
     def add(self, attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact] = ()) -> None:
         """Buffer one attempt. The caller calls `flush` soon after.
 
@@ -115,13 +121,20 @@ class RunFolder:
         if transcript.output.artifacts:
             output = msgspec.structs.replace(transcript.output, artifacts=())
             transcript = msgspec.structs.replace(transcript, output=output)
-        keep = (attempt.task, attempt.system, attempt.family, *attempt.grades)
-        line = self._redactor.json(encode(transcript), keep)
-        place = (self._transcripts.end, len(line))
-        record = msgspec.structs.replace(attempt, output=clipped(attempt.output), artifacts=stored, transcript=place)
-        encoded = self._redactor.json(encode(record), keep)
+        keep = (attempt.task, attempt.system, attempt.family, *map(str, attempt.grades))
+        attempt = msgspec.structs.replace(attempt, artifacts=stored)
+        line, record, encoded = self._encoded(attempt, transcript, keep)
+        if record.trouble is not None and (record.trouble.source, record.trouble.cause) == ("harness", "bad_record"):
+            transcript = msgspec.structs.replace(transcript, output=Output())
+            line, _, encoded = self._encoded(attempt, transcript, keep)
         self._transcripts.add(line)
         self._attempts.add(encoded)
+
+    def _encoded(self, attempt: Attempt, transcript: Transcript, keep: Sequence[str]) -> tuple[bytes, Attempt, bytes]:
+        """The transcript's line, the record as stored, and its line."""
+        line = self._redactor.json(encode(transcript), keep)
+        record, encoded = readable(msgspec.structs.replace(attempt, transcript=(self._transcripts.end, len(line))))
+        return line, record, self._redactor.json(encoded, keep)
 
     def flush(self) -> None:
         """Hand everything buffered to the operating system.
