@@ -23,6 +23,7 @@ from harness.engine.present import Shown, present, trial_seed
 from harness.engine.services import Services
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Box
+from harness.plugins.sound import output_faults
 from harness.records.outcome import Attempt, Digests, Grade, Output, Status, Timing, Trouble
 from harness.records.task import Task
 from harness.records.transcript import Transcript
@@ -89,7 +90,10 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
         async with _box(trial, services) as box, state.clock:
             ended.image = box.image_digest if box else ""
             ctx = Context(trial.system, shown, services, state, box)
-            ended.output = await harness.solve(shown.view, ctx)
+            delivered = await harness.solve(shown.view, ctx)
+            if wrong := output_faults(delivered):
+                raise TypeError(wrong)
+            ended.output = delivered
     except LimitReached as e:
         ended.limit, ended.output = e.kind, state.saved or Output()
         state.note("limit", str(e))
@@ -101,7 +105,7 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
     except SandboxError as e:
         ended.status, ended.trouble = "infra_error", Trouble("sandbox", e.fault, str(e))
         ended.retryable = True
-    except Exception as e:  # noqa: BLE001 - the edge of a plugin: a crash is recorded, never a score
+    except (Exception, SystemExit) as e:  # noqa: BLE001 - the edge of a plugin: a crash is recorded, never a score
         ended.status, ended.trouble = "infra_error", Trouble("harness", type(e).__name__, str(e))
     return ended
 
