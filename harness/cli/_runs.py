@@ -19,6 +19,7 @@ class _Brief(msgspec.Struct, frozen=True, gc=False):
     task: str
     system: str
     epoch: int
+    attempt: int
     status: Status
     final: bool = True
     passed: bool | None = None
@@ -54,16 +55,17 @@ def _label(system: SystemInfo) -> str:
 
 
 def _counted(path: Path, manifest: Manifest) -> dict[str, Any]:
-    """The last final line of a trial decides it, as everywhere."""
-    last: dict[tuple[str, str, int], tuple[Status, bool | None]] = {}
+    """The final attempt with the highest number decides a trial, as everywhere."""
+    last: dict[tuple[str, str, int], tuple[int, Status, bool | None]] = {}
     if (path / ATTEMPTS).is_file():
         for line in iter_lines(path, msgspec.json.Decoder(_Brief)):
-            if line.final:
-                last[line.task, line.system, line.epoch] = (line.status, line.passed)
-    decided = sum(status in DECIDED for status, _ in last.values())
+            key = (line.task, line.system, line.epoch)
+            if line.final and (key not in last or line.attempt >= last[key][0]):
+                last[key] = (line.attempt, line.status, line.passed)
+    decided = sum(status in DECIDED for _, status, _ in last.values())
     passed = []
     for system in manifest.systems:
-        graded = [won for (_, name, _), (status, won) in last.items() if name == system.name and status == "graded"]
+        graded = [won for (_, name, _), (_, status, won) in last.items() if name == system.name and status == "graded"]
         passed.append(f"{system.name} {sum(map(bool, graded))}/{len(graded)}")
     whole = decided >= manifest.n_trials
     status = "complete" if whole else f"partial {decided}/{manifest.n_trials}"

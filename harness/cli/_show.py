@@ -91,7 +91,7 @@ def trial_text(path: Path, trial: tuple[str, str | None, int | None], number: in
         f"{attempt.timing.working:.2f}s working, {attempt.timing.waiting:.2f}s waiting",
     ]
     if why := _why(attempt):
-        lines.append(why)
+        lines.append(_line(why))
     if attempt.output.metrics or attempt.output.declared_done is not None:
         lines.append(_own_words(attempt.output))
     lines += ["", "grades:"]
@@ -101,13 +101,13 @@ def trial_text(path: Path, trial: tuple[str, str | None, int | None], number: in
             lines.append(f"  {name}: {'passed' if verdict.passed else 'failed'}, value {verdict.value:g}{read}")
             lines += indented(verdict.explanation, 4)
         else:
-            lines += [f"  {name}: not graded: {verdict.cause}", *indented(verdict.detail, 4)]
+            lines += [f"  {name}: not graded: {_line(verdict.cause)}", *indented(verdict.detail, 4)]
     lines += ["" if attempt.grades else "  none", "answer:", *indented(transcript.output.answer or "(none)")]
     if attempt.artifacts:
         lines += [
             "",
             "artifacts:",
-            *(f"  {a.name} ({a.size:,} bytes): {path.name}/{a.path}" for a in attempt.artifacts),
+            *(f"  {_line(a.name)} ({a.size:,} bytes): {path.name}/{a.path}" for a in attempt.artifacts),
         ]
     lines += ["", "transcript:", *trajectory(transcript.events)]
     return "\n".join(lines) + "\n"
@@ -160,6 +160,11 @@ def _why(a: Attempt) -> str:
     if a.trouble:
         said.append(f"{a.trouble.source}: {a.trouble.cause}" + (f": {a.trouble.detail}" if a.trouble.detail else ""))
     return "; ".join(said)
+
+
+def _line(text: str) -> str:
+    """On one line: what others wrote must not look like a line of ours."""
+    return " ".join(text.split())
 
 
 def _json(value: Any) -> str:

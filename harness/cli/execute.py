@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.cli._numbers import amount, whole
+from harness.cli._out import plugins_aside, say
 from harness.cli.progress import Progress
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending
@@ -73,10 +74,11 @@ def execute_job(job: Job, args: argparse.Namespace) -> int:
         return report.exit_code
 
 
+@plugins_aside()
 def _logged_run(job: Job, quiet: bool) -> Ending:
     log = logging.getLogger("harness.run")
     log.setLevel(logging.INFO)
-    handler = run_log(job.folder.path)
+    handler = run_log(job.folder.path, job.folder.secrets)
     log.addHandler(handler)
     try:
         log.info("%s: %d trials planned", job.folder.manifest.run, job.folder.manifest.n_trials)
@@ -108,7 +110,7 @@ def way_out(report: Report, run: str) -> list[str]:
 
 
 def publish(folder: RunFolder, *, as_json: bool) -> Report:
-    """Write summary.json and report.md, print the report, and return it.
+    """Write summary.json and report.md, print the report even if that fails, and return it.
 
     The report and its numerics are imported here, when the run is over and its tasks are given up: 40 MB less beside
     a large run.
@@ -120,9 +122,11 @@ def publish(folder: RunFolder, *, as_json: bool) -> Report:
 
     report = build_report(folder.path)
     summary = msgspec.json.format(msgspec.json.encode(to_json(report)))
-    folder.write_file("summary.json", summary + b"\n")
-    folder.write_file("report.md", render_markdown(report))
-    print(summary.decode() if as_json else render_text(report))
+    try:
+        folder.write_file("summary.json", summary + b"\n")
+        folder.write_file("report.md", render_markdown(report))
+    finally:
+        say((summary.decode() if as_json else render_text(report)) + "\n")
     print(f"report: {shown(folder)}/report.md", file=sys.stderr)
     return report
 

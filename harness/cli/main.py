@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -36,15 +35,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run one command, and turn every end into its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
     except HarnessError as e:
-        print(e.render(), file=sys.stderr)
+        from harness.cli._out import printable
+
+        print(printable(e.render()), file=sys.stderr)
         return e.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from harness.cli._out import hush
+
+        hush()
         return Exit.OK
     except Exception:  # noqa: BLE001 - the edge of the program: a bug is shown whole, with its own exit code
         import traceback

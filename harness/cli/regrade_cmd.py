@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from harness.cli._out import plugins_aside
 from harness.cli.execute import publish
 from harness.config.load import load_suite
 from harness.config.workspace import find_run, find_workspace
 from harness.engine.again import changed_tasks, suite_of, tasks_of
-from harness.engine.prepare import make_manifest, preflight
+from harness.engine.prepare import make_manifest, named_secrets, preflight
 from harness.engine.regrade import refuse_other_work, regrade
 from harness.errors import NothingToRun
 from harness.prices import PriceBook
@@ -31,7 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Grade again and report on the new folder."""
-    workspace = find_workspace(args.workspace)
+    with plugins_aside():
+        folder = _regraded(find_workspace(args.workspace), args)
+    with folder:
+        return publish(folder, as_json=args.json).exit_code
+
+
+def _regraded(workspace: Path, args: argparse.Namespace) -> RunFolder:
+    """The new folder, filled and still open."""
     source = find_run(workspace, args.run)
     before = read_manifest(source)
     suite = load_suite(workspace, args.suite) if args.suite else suite_of(workspace, before)
@@ -47,12 +55,16 @@ def execute(args: argparse.Namespace) -> int:
         seed=before.seed,
         regrade_of=before.run,
     )
-    with RunFolder.create(workspace / "runs", manifest) as folder:
+    folder = RunFolder.create(workspace / "runs", manifest, named_secrets(suite))
+    try:
         count = regrade(source, folder, suite, tasks, lambda n: _tell(n, args.quiet))
         if not count:
             raise NothingToRun(f"{before.run} has no stored attempts", help=f"harness resume {before.run}")
-        print(f"regraded {count} attempts of {before.run}", file=sys.stderr)
-        return publish(folder, as_json=args.json).exit_code
+    except BaseException:
+        folder.close()
+        raise
+    print(f"regraded {count} attempts of {before.run}", file=sys.stderr)
+    return folder
 
 
 def _tell(n: int, quiet: bool) -> None:

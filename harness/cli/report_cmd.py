@@ -42,7 +42,9 @@ def execute(args: argparse.Namespace) -> int:
     if args.out:
         _write(args.out, text)
     else:
-        sys.stdout.write(text)
+        from harness.cli._out import say
+
+        say(text)
     return report.exit_code
 
 

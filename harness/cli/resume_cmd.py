@@ -7,11 +7,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from harness.cli._out import plugins_aside
 from harness.cli.execute import add_execution_arguments, execute_job, policy_of
 from harness.config.workspace import find_run, find_workspace
 from harness.engine.again import refuse_changes, suite_of, tasks_of
-from harness.engine.prepare import preflight
+from harness.engine.prepare import named_secrets, preflight
 from harness.engine.session import Job
+from harness.errors import UsageFault
 from harness.prices import PriceBook
 from harness.store.folder import RunFolder
 from harness.store.read import settled
@@ -35,11 +37,18 @@ def execute(args: argparse.Namespace) -> int:
     return execute_job(job, args)
 
 
+@plugins_aside()
 def _job(workspace: Path, folder: RunFolder, args: argparse.Namespace) -> Job:
     for mended in folder.repaired:
         print(f"repaired: {mended}", file=sys.stderr)
+    if source := folder.manifest.regrade_of:
+        raise UsageFault(
+            f"{folder.manifest.run} holds the outputs of {source} under new graders; it has no work of its own",
+            help=f"finish that run: harness resume {source}; or grade it again: harness regrade {source}",
+        )
     suite = suite_of(workspace, folder.manifest)
     tasks = tasks_of(suite, folder.manifest)
+    folder.hide(named_secrets(suite))
     refuse_changes(folder.path, suite, tasks, "resume")
     changes = {
         "budget_usd": args.budget_usd,

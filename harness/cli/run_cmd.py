@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 
 from harness.cli._numbers import seed, whole
+from harness.cli._out import plugins_aside
 from harness.cli.execute import add_execution_arguments, execute_job, policy_of
 from harness.config.load import load_suite
 from harness.config.suite import Suite, System
 from harness.config.workspace import find_workspace
 from harness.engine.estimate import Estimate, estimate
 from harness.engine.plan import Plan
-from harness.engine.prepare import advice, make_manifest, preflight
+from harness.engine.prepare import advice, make_manifest, named_secrets, preflight
 from harness.engine.select import Filters, parse_shape, select_systems, select_tasks
 from harness.engine.session import Job
 from harness.errors import Exit
@@ -71,6 +72,7 @@ class _Selected:
     prices: PriceBook
 
 
+@plugins_aside()
 def _select(workspace: Path, args: argparse.Namespace) -> _Selected:
     """The suite, and what the command line chooses from it."""
     suite = _overridden(load_suite(workspace, args.suite), args)
@@ -85,8 +87,8 @@ def _job(chosen: _Selected, args: argparse.Namespace) -> Job:
     suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
     for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced):
         print(f"warning: {warning}", file=sys.stderr)
-    manifest = make_manifest(suite, tasks, systems, chosen.selection)
-    folder = RunFolder.create(suite.workspace / "runs", manifest)
+    manifest = make_manifest(suite, tasks, systems, chosen.selection, chosen.prices)
+    folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))
     return Job(suite, folder, tasks, NOTHING_SETTLED, chosen.prices, policy_of(args))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print it. Raises UsageFault when there is neither such a run nor such a task."""
+    from harness.cli._out import printable, say
     from harness.cli._show import run_text, task_text, trial_text
 
     if args.attempt and not args.task:
@@ -40,13 +40,8 @@ def execute(args: argparse.Namespace) -> int:
         text = trial_text(found, (args.task, args.system, args.epoch), args.attempt, as_json=args.json)
     else:
         text = run_text(found, as_json=args.json)
-    sys.stdout.write(text if args.json else _printable(text))
+    say(text if args.json else printable(text))
     return Exit.OK
-
-
-def _printable(text: str) -> str:
-    """What a model or a command wrote cannot move the cursor or colour the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _run(args: argparse.Namespace) -> Path | None:

@@ -24,6 +24,9 @@ Loc = Sequence[int | str]
 MAX_NODES = 2_000_000
 """More values than this in one file is a mistake or an alias bomb; big data belongs in `rows:`."""
 
+MAX_DIGITS = 300
+"""Longer numbers are text that lacks its quotes; a float ends at 309 digits, and Python refuses to print 4,301."""
+
 _PREFIX = "tag:yaml.org,2002:"
 _NUMBERS = (_PREFIX + "int", _PREFIX + "float")
 _ODD_FLOAT = re.compile("[:a-df-zA-DF-Z]")
@@ -78,7 +81,7 @@ class Document:
                 f'write "{n.value}" for the text, {value} for the number',
             )
             for n in _scalars(node)
-            if not n.style and n.tag in _NUMBERS and str(value := _number(n)) != n.value
+            if not n.style and n.tag in _NUMBERS and len(n.value) <= MAX_DIGITS and str(value := _number(n)) != n.value
         ]
 
     def _at(self, what: str, node: yaml.Node | None, help: str) -> Fault:
@@ -212,6 +215,8 @@ class _Builder:
             return None
         if kind == "bool" and text.lower() in ("true", "false"):
             return text.lower() == "true"
+        if kind in ("int", "float") and len(text) > MAX_DIGITS:
+            return self._refuse(f"a number of {len(text):,} characters", node, "write text in quotes")
         if (kind == "int" and _PLAIN_INT.fullmatch(text)) or (kind == "float" and not _ODD_FLOAT.search(text)):
             return _number(node)
         return self._trap(kind, node)

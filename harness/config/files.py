@@ -43,6 +43,10 @@ class Finder:
                 self._faults.append(spot.fault(f"'{name}' is outside the workspace", (), "copy it into the workspace"))
                 return None
             path = self._workspace / relative
+            if path.exists() and not path.resolve().is_relative_to(self._workspace):
+                what = f"'{name}' is a link that leads outside the workspace"
+                self._faults.append(spot.fault(what, (), "copy it into the workspace"))
+                return None
             if path.is_file() or (folder and path.is_dir()):
                 return Path(relative).as_posix()
             if path.is_dir():

@@ -19,7 +19,7 @@ WORKSPACE_MODULE = "harness_workspace_"
 
 
 def plugin_digest(plugin: Plugin, workspace: Path) -> str:
-    """Digest of class, version, parameters, nested plugins, workspace source text and the files it names."""
+    """Digest of class, version, parameters but `not_in_digest`, nested plugins, workspace source and named files."""
     return digest_of(_identity(plugin, workspace))
 
 
@@ -51,7 +51,11 @@ def _identity(plugin: Plugin, workspace: Path) -> Json:
     return {
         "class": [cls.__qualname__ if named else f"{cls.__module__}.{cls.__qualname__}", cls.version],
         "source": sorted({_source(base) for base in named}),
-        "params": {n: _jsonable(getattr(plugin, n), lambda p: _identity(p, workspace)) for n in cls.model_fields},
+        "params": {
+            n: _jsonable(getattr(plugin, n), lambda p: _identity(p, workspace))
+            for n in cls.model_fields
+            if n not in cls.not_in_digest
+        },
         "files": {name: _file(workspace / name) for name in sorted(plugin.digest_files())},
     }
 

@@ -89,6 +89,8 @@ YAML 1.1 has readings that turn a right answer into a wrong one without a word. 
 | one key twice | the later one wins |
 
 Anchors, aliases and `<<` work. Tags such as `!!binary` and several documents in one file do not.
+
+By example: [write tasks](../how-to/write-tasks.md). Parameters of graders, harnesses, models: [plugins](plugins.md).
 """
 
 

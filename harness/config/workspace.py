@@ -47,12 +47,22 @@ def find_suite(workspace: Path, name: str) -> Path:
             path = base / name
             path = path / "suite.yaml" if path.is_dir() else path
             if path.is_file():
-                return path.resolve()
+                return _inside(workspace, path)
     there = suite_names(workspace)
     hints = [_close(name, there), f"suites: {', '.join(there)}" if there else "this workspace has no suite yet"]
     if "/" not in name and not name.endswith((".yaml", ".yml")):
         hints.append(f"make one: harness new suite {name or 'NAME'}")
     raise UsageFault(f"no suite '{name}'", help=" — ".join(h for h in hints if h))
+
+
+def _inside(workspace: Path, path: Path) -> Path:
+    """The suite's file by its place in the workspace, which the run's manifest records."""
+    for spelled in (Path(os.path.normpath(path.absolute())), path.resolve()):
+        if spelled.is_relative_to(workspace):
+            return spelled
+    raise UsageFault(
+        f"the suite {path} is outside the workspace {workspace}", help="name its workspace with --workspace DIR"
+    )
 
 
 def suite_names(workspace: Path) -> list[str]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.config.load import load_suite
-from harness.config.suite import Suite
+from harness.config.suite import Suite, System
 from harness.engine.prepare import tasks_digest
 from harness.errors import NotComparable
-from harness.records.task import Task
+from harness.records.task import Task, digest_of
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import iter_attempts, read_manifest
 
@@ -53,25 +53,24 @@ def refuse_changes(run: Path, suite: Suite, tasks: list[Task], what: str) -> Non
         words.append(f"{_named(changed_tasks(run, tasks)) or 'the set of tasks'} changed")
     used = {g for t in tasks for g in (*t.graders, *t.informative)}
     graders = [n for n in sorted(used) if manifest.graders.get(n, {}).get("digest") != suite.graders[n].digest]
-    if graders:
-        words.append(f"{_named(graders)} changed")
-    if words:
+    of_graders = [f"{_named(graders)} changed"] if graders else []
+    if not graders and (other := graded_otherwise(run, suite, tasks)):
+        of_graders = [f"the reference or graders of {_named(other)} changed"]
+    if words or of_graders:
         raise NotComparable(
-            f"since {manifest.run} began: {'; '.join(words)}; a {what} would mix two measurements",
-            help="start a new run"
-            + (", or regrade this one: harness regrade" if words == [f"{_named(graders)} changed"] else ""),
+            f"since {manifest.run} began: {'; '.join(words + of_graders)}; a {what} would mix two measurements",
+            help="start a new run" + ("" if words else ", or regrade this one: harness regrade"),
         )
 
 
 def changed_systems(suite: Suite, before: Mapping[str, SystemInfo]) -> list[str]:
-    """Systems of the run that are gone or have other digests."""
-    return [
-        name
-        for name, info in before.items()
-        if name not in suite.systems
-        or (suite.systems[name].harness_digest, suite.systems[name].model_digest)
-        != (info.harness_digest, info.model_digest)
-    ]
+    """Systems of the run that are gone, or have other digests or limits of their own."""
+    return [name for name, info in before.items() if name not in suite.systems or _differs(suite.systems[name], info)]
+
+
+def _differs(now: System, before: SystemInfo) -> bool:
+    digests = (now.harness_digest, now.model_digest) != (before.harness_digest, before.model_digest)
+    return digests or dict(now.config).get("limits") != before.config.get("limits")
 
 
 def changed_tasks(run: Path, tasks: list[Task]) -> list[str]:
@@ -81,6 +80,21 @@ def changed_tasks(run: Path, tasks: list[Task]) -> list[str]:
     for attempt in iter_attempts(run):
         seen.setdefault(attempt.task, attempt.digests.task)
     return [name for name, digest in sorted(seen.items()) if now.get(name) != digest]
+
+
+def graded_otherwise(run: Path, suite: Suite, tasks: list[Task]) -> list[str]:
+    """Tasks whose recorded verdicts were given by other deciding graders, or on another reference, than today's."""
+    now = {t.id: verdict_digest(suite, t) for t in tasks}
+    seen: dict[str, bool] = {}
+    for attempt in iter_attempts(run):
+        if attempt.digests.grader and attempt.task in now:
+            seen[attempt.task] = seen.get(attempt.task, False) or attempt.digests.grader != now[attempt.task]
+    return sorted(name for name, other in seen.items() if other)
+
+
+def verdict_digest(suite: Suite, task: Task) -> str:
+    """What a task's verdicts rest on, as `engine.grade` records it: its deciding graders and its reference."""
+    return digest_of([suite.graders[name].digest for name in task.graders], task.reference)
 
 
 def _named(names: list[str]) -> str:

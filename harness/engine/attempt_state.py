@@ -51,6 +51,8 @@ class AttemptState:
     def check_limits(self) -> None:
         """Raise LimitReached when one more model call is not allowed. Called before each call."""
         limits, usage = self.limits, self.usage
+        if self.clock.over:
+            raise self.clock.time_is_up()
         if limits.turns is not None and self.turns >= limits.turns:
             raise LimitReached("turns", f"limit of {limits.turns} turns reached")
         if limits.tokens is not None and usage.tokens >= limits.tokens:

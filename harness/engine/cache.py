@@ -5,6 +5,7 @@ For working on graders and harnesses without paying twice. A nightly measurement
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -33,13 +34,17 @@ class CallCache:
         self._encode = msgspec.msgpack.Encoder().encode
 
     def get(self, key: str) -> Response | None:
-        """The stored response, or None."""
-        row = self._db.execute("SELECT response FROM calls WHERE key = ?", (key,)).fetchone()
-        return self._decode(row[0]) if row else None
+        """The stored response, or None; also None when the file cannot be read: then the model is asked."""
+        try:
+            row = self._db.execute("SELECT response FROM calls WHERE key = ?", (key,)).fetchone()
+            return self._decode(row[0]) if row else None
+        except (sqlite3.Error, msgspec.DecodeError):
+            return None
 
     def put(self, key: str, response: Response) -> None:
         """Store a response; the first one under a key stays."""
-        self._db.execute("INSERT OR IGNORE INTO calls VALUES (?, ?)", (key, self._encode(response)))
+        with contextlib.suppress(sqlite3.Error):  # a full disk must not cost the answer that was just paid for
+            self._db.execute("INSERT OR IGNORE INTO calls VALUES (?, ?)", (key, self._encode(response)))
 
     def close(self) -> None:
         """Close the file."""

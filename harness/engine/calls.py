@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
 from time import monotonic, perf_counter, time
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -36,6 +37,8 @@ class OpenModel:
     prices: PriceBook
     policy: RetryPolicy
     cache: CallCache | None = None
+    broken: ModelError | None = None
+    """Why no call can succeed: the key or the model's name is wrong. Of this model alone: others share its lane."""
 
     def price(self, response: Response) -> Usage:
         """The response's usage with its cost; simulated models are free and never counted as unpriced."""
@@ -60,67 +63,79 @@ class MeteredClient:
         state.check_limits()
         state.turns += 1
         key = self._cache_key(request) if opened.cache is not None else ""
-        at, waited_before, began = state.clock.now, state.clock.waited, perf_counter()
-        failures: list[str] = []
-        response = opened.cache.get(key) if opened.cache is not None else None
-        if cached := response is not None:
+        at, began = state.clock.now, perf_counter()
+        tries = _Tries()
+        answer = opened.cache.get(key) if opened.cache is not None else None
+        if cached := answer is not None:
             state.cached += 1
         else:
-            response = await self._ask(request, failures)
-            if opened.cache is not None:
-                opened.cache.put(key, response)
-        usage = msgspec.structs.replace(response.usage, cached=1) if cached else opened.price(response)
-        response = msgspec.structs.replace(response, usage=usage)
+            state.clock.begin_call()
+            try:
+                answer = await self._ask(request, tries)
+            finally:
+                state.clock.end_call()
+        usage = msgspec.structs.replace(answer.usage, cached=1) if cached else opened.price(answer)
+        response = msgspec.structs.replace(answer, usage=usage)
         state.usage = state.usage + usage
         state.saw_model(response.model)
-        waited = state.clock.waited - waited_before
-        span = _Span(at, perf_counter() - began - waited, waited)
+        span = _Span(at, perf_counter() - began - tries.waited, tries.waited)
         state.model_s += span.seconds
-        self._record(request, response, span, tuple(failures), cached)
+        self._record(request, response, span, tuple(tries.failures), cached)
+        if opened.cache is not None and not cached:
+            opened.cache.put(key, answer)
         return response
 
     async def aclose(self) -> None:
         """Does nothing: the run closes the shared client."""
 
-    async def _ask(self, request: Request, failures: list[str]) -> Response:
+    async def _ask(self, request: Request, tries: _Tries) -> Response:
         """Enter the lane and call, again and again as the policy allows."""
-        opened, state = self._open, self._state
-        lane, waited = opened.lane, 0.0
+        opened, state, lane = self._open, self._state, self._open.lane
         while True:
+            if opened.broken is not None:
+                raise opened.broken
             if not lane.try_enter():
-                state.clock.begin_wait()
-                try:
-                    await lane.enter()
-                finally:
-                    state.clock.end_wait()
-            if lane.broken is not None:
+                await self._waiting(lane.enter(opened.policy.max_wait_s), tries)
+            if opened.broken is not None:
                 lane.given_up()
-                raise lane.broken
+                raise opened.broken
             sent = monotonic()
             try:
                 response = await opened.client.generate(request)
             except ModelError as e:
                 lane.failed(e, sent)
-                failures.append(f"{e.fault}: {e}")
-                delay = opened.policy.delay(e, len(failures), waited, state.rng)
+                if e.fault in ("auth", "not_found"):
+                    opened.broken = e
+                if e.fault in _PERHAPS_BILLED and not e.status:
+                    self._perhaps_billed()
+                tries.failures.append(f"{e.fault}: {e}")
+                delay = opened.policy.delay(e, len(tries.failures), tries.retry_wait, state.rng)
                 if delay is None:
-                    self._give_up(e, failures)
+                    self._give_up(e, tries.failures)
                 state.retries += 1
-                waited += await self._wait(delay)
+                tries.retry_wait += delay
+                await self._waiting(asyncio.sleep(delay), tries)
             except BaseException:
                 lane.given_up()
+                self._perhaps_billed()
                 raise
             else:
                 lane.answered()
                 return response
 
-    async def _wait(self, seconds: float) -> float:
+    async def _waiting(self, something: Awaitable[None], tries: _Tries) -> None:
+        began = perf_counter()
         self._state.clock.begin_wait()
         try:
-            await asyncio.sleep(seconds)
+            await something
         finally:
             self._state.clock.end_wait()
-        return seconds
+            tries.waited += perf_counter() - began
+
+    def _perhaps_billed(self) -> None:
+        """A call that was sent and whose answer never came whole: the provider may charge it, and nobody knows what."""
+        if not self._open.simulated:
+            self._state.usage = self._state.usage + Usage(calls=1, unpriced=1)
 
     def _give_up(self, error: ModelError, failures: list[str]) -> NoReturn:
         """The end of a failed call: too long a context is the system's own outcome, all else is not."""
@@ -147,6 +162,18 @@ class MeteredClient:
             request = msgspec.structs.replace(request, messages=messages[same:])
         at, seconds, waited = (round(s, 4) for s in span)
         state.events.append(ModelCall(role, at, seconds, request, response, same, waited, retries, cached))
+
+
+_PERHAPS_BILLED = ("timeout", "bad_response")
+
+
+@dataclass(slots=True)
+class _Tries:
+    """The failed tries of one call, and how long it waited: in all, and between tries."""
+
+    failures: list[str] = field(default_factory=list)
+    waited: float = 0.0
+    retry_wait: float = 0.0
 
 
 class _Span(NamedTuple):

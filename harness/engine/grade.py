@@ -14,6 +14,7 @@ from harness.engine.calls import MeteredClient
 from harness.engine.services import Services
 from harness.errors import MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Box, ModelClient
+from harness.plugins.sound import verdict_faults
 from harness.records.content import Usage
 from harness.records.outcome import Grade, NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, digest_of
@@ -126,8 +127,8 @@ async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: 
         return NotGraded("judge_api", f"{e.fault}: {e}")
     except (MissingRequirement, SandboxError):
         raise
-    except Exception as e:  # noqa: BLE001 - the edge of a plugin: its fault is recorded, never a score
+    except (Exception, SystemExit) as e:  # noqa: BLE001 - the edge of a plugin: its fault is recorded, never a score
         return NotGraded("grader_fault", f"{type(e).__name__}: {e}")
-    if isinstance(verdict, Grade) and not 0.0 <= verdict.value <= 1.0:
-        return NotGraded("grader_fault", f"the grader gave {verdict.value!r}, which is not in [0, 1]")
+    if wrong := verdict_faults(verdict):
+        return NotGraded("grader_fault", wrong)
     return verdict

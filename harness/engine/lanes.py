@@ -7,6 +7,7 @@ grows by one per window of answers: TCP's slow start and congestion avoidance (R
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -20,14 +21,13 @@ CUT = 0.5
 class Lane:
     """The calls in flight to one provider and model. `most` is the widest the window gets."""
 
-    __slots__ = ("_cut_at", "_paused_until", "_slow_start", "_turns", "broken", "inflight", "most", "name", "window")
+    __slots__ = ("_cut_at", "_paused_until", "_slow_start", "_turns", "inflight", "most", "name", "window")
 
     def __init__(self, name: str, most: int) -> None:
         self.name = name
         self.most = max(1, most)
         self.window = min(FIRST_WINDOW, float(self.most))
         self.inflight = 0
-        self.broken: ModelError | None = None
         self._slow_start = True
         self._turns: deque[asyncio.Future[None]] = deque()
         self._paused_until = 0.0
@@ -40,8 +40,12 @@ class Lane:
         self.inflight += 1
         return True
 
-    async def enter(self) -> None:
-        """Wait for a place, first come first served, and through any pause the server asked for."""
+    async def enter(self, most_s: float = math.inf) -> None:
+        """Wait for a place, first come first served, and through any pause the server asked for.
+
+        Raises ModelError when that pause is longer than `most_s`: a server that says "come back tomorrow" would hold
+        the whole run in silence.
+        """
         if self._turns or self.inflight >= self.window:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._turns.append(turn)
@@ -54,9 +58,12 @@ class Lane:
         else:
             self.inflight += 1
         try:
-            while (pause := self._paused_until - monotonic()) > 0:  # noqa: ASYNC110 - the pause can grow meanwhile
+            while (pause := self._paused_until - monotonic()) > 0:
+                if pause > most_s:
+                    what = f"{self.name} takes calls again in {pause:.0f} s; one call may wait {most_s:.0f} s"
+                    raise ModelError("rate_limit", what)
                 await asyncio.sleep(pause)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ModelError):
             self._leave()
             raise
 
@@ -74,8 +81,6 @@ class Lane:
             self._cut_at = monotonic()
         if error.retry_after_s:
             self._paused_until = max(self._paused_until, monotonic() + error.retry_after_s)
-        if error.fault in ("auth", "not_found"):
-            self.broken = error
         self._leave()
 
     def given_up(self) -> None:

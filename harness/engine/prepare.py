@@ -12,10 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from secrets import token_hex
 
+from harness.config.identity import nested
 from harness.config.suite import Suite, System
 from harness.engine.services import model_digest
 from harness.errors import ConfigError, Fault
-from harness.plugins.contracts import Harness, Model
+from harness.plugins.contracts import Harness, Model, Plugin
 from harness.prices import PriceBook
 from harness.records.task import Task, digest_of
 from harness.store.manifest import Manifest, Selection, SystemInfo
@@ -88,14 +89,30 @@ def advice(suite: Suite, systems: Mapping[str, System], today: date) -> list[str
     return list(dict.fromkeys(said))
 
 
+def named_secrets(suite: Suite) -> tuple[str, ...]:
+    """Values of the environment variables that a plugin's parameter `..._env` names, whatever they are called."""
+    own: list[Plugin] = [g.grader for g in suite.graders.values()]
+    for system in suite.systems.values():
+        own += [system.harness, *system.models.values()]
+    own += [model for grader in suite.graders.values() for model in grader.grader.judges().values()]
+    names = {
+        str(getattr(plugin, field))
+        for plugin in (p for top in own for p in (top, *nested(top)))
+        for field in type(plugin).model_fields
+        if field.endswith("_env") and getattr(plugin, field)
+    }
+    return tuple(v for name in sorted(names) if (v := os.environ.get(name, "").strip()))
+
+
 def make_manifest(
     suite: Suite,
     tasks: Sequence[Task],
     systems: Mapping[str, System],
     selection: Selection,
+    prices: PriceBook | None = None,
     now: datetime | None = None,
 ) -> Manifest:
-    """The manifest of a new run of these tasks and systems."""
+    """The manifest of a new run of these tasks and systems; `versions` tell where its prices came from."""
     at = (now or datetime.now(UTC)).astimezone(UTC)
     return Manifest(
         run=f"{at:%Y%m%dT%H%M%SZ}-{suite.name}-{token_hex(3)}",
@@ -116,7 +133,7 @@ def make_manifest(
         cache=suite.cache,
         selection=selection,
         graders={name: {"digest": g.digest, **g.config} for name, g in suite.graders.items()},
-        versions=_versions(),
+        versions=_versions() | (prices.versions() if prices else {}),
         host={"platform": platform.platform(), "cpus": os.cpu_count()},
         git=git_revision(suite.workspace),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,9 +17,9 @@ from harness.engine.run import Recorder
 from harness.engine.services import Services
 from harness.engine.session import open_services
 from harness.engine.trial import trial_name, verdict_fields
-from harness.errors import NotComparable
+from harness.errors import NotComparable, StoreError
 from harness.prices import PriceBook
-from harness.records.outcome import Artifact, Attempt
+from harness.records.outcome import Artifact, Attempt, StoredArtifact
 from harness.records.task import Task
 from harness.records.transcript import Transcript
 from harness.store.folder import RunFolder
@@ -61,6 +62,8 @@ async def _regrade(
         async with asyncio.TaskGroup() as group:
             async for attempt in _bounded(source, queue):
                 group.create_task(one(attempt))
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
     finally:
         folder.flush()
         await services.aclose()
@@ -76,10 +79,23 @@ async def _bounded(source: Path, queue: asyncio.Semaphore) -> AsyncIterator[Atte
 
 async def _attempt(source: Path, attempt: Attempt, task: Task, services: Services) -> None:
     transcript = read_transcript(source, attempt)
-    artifacts = {a.name: Artifact(a.name, (source / a.path).read_bytes()) for a in attempt.artifacts}
+    artifacts = {a.name: Artifact(a.name, _stored(source, a)) for a in attempt.artifacts}
     if attempt.status in GRADED_AGAIN:
         attempt = await _graded(attempt, task, transcript, artifacts, services)
     services.record(attempt, transcript, tuple(artifacts.values()))
+
+
+def _stored(source: Path, artifact: StoredArtifact) -> bytes:
+    """An artifact's bytes as they were recorded. Raises StoreError when they are gone or are others."""
+    try:
+        data = (source / artifact.path).read_bytes()
+    except OSError as e:
+        raise StoreError(f"cannot read {source.name}/{artifact.path}: {e.strerror}") from e
+    if hashlib.sha256(data).hexdigest() != artifact.sha256:
+        raise StoreError(
+            f"{source.name}/{artifact.path} is not what was recorded", help="restore it; a changed output is not graded"
+        )
+    return data
 
 
 async def _graded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -84,7 +84,8 @@ class Runner:
     """Runs a plan. One runner, one run folder, one event loop.
 
     `stop()` starts nothing new and lets what is in flight finish; `halt()` cancels it. Either way everything that
-    finished is recorded. The budget stops the run before the trials in flight, at their mean cost, would pass it.
+    finished is recorded. The budget stops the run before the trials in flight, at the mean cost of their systems, would
+    pass it.
     """
 
     def __init__(self, services: Services, recorder: Recorder, plan: Plan, settled: Settled) -> None:
@@ -101,7 +102,7 @@ class Runner:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._retried: dict[tuple[str, str, int], int] = {}
-        self._spent_here = 0.0
+        self._spending = _Spending()
 
     async def run(self, workers: int) -> Ending:
         """Work until nothing is left, the budget is used up, or someone stops it. Raises StoreError on a full disk."""
@@ -154,7 +155,8 @@ class Runner:
         for trial in self._take(boxed):
             self.stats.inflight += 1
             try:
-                await self._one(trial)
+                if self.services.suite.budget_usd is None or await self._affordable(trial):
+                    await self._one(trial)
             finally:
                 self.stats.inflight -= 1
             await asyncio.sleep(0)  # models that answer at once would starve the writer, progress and Ctrl-C
@@ -163,9 +165,6 @@ class Runner:
         while not self._stopping:
             trial = self._next(boxed)
             if trial is None:
-                return
-            if self._over_budget():
-                self.stop("budget")
                 return
             yield trial
 
@@ -186,7 +185,12 @@ class Runner:
     async def _one(self, trial: Trial) -> None:
         key = (trial.task.id, trial.system, trial.epoch)
         left = self.services.suite.infra_retries - self._retried.get(key, 0)
-        attempt = await run_attempt(trial, self.services, left)
+        self._spending.flying[trial.system] += 1
+        try:
+            attempt = await run_attempt(trial, self.services, left)
+        finally:
+            self._spending.flying[trial.system] -= 1
+            self._spending.changed()
         self._count(attempt)
         if not attempt.final:
             self._retried[key] = self._retried.get(key, 0) + 1
@@ -198,7 +202,7 @@ class Runner:
         stats.retries += attempt.retries
         cost = attempt.usage.cost_usd + attempt.judge_usage.cost_usd
         stats.spent_usd += cost
-        self._spent_here += cost
+        self._spending.ended(attempt.system, cost)
         stats.unpriced += attempt.usage.unpriced + attempt.judge_usage.unpriced
         if attempt.trouble is not None:
             stats.troubles[f"{attempt.trouble.source}: {attempt.trouble.cause}"] += 1
@@ -209,9 +213,54 @@ class Runner:
         stats.statuses[attempt.status] += 1
         stats.passed += bool(attempt.passed)
 
-    def _over_budget(self) -> bool:
-        budget = self.services.suite.budget_usd
-        if budget is None:
+    async def _affordable(self, trial: Trial) -> bool:
+        """Whether the budget has room for this trial; if not, the run stops.
+
+        The first trial of a system runs alone: until it ends nobody knows what the others would cost.
+        """
+        spending, budget = self._spending, self.services.suite.budget_usd
+        while spending.unknown(trial.system) and not self._stopping:
+            await spending.wait()
+        if self._stopping:
             return False
-        mean = self._spent_here / self.stats.attempts if self.stats.attempts else 0.0
-        return self.stats.spent_usd + mean * (self.stats.inflight + 1) > budget
+        if budget is not None and self.stats.spent_usd + spending.expected(trial.system) > budget:
+            self.stop("budget")
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class _Spending:
+    """What the trials of each system cost in this session, to know what those in flight will come to."""
+
+    cost: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    ends: Counter[str] = field(default_factory=Counter)
+    flying: Counter[str] = field(default_factory=Counter)
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def unknown(self, system: str) -> bool:
+        """Whether the system's first trial is under way."""
+        return not self.ends[system] and self.flying[system] > 0
+
+    def expected(self, system: str) -> float:
+        """Dollars that everything in flight and one more trial of `system` will cost, each at its system's mean."""
+        means = {name: self.cost[name] / self.ends[name] for name in self.ends if self.ends[name]}
+        return sum(n * means.get(name, 0.0) for name, n in self.flying.items()) + means.get(system, 0.0)
+
+    def ended(self, system: str, cost: float) -> None:
+        """An attempt is over."""
+        self.cost[system] += cost
+        self.ends[system] += 1
+
+    async def wait(self) -> None:
+        """Until an attempt is over."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    def changed(self) -> None:
+        """Wake those that wait."""
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)

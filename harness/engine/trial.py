@@ -24,6 +24,7 @@ from harness.engine.present import Shown, present, trial_seed
 from harness.engine.services import Services
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Box
+from harness.plugins.sound import output_faults
 from harness.records.outcome import Attempt, Digests, Grade, NotGraded, Output, Status, Timing, Trouble
 from harness.records.task import SandboxSpec, Task
 from harness.records.transcript import Transcript
@@ -109,7 +110,7 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
                 await _collect(trial, services, state, box, ended)
     except (MissingRequirement, ModelError, SandboxError) as e:
         ended.failed(e)
-    except Exception as e:  # noqa: BLE001 - the edge of a plugin: a crash is recorded, never a score
+    except (Exception, SystemExit) as e:  # noqa: BLE001 - the edge of a plugin: a crash is recorded, never a score
         ended.status, ended.trouble = "infra_error", Trouble("harness", type(e).__name__, str(e))
     return ended
 
@@ -122,7 +123,10 @@ async def _solve(
     try:
         async with state.clock:
             ctx = Context(trial.system, shown, services, state, box)
-            ended.output = await harness.solve(shown.view, ctx)
+            delivered = await harness.solve(shown.view, ctx)
+            if wrong := output_faults(delivered):
+                raise TypeError(wrong)
+            ended.output = delivered
     except LimitReached as e:
         ended.limit, ended.output = e.kind, state.saved or Output()
         state.note("limit", str(e))

@@ -6,11 +6,17 @@ A key comes from the environment, by name. Its value goes nowhere but into the S
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import parse_qsl, urlsplit
 
 from harness.api import Json, UsageFault
 
-_SECRET_HEADERS = frozenset(("authorization", "x-api-key", "api-key", "proxy-authorization", "cookie"))
+NOT_IN_DIGEST = frozenset(("timeout_s", "api_key_env", "key_header", "organization", "project"))
+"""Who pays, with which key, and how long one call may take: none changes an answer."""
+
+_SECRET_NAME = re.compile(r"auth|token|secret|key|cookie|passw|credential|signature|^sig$", re.IGNORECASE)
+_HARMLESS = frozenset(("idempotency-key", "x-idempotency-key"))
 _OWN_FIELDS = ("model", "messages", "input", "stream")
 
 
@@ -45,11 +51,22 @@ def without_ambient(variable: str, headers: Mapping[str, str | None], key: str) 
     return {**{n: bearer if n.lower() == "authorization" else None for n in names}, **headers}
 
 
+def unsafe_address(url: str | None) -> Iterator[str]:
+    """What is wrong with `base_url`: it is recorded, and its host names a lane, so no password or key may be in it."""
+    parts = urlsplit(url or "")
+    if "@" in parts.netloc:
+        yield "base_url: a password in it would go into the record; name its variable with api_key_env"
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if _SECRET_NAME.search(name):
+            yield f"base_url: '{name}' in it would put a key into the record; name its variable with api_key_env"
+
+
 def unsafe(headers: Mapping[str, str], extra: Mapping[str, Json]) -> Iterator[str]:
     """What is wrong with headers and extra fields: keys in plain text, and fields that the plugin itself writes."""
     for name in headers:
-        if name.lower() in _SECRET_HEADERS:
-            yield f"headers: '{name}' would put a key into the record; name its variable with api_key_env"
+        if _SECRET_NAME.search(name) and name.lower() not in _HARMLESS:
+            help = "name its variable with api_key_env, its header with key_header"
+            yield f"headers: '{name}' would put a key into the record; {help}"
     for name in _OWN_FIELDS:
         if name in extra:
             yield f"extra: '{name}' is written by the plugin itself"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from harness.api import Json, Model, ModelClient
-from harness.models._settings import absent, in_header, key_from, unsafe
+from harness.models._settings import NOT_IN_DIGEST, absent, in_header, key_from, unsafe, unsafe_address
 
 HOME = "https://api.anthropic.com"
 
@@ -19,6 +19,7 @@ class Anthropic(Model):
     """A Claude model: `anthropic/claude-opus-4-7`, with its settings."""
 
     version: ClassVar[str] = "1"
+    not_in_digest: ClassVar[frozenset[str]] = NOT_IN_DIGEST
     example: ClassVar[Mapping[str, Json]] = {"name": "claude-opus-4-7", "effort": "high"}
 
     max_output_tokens: int = Field(32_000, ge=1)
@@ -80,7 +81,7 @@ class Anthropic(Model):
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Anthropic:
-        for fault in unsafe(self.headers, self.extra):
+        for fault in (*unsafe(self.headers, self.extra), *unsafe_address(self.base_url)):
             raise ValueError(fault)
         if isinstance(self.thinking, bool) or (isinstance(self.thinking, int) and self.thinking < 1024):
             raise ValueError("a thinking budget is 1024 tokens or more")

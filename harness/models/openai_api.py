@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from harness.api import Json, Model, ModelClient
-from harness.models._settings import absent, in_header, key_from, unsafe
+from harness.models._settings import NOT_IN_DIGEST, absent, in_header, key_from, unsafe, unsafe_address
 
 if TYPE_CHECKING:
     from harness.models._chat_wire import Chat
@@ -23,6 +23,7 @@ class OpenAI(Model):
     """A GPT model: `openai/gpt-5.4`, or a model of any OpenAI-compatible server, with its settings."""
 
     version: ClassVar[str] = "1"
+    not_in_digest: ClassVar[frozenset[str]] = NOT_IN_DIGEST
     example: ClassVar[Mapping[str, Json]] = {"name": "gpt-5.4", "effort": "high"}
 
     api: Literal["responses", "chat"] | None = None
@@ -93,7 +94,7 @@ class OpenAI(Model):
 
     @model_validator(mode="after")
     def _settings_fit(self) -> OpenAI:
-        for fault in unsafe(self.headers, self.extra):
+        for fault in (*unsafe(self.headers, self.extra), *unsafe_address(self.base_url)):
             raise ValueError(fault)
         if self._api == "responses" and self.seed is not None:
             raise ValueError("seed: the responses API has none; say api: chat")

@@ -37,6 +37,10 @@ class Plugin(BaseModel, ABC):
     kind: ClassVar[str]
     """source, harness, grader, model or sandbox."""
 
+    not_in_digest: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that cannot change what is measured (the name of a key's variable, a time-out): recorded, and in no
+    digest, so that runs stay comparable and can be resumed."""
+
     example: ClassVar[Mapping[str, Json]] = {}
     """Parameters of a working example: shown by `plugin list` and in the docs, built by the contract suite."""
 

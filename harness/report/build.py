@@ -100,6 +100,10 @@ def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Colum
             found.append(f"UNPRICED: {s.name}: {s.cost.unpriced} of {s.cost.calls} calls have no known price")
         if s.cost.judge_unpriced:
             found.append(f"UNPRICED: {s.name}: {s.cost.judge_unpriced} of {s.cost.judge_calls} judge calls")
+    if rows.disputed:
+        found.append(
+            f"EDITED: lines disagree about the family, shape or tags of {rows.disputed} tasks: regrade to use today's"
+        )
     planned = {s.name for s in manifest.systems}
     if strange := [n for n in rows.systems if n not in planned]:
         found.append(f"NOT IN THE PLAN: attempts of {', '.join(strange)}: left out")

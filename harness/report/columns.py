@@ -84,6 +84,8 @@ class Columns:
     limits: list[str]
     causes: list[str]
     about: list[About]
+    disputed: int = 0
+    """Tasks of which lines say different things (edited under the run); which is taken depends on no order."""
 
     def __len__(self) -> int:
         return len(self.column["task"])
@@ -130,7 +132,8 @@ def read_columns(path: Path) -> Columns:
     coded = {n: _Codes() for n in ("task", "system", "limit", "cause")}
     about: dict[str, About] = {}
     raw = [array("d") for _ in _NAMES]
-    for values in _values(iter_lines(path, msgspec.json.Decoder(_Row)), coded, about):
+    disputed: set[str] = set()
+    for values in _values(iter_lines(path, msgspec.json.Decoder(_Row)), coded, about, disputed):
         for into, value in zip(raw, values, strict=True):
             into.append(value)
     column = {n: np.frombuffer(held) if held else np.empty(0) for n, held in zip(_NAMES, raw, strict=True)}
@@ -143,18 +146,25 @@ def read_columns(path: Path) -> Columns:
         column[name] = column[name][order]
         raw[i] = array("d")
     tasks = words["task"]
-    return Columns(column, tasks, words["system"], words["limit"], words["cause"], [about[t] for t in tasks])
+    known = [about[t] for t in tasks]
+    return Columns(column, tasks, words["system"], words["limit"], words["cause"], known, len(disputed))
 
 
-def _values(rows: Iterator[_Row], coded: dict[str, _Codes], about: dict[str, About]) -> Iterator[tuple[float, ...]]:
+def _values(
+    rows: Iterator[_Row], coded: dict[str, _Codes], about: dict[str, About], disputed: set[str]
+) -> Iterator[tuple[float, ...]]:
     task, system, limit, cause = coded["task"], coded["system"], coded["limit"], coded["cause"]
     status_code = {s: i for i, s in enumerate(STATUSES)}
     nan = float("nan")
     nothing: dict[str, Json] = {}
     alike: dict[About, About] = {}
     for r in rows:
-        if r.task not in about:
+        held = about.get(r.task)
+        if held is None or held.family != r.family or held.tags != r.tags or held.shape != r.shape:
             made = About(r.family, r.shape, r.tags)
+            if held is not None:
+                disputed.add(r.task)
+                made = min(made, held, key=repr)
             about[r.task] = alike.setdefault(made, made)
         u, j, o, t = r.usage, r.judge_usage, r.output, r.timing
         metrics = o.metrics or nothing

@@ -30,6 +30,6 @@ def _row(cells: Row) -> str:
 
 
 def _plain(text: str) -> str:
-    for mark in "\\`*_|<>[]#":
+    for mark in ("\\", *"`*_|<>[]#&~", "://"):
         text = text.replace(mark, "\\" + mark)
-    return " ".join(text.split())
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))

@@ -58,7 +58,8 @@ class Cost:
     """Money, in US dollars, of the system under test; the judge's apart.
 
     `total` adds every billed call of every attempt. `kind`: `exact`, `lower_bound` (some calls have no price),
-    `unpriced` (none has one), `simulated` or `none` (no model was called).
+    `unpriced` (none has one), `simulated` or `none` (no model was called). `cached` calls were answered from the call
+    cache and cost nothing here, so what a success costs is then a lower bound.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class Cost:
     judge_total: float
     judge_calls: int
     judge_unpriced: int
+    cached: int
 
 
 @dataclass(frozen=True, slots=True)

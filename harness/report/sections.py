@@ -165,6 +165,11 @@ def _costs(systems: tuple[SystemReport, ...]) -> Section:
         for s in systems
         if s.cost.kind in ("lower_bound", "unpriced")
     ]
+    notes += [
+        f"{s.name}: {s.cost.cached:,} of {s.cost.calls:,} calls were answered from the call cache and cost nothing here"
+        for s in systems
+        if s.cost.cached and s.cost.kind not in ("simulated", "none")
+    ]
     notes += [f"{s.name}: {s.cost.estimated:,} calls priced approximately" for s in systems if s.cost.estimated]
     return Section(table.title, table.header, table.rows, tuple(notes))
 

@@ -121,6 +121,8 @@ def _cost(info: SystemInfo, rows: Columns, ok: Columns, failed: Columns, usage: 
         ratio = cost_per_success(cost, success, own)
         if kind == "lower_bound":
             ratio = Estimate(ratio.value, None, f"{usage.unpriced} of {usage.calls} calls have no price")
+        elif usage.cached:
+            ratio = Estimate(ratio.value, None, f"{usage.cached} of {usage.calls} calls came from the call cache")
     else:
         ratio = Estimate(float("nan"), None, kind)
     judge = rows.column
@@ -136,6 +138,7 @@ def _cost(info: SystemInfo, rows: Columns, ok: Columns, failed: Columns, usage: 
         judge_total=float(judge["judge_cost"].sum()),
         judge_calls=int(judge["judge_calls"].sum()),
         judge_unpriced=int(judge["judge_unpriced"].sum()),
+        cached=usage.cached,
     )
 
 

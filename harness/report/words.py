@@ -71,7 +71,7 @@ def success_cost(c: Cost) -> str:
         return _NO_COST[c.kind]
     if not c.successes:
         return f">= {money(c.total)}, no success"
-    return f"{'>= ' if c.kind == 'lower_bound' else ''}{money(c.per_success.value)}"
+    return f"{'>= ' if c.kind == 'lower_bound' or c.cached else ''}{money(c.per_success.value)}"
 
 
 def failed_cost(c: Cost) -> str:

@@ -45,6 +45,7 @@ class RunFolder:
         self.path = path
         self.manifest = manifest
         self.repaired: tuple[str, ...] = ()
+        self.secrets = tuple(secrets)
         self._lock = lock
         self._redactor = Redactor((*secrets, *secrets_of(os.environ)))
         self._attempts = _Appender(path / ATTEMPTS)
@@ -97,6 +98,11 @@ class RunFolder:
             raise
         folder.repaired = tuple(m for m in mended if m)
         return folder
+
+    def hide(self, secrets: Sequence[str]) -> None:
+        """Redact these too from here on (`secrets` of `create` and `open`)."""
+        self.secrets = (*self.secrets, *secrets)
+        self._redactor = Redactor((*self.secrets, *secrets_of(os.environ)))
 
     def add(self, attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact] = ()) -> None:
         """Buffer one attempt. The caller calls `flush` soon after.

@@ -21,8 +21,13 @@ class Lock:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Take the lock. Raises StoreError naming the process that has it."""
-        self._fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Take the lock. Raises StoreError naming the process that has it, or saying why it cannot be taken."""
+        try:
+            self._fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except OSError as e:
+            raise StoreError(
+                f"cannot lock {folder.name}: {e.strerror}", help=f"{LOCK} must be a file that you may write"
+            ) from e
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:

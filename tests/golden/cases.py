@@ -77,8 +77,10 @@ def ordinary(runs: Path) -> Path:
                 attempt(task, "alpha", i % 5 != 0, epoch=epoch, timing=slow, limit=limit, retries=i % 2, **same)
             )
             found.append(attempt(task, "beta", (i + epoch) % 3 != 0, epoch=epoch, timing=slow, **same))
-    failed = Trouble("model", "overloaded", "529")
-    found.append(attempt("task-03", "alpha", None, attempt=2, final=False, status="infra_error", trouble=failed))
+    down = Trouble("model", "overloaded", "529")
+    like = next(a for a in found if a.task == "task-03")
+    same = {"family": like.family, "shape": like.shape, "tags": like.tags}
+    found.append(attempt("task-03", "alpha", None, attempt=2, final=False, status="infra_error", trouble=down, **same))
     return write(runs, manifest(systems, 20, 2, selection=Selection({"tag": "x"}, 40)), found)
 
 
