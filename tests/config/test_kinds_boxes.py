@@ -150,7 +150,7 @@ collect:
         "7:11": "`memory`: expected a size",
         "8:12": "`workdir`: expected an absolute path in the box",
         "9:12": "`network`: expected none, internal or open",
-        "11:18": "`image` is missing",
+        "11:18": "say `image` or `dockerfile`",
         "13:13": "`file`: expected an absolute path",
         "14:6": "say exactly one of patch, file",
         "16:6": "expected processes",

@@ -102,16 +102,16 @@ def test_context_address_follows_content_and_not_times(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("1")
     (tmp_path / "notes").write_text("1")
     (tmp_path / ".dockerignore").write_text("# not these\nnotes\n")
-    before = folder_recipe(tmp_path, "d")
+    before = folder_recipe(tmp_path, "d", "", "")
     os.utime(tmp_path / "data", (1, 1))
     (tmp_path / "notes").write_text("2")
-    assert folder_recipe(tmp_path, "d") == before
+    assert folder_recipe(tmp_path, "d", "", "") == before
     (tmp_path / "data").chmod(0o755)
-    executable = folder_recipe(tmp_path, "d").key
+    executable = folder_recipe(tmp_path, "d", "", "").key
     (tmp_path / "data").write_text("2")
-    assert len({before.key, executable, folder_recipe(tmp_path, "d").key}) == 3
+    assert len({before.key, executable, folder_recipe(tmp_path, "d", "", "").key}) == 3
     with pytest.raises(SandboxError, match="no such Dockerfile: here"):
-        folder_recipe(tmp_path / "nowhere", "here")
+        folder_recipe(tmp_path / "nowhere", "here", "", "")
 
 
 def test_layer_is_made_only_for_what_a_spec_adds(tmp_path: Path) -> None:
