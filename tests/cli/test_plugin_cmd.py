@@ -60,7 +60,7 @@ def test_list_names_every_kind_with_owner_and_one_line(capsys: pytest.CaptureFix
     assert main(["plugin", "list"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split()[:2] == ["kind", "name"]
-    assert any(line.startswith("harness  empty ") and "floor" in line for line in lines)
+    assert any(line.startswith("harness  empty ") and "Answers nothing" in line for line in lines)
     assert all("eval-harness" in line for line in lines)
 
 
