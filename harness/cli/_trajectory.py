@@ -35,17 +35,17 @@ def trajectory(events: Sequence[Event]) -> Iterator[str]:
 
 
 def _step(call: ModelCall, number: str, so_far: Usage, *, first: bool) -> Iterator[str]:
-    label = f" ({call.request.label})" if call.request.label else ""
+    label = f" ({line(call.request.label)})" if call.request.label else ""
     waited = f", waited {call.waited:.2f}s" if call.waited else ""
     spent = cost_of(call.response.usage)
     total = f", {cost_of(so_far)} so far" if number and spent != cost_of(so_far) else ""
     yield (
-        f"[{call.at:.2f}s +{call.seconds:.2f}s{waited}] {number}{call.role}{label}: {call.response.model or 'model'}, "
+        f"[{call.at:.2f}s +{call.seconds:.2f}s{waited}] {number}{call.role}{label}: {line(call.response.model) or 'model'}, "
         f"{tokens_of(call.response.usage)}, {spent}{total}{', from the call cache' if call.cached else ''}, "
         f"stopped: {call.response.stop}"
     )
     for failure in call.retries:
-        yield f"    try failed: {failure}"
+        yield f"    try failed: {line(failure)}"
     if call.request.system and (first or not call.same):
         yield from ("    system:", *indented(call.request.system, 6))
     new = call.request.messages
@@ -83,8 +83,9 @@ def _told_next(events: Sequence[Event], place: int) -> str:
 
 def _note(note: Note) -> Iterator[str]:
     data = "" if note.data is None else msgspec.json.encode(note.data).decode()
-    yield f"[{note.at:.2f}s] {note.kind}: {note.text}".rstrip()
-    yield from indented(data, 4)
+    first, *more = note.text.splitlines() or [""]
+    yield f"[{note.at:.2f}s] {line(note.kind)}: {first}".rstrip()
+    yield from (*indented("\n".join(more), 4), *indented(data, 4))
 
 
 def part_text(part: Part) -> str:
@@ -122,6 +123,11 @@ def cost_of(u: Usage) -> str:
 def tokens_of(u: Usage) -> str:
     """Tokens in and out."""
     return f"{u.input_total:,} tokens in ({u.cache_read:,} cached), {u.output_total:,} out ({u.reasoning:,} reasoning)"
+
+
+def line(text: str) -> str:
+    """On one line: what others wrote must not look like a line of ours."""
+    return " ".join(text.split())
 
 
 def indented(text: str, by: int = 2) -> list[str]:
