@@ -39,8 +39,9 @@ def _step(call: ModelCall, number: str, so_far: Usage, *, first: bool) -> Iterat
     waited = f", waited {call.waited:.2f}s" if call.waited else ""
     spent = cost_of(call.response.usage)
     total = f", {cost_of(so_far)} so far" if number and spent != cost_of(so_far) else ""
+    model = line(call.response.model) or "model"
     yield (
-        f"[{call.at:.2f}s +{call.seconds:.2f}s{waited}] {number}{call.role}{label}: {line(call.response.model) or 'model'}, "
+        f"[{call.at:.2f}s +{call.seconds:.2f}s{waited}] {number}{call.role}{label}: {model}, "
         f"{tokens_of(call.response.usage)}, {spent}{total}{', from the call cache' if call.cached else ''}, "
         f"stopped: {call.response.stop}"
     )
