@@ -16,8 +16,8 @@ class AttemptState:
     """Counters and events of one attempt. `usage` has every call of the system under test, failed ones too."""
 
     __slots__ = (
-        "_rng", "before", "cached", "clock", "epoch", "events", "limits", "model_s", "models", "occurrences", "retries",
-        "saved", "seed", "turns", "usage",
+        "_rng", "before", "cached", "clock", "epoch", "events", "hit", "limits",
+        "model_s", "models", "occurrences", "retries", "saved", "seed", "turns", "usage",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, epoch: int, seed: int) -> None:
@@ -34,6 +34,7 @@ class AttemptState:
         self.events: list[Event] = []
         self.models: list[str] = []
         self.saved: Output | None = None
+        self.hit = ""
         self.before: dict[str, tuple[Message, ...]] = {}
         self.occurrences: dict[str, int] = {}
 
@@ -49,7 +50,17 @@ class AttemptState:
         self.events.append(Note(round(self.clock.now, 4), str(kind), str(text), data))
 
     def check_limits(self) -> None:
-        """Raise LimitReached when one more model call is not allowed. Called before each call."""
+        """Raise LimitReached when one more model call is not allowed. Called before each call.
+
+        `hit` remembers which limit it was, whatever the harness does with the exception.
+        """
+        try:
+            self._check_limits()
+        except LimitReached as e:
+            self.hit = e.kind
+            raise
+
+    def _check_limits(self) -> None:
         limits, usage = self.limits, self.usage
         if self.clock.over:
             raise self.clock.time_is_up()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
+
+import msgspec
 
 from harness.config.suite import BoundGrader
 from harness.engine.attempt_state import AttemptState
@@ -20,6 +24,8 @@ from harness.records.outcome import Grade, NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, digest_of
 from harness.records.transcript import Transcript
 
+GRADING_S = 3600.0
+"""The longest a grader may take; graders by tests have shorter limits of their own."""
 GONE = ("engine", "stopped", "not_there")
 """Faults of a SandboxError that a restarted engine leaves behind."""
 
@@ -122,7 +128,11 @@ async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: 
     judges = services.open_judges(bound)
     work.models = {role: MeteredClient(model, f"judge.{role}", state) for role, model in judges.items()}
     try:
-        verdict = await bound.grader.grade(work)
+        async with asyncio.timeout(GRADING_S) as limit:
+            verdict = await bound.grader.grade(replace(work, task=_own_copy(work.task)))
+    except TimeoutError as e:
+        cause = "timeout" if limit.expired() else "grader_fault"
+        return NotGraded(cause, f"no verdict within {GRADING_S:g} s" if limit.expired() else f"TimeoutError: {e}")
     except ModelError as e:
         return NotGraded("judge_api", f"{e.fault}: {e}")
     except (MissingRequirement, SandboxError):
@@ -132,3 +142,10 @@ async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: 
     if wrong := verdict_faults(verdict):
         return NotGraded("grader_fault", wrong)
     return verdict
+
+
+def _own_copy(task: Task) -> Task:
+    """The task with a reference of its own: what one grader does to it, no other grader or system sees."""
+    if not isinstance(task.reference, list | dict):
+        return task
+    return msgspec.structs.replace(task, reference=deepcopy(task.reference))

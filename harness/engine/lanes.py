@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
 from time import monotonic
 
 from harness.errors import ModelError
@@ -109,7 +108,7 @@ class Lane:
 class Lanes:
     """All lanes of a run, made on first use."""
 
-    def __init__(self, most: int, on_break: Callable[[str, ModelError], None] | None = None) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self._lanes: dict[str, Lane] = {}
 

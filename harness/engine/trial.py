@@ -126,7 +126,7 @@ async def _solve(
             delivered = await harness.solve(shown.view, ctx)
             if wrong := output_faults(delivered):
                 raise TypeError(wrong)
-            ended.output = delivered
+            ended.output, ended.limit = delivered, state.hit
     except LimitReached as e:
         ended.limit, ended.output = e.kind, state.saved or Output()
         state.note("limit", str(e))

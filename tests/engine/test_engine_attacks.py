@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from engine_bench import FAST, Ask, Bench, FakeClient, FakeModel, echo_number, said, task
 
-from harness.api import Output, Request, Response, user
+from harness.api import Grade, Grader, NotGraded, Output, Request, Response, user
+from harness.config.suite import BoundGrader
 from harness.engine.attempt_state import AttemptState
 from harness.engine.cache import CallCache
 from harness.engine.calls import MeteredClient, OpenModel
@@ -261,3 +263,49 @@ def test_lanes_leak_no_place_whenever_a_call_is_cancelled() -> None:
 
     for moment in (0.0, 0.001, 0.01):
         assert asyncio.run(go(moment)) == 0
+
+
+def test_a_limit_that_a_harness_swallows_is_recorded_all_the_same(bench: Bench) -> None:
+    async def swallow(view: Any, ctx: Any) -> Output:
+        try:
+            while True:
+                await ctx.models["main"].generate(Request((user(view.prompt),)))
+        except LimitReached:
+            return Output(answer="3")
+
+    bench.run(bench.suite([task(3)], {"s": Ask(how=swallow)}, limits=Limits(turns=2)))
+    (a,) = attempts(bench)
+    assert (a.status, a.passed, a.turns, a.limit) == ("graded", True, 2, "turns")
+
+
+class Spoiler(Grader):
+    """Writes into the reference it is shown."""
+
+    async def grade(self, work: Any) -> Grade | NotGraded:
+        work.task.reference.append("spoilt")
+        return Grade(1.0, True)
+
+
+def test_a_grader_cannot_change_the_reference_of_others(bench: Bench) -> None:
+    one = msgspec.structs.replace(task(1), graders=("spoiler",), reference=["right"])
+    suite = bench.suite([one], epochs=2, graders={"spoiler": BoundGrader("spoiler", Spoiler(), "s", {})})
+    bench.run(suite)
+    assert suite.tasks[0].reference == ["right"]
+    assert len({a.digests.grader for a in attempts(bench)}) == 1
+
+
+class Stuck(Grader):
+    """Never says anything."""
+
+    async def grade(self, work: Any) -> Grade | NotGraded:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+
+def test_a_grader_that_never_ends_leaves_its_trial_ungraded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.engine.grade.GRADING_S", 0.05, raising=False)
+    one = msgspec.structs.replace(task(1), graders=("stuck",))
+    suite = bench.suite([one], graders={"stuck": BoundGrader("stuck", Stuck(), "s", {})})
+    bench.run(suite)
+    (a,) = attempts(bench)
+    assert a.status == "ungradable" and a.trouble is not None and a.trouble.cause == "timeout"
