@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.records.content import Json, Usage
 from harness.records.outcome import Status
 from harness.records.task import Shape
-from harness.report.stats import Codes, Numbers
+from harness.stats.intervals import Codes, Numbers
 from harness.store.read import iter_lines
 
 STATUSES: tuple[Status, ...] = ("graded", "ungradable", "infra_error", "skipped")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import Exit
 from harness.records.content import Json
-from harness.report.stats import Estimate, Interval
+from harness.stats.intervals import Estimate, Interval
 
 
 @dataclass(frozen=True, slots=True)

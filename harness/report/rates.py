@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.report.columns import About
 from harness.report.model import Rate
-from harness.report.stats import SOME_FAMILIES, Codes, Numbers, generalisation, replication
+from harness.stats.intervals import SOME_FAMILIES, Codes, Numbers, generalisation, replication
 
 
 @dataclass(frozen=True, slots=True)

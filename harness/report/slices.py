@@ -9,8 +9,8 @@ import numpy as np
 from harness.report.columns import About, Columns
 from harness.report.model import Separating, Share, Slice, SystemReport, Tasks
 from harness.report.rates import TaskMeans, rate
-from harness.report.stats import Codes
 from harness.report.system import graded
+from harness.stats.intervals import Codes
 
 MOST_SEPARATING = 15
 """How many separating tasks a report lists; it says how many there are."""

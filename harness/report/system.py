@@ -11,7 +11,7 @@ from harness.records.content import Usage
 from harness.report.columns import STATUSES, Columns
 from harness.report.model import Cost, Count, Coverage, SystemReport, Times, Verification
 from harness.report.rates import TaskMeans, rate, task_means
-from harness.report.stats import Codes, Estimate, bounds, cost_per_success, quantile
+from harness.stats.intervals import Codes, Estimate, bounds, cost_per_success, quantile
 from harness.store.manifest import Manifest, SystemInfo
 
 GRADED, UNGRADABLE, INFRA = (STATUSES.index(s) for s in ("graded", "ungradable", "infra_error"))

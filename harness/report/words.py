@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from harness.report.model import Cost, Count, Rate
-from harness.report.stats import Estimate, Interval
+from harness.stats.intervals import Estimate, Interval
 
 
 def many(n: int, word: str) -> str:

@@ -16,8 +16,8 @@ from harness.records.content import Usage
 from harness.records.outcome import Output, Timing, Trouble
 from harness.report.build import build_report
 from harness.report.markdown import render_markdown
-from harness.report.stats import wilson, z_of
 from harness.report.text import render_text
+from harness.stats.intervals import wilson, z_of
 
 INFRA: dict[str, Any] = {"status": "infra_error", "value": None, "trouble": Trouble("model", "server")}
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from harness.report.stats import (
+from harness.stats.intervals import (
     Estimate,
     cluster_variance,
     cost_per_success,
