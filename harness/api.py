@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, LimitReached, MissingRequirement, ModelError, SandboxError, UsageFault
+from harness.errors import (
+    HarnessError,
+    LimitReached,
+    MissingRequirement,
+    ModelError,
+    NoModelCall,
+    SandboxError,
+    UsageFault,
+)
 from harness.plugins.contracts import (
     NO_PURPOSE,
     Box,
     Completed,
+    Door,
+    Gateway,
     Grader,
     GraderCase,
     Harness,
     Held,
     Model,
     ModelClient,
+    Mount,
     Plugin,
     Purpose,
     Row,
     Sandbox,
+    Served,
     SolveContext,
     TaskSource,
+    Upstream,
     Work,
 )
 from harness.records.content import (
@@ -38,6 +51,7 @@ from harness.records.content import (
     assistant,
     user,
 )
+from harness.records.exchange import Dialect, Exchange
 from harness.records.outcome import Artifact, Attempt, Grade, NotGraded, Output, Verdict
 from harness.records.task import Healthcheck, Limits, SandboxSpec, Service, Shape, Task, TaskView
 from harness.records.transcript import Transcript
@@ -53,7 +67,11 @@ __all__ = [
     "Attempt",
     "Box",
     "Completed",
+    "Dialect",
+    "Door",
+    "Exchange",
     "File",
+    "Gateway",
     "Grade",
     "Grader",
     "GraderCase",
@@ -69,6 +87,8 @@ __all__ = [
     "Model",
     "ModelClient",
     "ModelError",
+    "Mount",
+    "NoModelCall",
     "NotGraded",
     "Output",
     "Plugin",
@@ -80,6 +100,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxSpec",
+    "Served",
     "Service",
     "Shape",
     "SolveContext",
@@ -91,6 +112,7 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "Transcript",
+    "Upstream",
     "Usage",
     "UsageFault",
     "Verdict",
