@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError, LimitReached, MissingRequirement, ModelError, SandboxError, UsageFault
 from harness.plugins.contracts import (
     NO_PURPOSE,
+    Bench,
     Box,
     Completed,
     Grader,
@@ -23,6 +24,7 @@ from harness.plugins.contracts import (
     TaskSource,
     Work,
 )
+from harness.plugins.judging import Delivered
 from harness.records.content import (
     File,
     Json,
@@ -38,6 +40,7 @@ from harness.records.content import (
     assistant,
     user,
 )
+from harness.records.judgement import Judgement, Reply
 from harness.records.outcome import Artifact, Attempt, Grade, NotGraded, Output, Verdict
 from harness.records.task import Healthcheck, Limits, SandboxSpec, Service, Shape, Task, TaskView
 from harness.records.transcript import Transcript
@@ -51,8 +54,10 @@ __all__ = [
     "NO_PURPOSE",
     "Artifact",
     "Attempt",
+    "Bench",
     "Box",
     "Completed",
+    "Delivered",
     "File",
     "Grade",
     "Grader",
@@ -62,6 +67,7 @@ __all__ = [
     "Healthcheck",
     "Held",
     "Json",
+    "Judgement",
     "LimitReached",
     "Limits",
     "Message",
@@ -74,6 +80,7 @@ __all__ = [
     "Plugin",
     "Purpose",
     "Reasoning",
+    "Reply",
     "Request",
     "Response",
     "Row",

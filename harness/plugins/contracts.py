@@ -24,6 +24,7 @@ from harness.plugins.boxes import Box as Box
 from harness.plugins.boxes import Completed as Completed
 from harness.plugins.boxes import Held as Held
 from harness.plugins.boxes import Purpose as Purpose
+from harness.plugins.judging import Bench as Bench
 from harness.records.content import File, Json, Request, Response
 from harness.records.outcome import Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, TaskView
@@ -228,6 +229,7 @@ class Work(Protocol):
     choice_order: Sequence[int]
     workspace: Path
     models: Mapping[str, ModelClient]
+    bench: Bench
 
     def artifact(self, name: str) -> bytes | None:
         """The bytes of an artifact, or None."""
