@@ -15,6 +15,7 @@ from harness.errors import (
 )
 from harness.plugins.contracts import (
     NO_PURPOSE,
+    Bench,
     Box,
     Completed,
     Door,
@@ -36,6 +37,7 @@ from harness.plugins.contracts import (
     Upstream,
     Work,
 )
+from harness.plugins.judging import Delivered
 from harness.records.content import (
     File,
     Json,
@@ -52,6 +54,7 @@ from harness.records.content import (
     user,
 )
 from harness.records.exchange import Dialect, Exchange
+from harness.records.judgement import Judgement, Reply
 from harness.records.outcome import Artifact, Attempt, Grade, NotGraded, Output, Verdict
 from harness.records.task import Healthcheck, Limits, SandboxSpec, Service, Shape, Task, TaskView
 from harness.records.transcript import Transcript
@@ -65,8 +68,10 @@ __all__ = [
     "NO_PURPOSE",
     "Artifact",
     "Attempt",
+    "Bench",
     "Box",
     "Completed",
+    "Delivered",
     "Dialect",
     "Door",
     "Exchange",
@@ -80,6 +85,7 @@ __all__ = [
     "Healthcheck",
     "Held",
     "Json",
+    "Judgement",
     "LimitReached",
     "Limits",
     "Message",
@@ -94,6 +100,7 @@ __all__ = [
     "Plugin",
     "Purpose",
     "Reasoning",
+    "Reply",
     "Request",
     "Response",
     "Row",

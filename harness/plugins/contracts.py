@@ -29,6 +29,7 @@ from harness.plugins.gateway import Door as Door
 from harness.plugins.gateway import Gateway as Gateway
 from harness.plugins.gateway import Served as Served
 from harness.plugins.gateway import Upstream as Upstream
+from harness.plugins.judging import Bench as Bench
 from harness.records.content import File, Json, Request, Response
 from harness.records.outcome import Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, TaskView
@@ -247,6 +248,7 @@ class Work(Protocol):
     choice_order: Sequence[int]
     workspace: Path
     models: Mapping[str, ModelClient]
+    bench: Bench
 
     def artifact(self, name: str) -> bytes | None:
         """The bytes of an artifact, or None."""
