@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from harness.errors import Exit, NothingToRun, UsageFault
-from harness.report.trend_charts import LimitsBook, Watcher, charts_of
+from harness.report.trend_charts import COVERAGE, LimitsBook, Watcher, charts_of
 from harness.report.trend_ladder import Evidence, changes_of, ladder, verdict_of
 from harness.report.trend_model import ChartSaid, LeftOut, Rung, State, SystemTrend, Trend, TrendOptions
 from harness.report.trend_series import Split, split
@@ -111,7 +111,7 @@ def _system(name: str, charted: _Charted, evidence: Evidence, options: TrendOpti
         state = "stale"
     elif any(c.state == "watch" for c in charts):
         state = "watch"
-    alarmed = next((c for c in charts if c.alarms), None)
+    alarmed = next((c for c in charts if c.alarms and c.name != COVERAGE), None)
     rungs: tuple[Rung, ...] = ()
     verdict = ""
     if alarmed is not None:

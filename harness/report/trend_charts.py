@@ -16,9 +16,9 @@ from harness.stats.drift import LEAST_NIGHTS, Alarm, Chart, Limits, chart, moved
 from harness.store.history import Night
 from harness.store.trend_state import Ack, Limit
 
-PASS_RATE = "pass rate"
-PASS_WEIGHT, JUDGE_WEIGHT = 3.0, 1.0
-"""Shares of a system's budget: the pass rate is what the chart is for, so its limits are the tightest."""
+PASS_RATE, COVERAGE = "pass rate", "coverage"
+PASS_WEIGHT, JUDGE_WEIGHT = 6.0, 1.0
+"""Shares of a system's budget: half of it for the pass rate, the rest for the charts beside it."""
 WEIGHTS = PASS_WEIGHT + JUDGE_WEIGHT + len(NUMBERS)
 MOST_REPLICATES = 8000
 """Quiet years simulated at most; a small budget needs more of them, 40 over the budget."""
@@ -157,12 +157,16 @@ def _chart(
     shown: Callable[[float], float],
 ) -> ChartSaid:
     resets = watcher.resets(name, s.nights, measured.watched)
+    if name == COVERAGE:  # one night under the floor was told that night; what is watched for is a habit
+        limits = Limits(limits.down, limits.up, math.inf)
     drawn = chart(measured.series, limits, resets)
     points = _points(s, measured, drawn, shown)
     last = max(resets, default=-1)
-    alarms = tuple(_alarm(a, s, measured, drawn, unit) for a in drawn.alarms if a.night > last)
+    raised = sorted((a for a in drawn.alarms if a.night > last), key=lambda a: a.rule != "down")
+    alarms = tuple(_alarm(a, s, measured, drawn, unit) for a in raised)
     state: State = "alarm" if alarms else "ok"
-    if not alarms and (drawn.down[-1] > limits.down / 2 or drawn.up[-1] > limits.up / 2):
+    acknowledged = last == len(drawn.down) - 1
+    if not (alarms or acknowledged) and (drawn.down[-1] > limits.down / 2 or drawn.up[-1] > limits.up / 2):
         state = "watch"
     m = len(measured.series.baseline)
     return ChartSaid(name, watcher.system, unit, state, "", shown(measured.middle), m, limits, points, alarms)

@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from harness.records.content import Json
-from harness.report.markdown import markdown_section, plain
-from harness.report.text import text_section
+from harness.report.grids import grid_markdown, grid_text, plain, printable_lines
 from harness.report.trend_model import Trend
-from harness.report.trend_words import trend_head, trend_loud, trend_sections
+from harness.report.trend_words import trend_grids, trend_head, trend_loud
 
 TREND_FORMAT = 1
 """Version of the layout of a trend in JSON."""
@@ -25,9 +24,9 @@ def trend_text(trend: Trend, width: int = 100) -> str:
         lines += textwrap.wrap(f"!! {line}", width, subsequent_indent="   ", break_long_words=False)
     if trend_loud(trend):
         lines.append("")
-    for section in trend_sections(trend):
-        lines += [*text_section(section, width), ""]
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in "\n".join(line.rstrip() for line in lines))
+    for grid in trend_grids(trend):
+        lines += [*grid_text(grid, width), ""]
+    return printable_lines(lines)
 
 
 def trend_markdown(trend: Trend, figure: str = "") -> str:
@@ -37,8 +36,8 @@ def trend_markdown(trend: Trend, figure: str = "") -> str:
     lines += [part for line in trend_loud(trend) for part in (f"> **{plain(line)}**", "")]
     if figure:
         lines += [f"![trend of {plain(trend.suite)}]({figure})", ""]
-    for section in trend_sections(trend):
-        lines += markdown_section(section)
+    for grid in trend_grids(trend):
+        lines += grid_markdown(grid)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.stats.drift import LEAST_NIGHTS, MOST_NIGHTS, Pool, Series, adjusted
+from harness.stats.drift import LEAST_NIGHTS, MOST_NIGHTS, Pool, Series, adjusted, scale_of
 from harness.stats.intervals import Numbers
 from harness.store.history import Night
 
 COMPARABLE = 0.8
 """Least share of the baseline's tasks that must be the same tasks tonight; under it the suite is another one."""
+ONE_NIGHT = 4.0
+"""Most standard deviations that one night adds to the chart of coverage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,8 @@ class NumberChart:
     """A chart of one number per night. `of` gives it on the scale that is watched, or None; `shown` undoes that scale.
 
     `harm` is the direction of harm: +1 when more is worse. `floor` is the least standard deviation of a night, from
-    the middle of the baseline and the night's size. `always` accumulates nights under the coverage floor too.
+    the middle of the baseline and the night's size. `always` accumulates nights under the coverage floor too, and a
+    single night, which was told when it happened, is not enough for its alarm.
     """
 
     name: str
@@ -180,7 +183,11 @@ def number_series(s: Split, number: NumberChart) -> Measured | None:
         which = tuple(i for i in range(s.baseline[-1] + 1, len(s.nights)) if i not in s.changed)
     shown = {i: v for i in which if (v := number.of(s.nights[i])) is not None}
     z = np.array([-number.harm * (shown[i] - middle) / wider if i in shown else math.nan for i in which])
-    series = Series(-number.harm * (values - middle), z.astype(np.float64), floor)
+    base_z = -number.harm * (values - middle)
+    series = Series(base_z, z.astype(np.float64), floor)
+    if number.always:
+        most = ONE_NIGHT * float(scale_of(series)[0]) if len(z) else 0.0
+        series = Series(base_z, np.clip(series.z, -most, most), floor)
     return Measured(series, which, middle, base | shown, dict.fromkeys((*base, *shown), wider))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from harness.report.sections import Row, Section
+from harness.report.grids import Grid, Row
 from harness.report.trend_model import AlarmSaid, ChartSaid, SystemTrend, Trend
-from harness.report.words import many
 
 RULES = {
     "down": "slid or stepped the wrong way",
     "crash": "one night alone is far off",
     "up": "better than can be explained: a leak, or a grader that passes everything?",
 }
+
+
+def many(n: int, word: str) -> str:
+    """`1 night`, `2 nights`."""
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
 def trend_head(trend: Trend) -> tuple[str, ...]:
@@ -44,7 +48,7 @@ def alarm_words(chart: ChartSaid, alarm: AlarmSaid) -> str:
     return f"{RULES[alarm.rule]}{size} {when}"
 
 
-def trend_sections(trend: Trend) -> tuple[Section, ...]:
+def trend_grids(trend: Trend) -> tuple[Grid, ...]:
     """Charts, alarms with their ladder, changes, what was left out."""
     found = [_charts(s) for s in trend.systems]
     for s in trend.systems:
@@ -53,18 +57,18 @@ def trend_sections(trend: Trend) -> tuple[Section, ...]:
     if trend.left_out:
         rows = tuple((r.run, r.why) for r in trend.left_out[-10:])
         more = len(trend.left_out) - len(rows)
-        found.append(Section("runs left out", ("run", "why"), rows, (f"and {more} older",) if more else ()))
+        found.append(Grid("runs left out", ("run", "why"), rows, (f"and {more} older",) if more else ()))
     if trend.acks:
-        found.append(Section("acknowledged", ("what",), tuple((a,) for a in trend.acks[-10:])))
+        found.append(Grid("acknowledged", ("what",), tuple((a,) for a in trend.acks[-10:])))
     return tuple(found)
 
 
-def _charts(s: SystemTrend) -> Section:
+def _charts(s: SystemTrend) -> Grid:
     rows = tuple(_chart_row(c) for c in s.charts)
     hollow = [f"{many(s.hollow, 'night')} drawn hollow and not accumulated"] if s.hollow else []
     title = f"{s.system}: {s.state}, {many(s.nights, 'night')}"
     header = ("chart", "state", "newest", "expected", "down/limit", "up/limit", "baseline")
-    return Section(title, header, rows, (*s.notes, *hollow))
+    return Grid(title, header, rows, (*s.notes, *hollow))
 
 
 def _chart_row(c: ChartSaid) -> Row:
@@ -95,7 +99,7 @@ def value_words(chart: ChartSaid, value: float | None) -> str:
     return f"{value:.3g} s" if chart.unit == "s" else f"{value:,.0f}"
 
 
-def _ladder(s: SystemTrend) -> list[Section]:
+def _ladder(s: SystemTrend) -> list[Grid]:
     if not s.rungs:
         return []
     rows = tuple((r.name, r.state, r.said) for r in s.rungs)
@@ -107,14 +111,14 @@ def _ladder(s: SystemTrend) -> list[Section]:
                 notes.append(f"passing less often since then: {', '.join(a.tasks[:8])}{more}")
     notes.append('when the cause is known: harness trend ack --suite ... --cause "..." (--rebaseline to accept it)')
     title = f"{s.system}: where it comes from, from what is ours to what is the provider's"
-    return [Section(title, ("rung", "state", "what was seen"), rows, tuple(dict.fromkeys(notes)))]
+    return [Grid(title, ("rung", "state", "what was seen"), rows, tuple(dict.fromkeys(notes)))]
 
 
-def _changes(trend: Trend) -> list[Section]:
+def _changes(trend: Trend) -> list[Grid]:
     if not trend.changes:
         return []
     newest = sorted(trend.changes, key=lambda c: (c.created, c.system, c.what))[-12:]
     rows = tuple((c.created[:16].replace("T", " "), c.system, c.what, c.before, c.after) for c in newest)
     more = len(trend.changes) - len(rows)
     notes = (f"and {many(more, 'older change')}",) if more else ()
-    return [Section("what changed from night to night", ("night", "system", "what", "before", "after"), rows, notes)]
+    return [Grid("what changed from night to night", ("night", "system", "what", "before", "after"), rows, notes)]

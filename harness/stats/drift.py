@@ -21,6 +21,9 @@ ALLOWANCE = 0.75
 """k of the CUSUM: half of the shift it finds fastest, about 1.5 standard deviations of a night."""
 LEAST_NIGHTS = 10
 """Under this many baseline nights no chart is opened: its false alarms could not be bounded usefully."""
+FAR = 3.0
+"""A step between two nights counts at most as this many standard deviations when the spread is learned: one terrible
+night must not make the chart blind for the rest of the year."""
 MOST_NIGHTS = 20
 """A baseline that is taken from the history itself grows to this many nights, and then stays."""
 
@@ -117,7 +120,8 @@ def scale_of(series: Series) -> Numbers:
     for t, z in enumerate(series.z):
         if not np.isnan(z):
             if not np.isnan(before):
-                known += (z - before) ** 2 / 2 * wider
+                held = max(series.floor**2, known / df) if df > 0 else series.floor**2
+                known += min((z - before) ** 2 / 2 * wider, FAR**2 * held)
                 df += 1
             before = z
         scale[t] = max(series.floor, np.sqrt(known / df) if df > 0 else series.floor)
@@ -177,10 +181,13 @@ def scales(baseline: Numbers, z: Numbers, floor: float = 1.0) -> Numbers:
     """`scale_of` for many charts without missing nights at once."""
     m = baseline.shape[1]
     known = ((baseline - baseline.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    steps = np.cumsum(np.diff(z, axis=1) ** 2 / 2 * (1 + 1 / m), axis=1)
-    known = known[:, None] + np.concatenate((np.zeros((len(z), 1)), steps), axis=1)
-    df = m - 1 + np.arange(z.shape[1])
-    scale: Numbers = np.maximum(floor, np.sqrt(known / np.maximum(df, 1)))
+    scale = np.empty_like(z)
+    for t in range(z.shape[1]):
+        df = max(m - 2 + t, 1)
+        if t:
+            held = np.maximum(floor**2, known / df)
+            known = known + np.minimum((z[:, t] - z[:, t - 1]) ** 2 / 2 * (1 + 1 / m), FAR**2 * held)
+        scale[:, t] = np.maximum(floor, np.sqrt(known / max(m - 1 + t, 1)))
     return scale
 
 
