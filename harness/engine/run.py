@@ -13,6 +13,7 @@ from harness.engine.plan import Plan
 from harness.engine.services import Services
 from harness.engine.trial import Trial, run_attempt
 from harness.errors import StoreError
+from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt
 from harness.records.transcript import Transcript
 from harness.store.folder import RunFolder
@@ -57,11 +58,27 @@ class Recorder:
         self._flushed_at = 0.0
         self.failure: StoreError | None = None
 
-    def __call__(self, attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact]) -> None:
+    def __call__(
+        self,
+        attempt: Attempt,
+        transcript: Transcript,
+        artifacts: Sequence[Artifact],
+        judgements: Sequence[Judgement] = (),
+    ) -> None:
         """Record one attempt. Raises the StoreError of an earlier flush, so that a full disk stops the run."""
         if self.failure is not None:
             raise self.failure
-        self._folder.add(attempt, transcript, artifacts)
+        self._folder.add(attempt, transcript, artifacts, judgements)
+        self._soon()
+
+    def judged(self, judgements: Sequence[Judgement]) -> None:
+        """Record judgements that belong to no attempt. Raises as a call does."""
+        if self.failure is not None:
+            raise self.failure
+        self._folder.add_judgements(judgements)
+        self._soon()
+
+    def _soon(self) -> None:
         if self._scheduled:
             return
         if perf_counter() - self._flushed_at >= BATCH_S:
