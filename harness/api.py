@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, LimitReached, MissingRequirement, ModelError, SandboxError, UsageFault
+from harness.errors import (
+    HarnessError,
+    LimitReached,
+    MissingRequirement,
+    ModelError,
+    NoModelCall,
+    SandboxError,
+    UsageFault,
+)
 from harness.plugins.contracts import (
     NO_PURPOSE,
+    Bench,
     Box,
     Completed,
+    Door,
+    Gateway,
     Grader,
     GraderCase,
     Harness,
     Held,
     Model,
     ModelClient,
+    Mount,
     Plugin,
     Purpose,
     Row,
     Sandbox,
+    Served,
     SolveContext,
     TaskSource,
+    Upstream,
     Work,
 )
+from harness.plugins.judging import Delivered
 from harness.records.content import (
     File,
     Json,
@@ -38,6 +53,8 @@ from harness.records.content import (
     assistant,
     user,
 )
+from harness.records.exchange import Dialect, Exchange
+from harness.records.judgement import Judgement, Reply
 from harness.records.outcome import Artifact, Attempt, Grade, NotGraded, Output, Verdict
 from harness.records.task import Healthcheck, Limits, SandboxSpec, Service, Shape, Task, TaskView
 from harness.records.transcript import Transcript
@@ -51,9 +68,15 @@ __all__ = [
     "NO_PURPOSE",
     "Artifact",
     "Attempt",
+    "Bench",
     "Box",
     "Completed",
+    "Delivered",
+    "Dialect",
+    "Door",
+    "Exchange",
     "File",
+    "Gateway",
     "Grade",
     "Grader",
     "GraderCase",
@@ -62,6 +85,7 @@ __all__ = [
     "Healthcheck",
     "Held",
     "Json",
+    "Judgement",
     "LimitReached",
     "Limits",
     "Message",
@@ -69,17 +93,21 @@ __all__ = [
     "Model",
     "ModelClient",
     "ModelError",
+    "Mount",
+    "NoModelCall",
     "NotGraded",
     "Output",
     "Plugin",
     "Purpose",
     "Reasoning",
+    "Reply",
     "Request",
     "Response",
     "Row",
     "Sandbox",
     "SandboxError",
     "SandboxSpec",
+    "Served",
     "Service",
     "Shape",
     "SolveContext",
@@ -91,6 +119,7 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "Transcript",
+    "Upstream",
     "Usage",
     "UsageFault",
     "Verdict",

@@ -32,7 +32,7 @@ from harness.errors import Exit  # noqa: E402
 
 PAGES = ROOT / "docs" / "reference"
 MADE = "<!-- made by scripts/gen_docs.py; edit the code's docstrings instead -->"
-RECORDS = ("content", "task", "outcome", "transcript")
+RECORDS = ("content", "task", "outcome", "transcript", "exchange", "judgement")
 WRITTEN_AS = {
     "source": "rows",
     "harness": "harness",
@@ -194,8 +194,8 @@ def records_page() -> str:
     parts = [
         "# Records",
         MADE,
-        "What flows through the program and is written to `attempts.jsonl` and `transcripts.jsonl`: "
-        "[the run folder](run-folder.md).",
+        "What flows through the program and is written to `attempts.jsonl`, `transcripts.jsonl` and "
+        "`judgements.jsonl`: [the run folder](run-folder.md).",
     ]
     for name in RECORDS:
         module = importlib.import_module(f"harness.records.{name}")

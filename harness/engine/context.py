@@ -12,7 +12,7 @@ from harness.engine.present import Shown
 from harness.engine.recording import RecordingBox
 from harness.engine.services import Services
 from harness.errors import MissingRequirement, UsageFault
-from harness.plugins.contracts import Box, ModelClient
+from harness.plugins.contracts import Box, Gateway, ModelClient
 from harness.records.content import File, Json
 from harness.records.outcome import Output
 from harness.records.task import Limits, TaskView
@@ -26,7 +26,8 @@ class Context:
     """
 
     __slots__ = (
-        "_services", "_shown", "_state", "box", "epoch", "limits", "models", "reference", "seed", "workspace",
+        "_services", "_shown", "_state", "box", "epoch", "gateway", "limits", "models", "reference", "seed",
+        "workspace",
     )  # fmt: skip
 
     def __init__(self, system: str, shown: Shown, services: Services, state: AttemptState, box: Box | None) -> None:
@@ -38,6 +39,7 @@ class Context:
             role: MeteredClient(services.open_model(model), role, state) for role, model in described.models.items()
         }
         self.box: Box | None = box if box is None or isinstance(box, RecordingBox) else RecordingBox(box, state)
+        self.gateway: Gateway | None = None
         self.limits: Limits = state.limits
         self.workspace: Path = services.suite.workspace
         self.epoch = state.epoch

@@ -17,9 +17,10 @@ from harness.engine.attempt_state import AttemptState
 from harness.engine.calls import MeteredClient
 from harness.engine.services import Services
 from harness.errors import MissingRequirement, ModelError, SandboxError
-from harness.plugins.contracts import Box, ModelClient
+from harness.plugins.contracts import Bench, Box, ModelClient
 from harness.plugins.sound import verdict_faults
 from harness.records.content import Usage
+from harness.records.judgement import Judgement
 from harness.records.outcome import Grade, NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, digest_of
 from harness.records.transcript import Transcript
@@ -42,6 +43,7 @@ class GradedWork:
     find_transcript: Callable[[], Transcript]
     services: Services
     trial: str = ""
+    bench: Bench = Bench()
     models: Mapping[str, ModelClient] = field(default_factory=dict)
 
     def artifact(self, name: str) -> bytes | None:
@@ -61,7 +63,8 @@ class GradedWork:
 class Grading:
     """All verdicts of one output, and the trial's own. `digest` covers the deciding graders and the reference.
 
-    `broken` says why a deciding grader had no place to grade in: the trial then says nothing about the work.
+    `judgements` are what judges said, in the order they said it. `broken` says why a deciding grader had no place to
+    grade in: the trial then says nothing about the work.
     """
 
     digest: str
@@ -69,6 +72,7 @@ class Grading:
     deciding: tuple[Verdict, ...]
     judge_usage: Usage
     seconds: float
+    judgements: tuple[Judgement, ...] = ()
     broken: MissingRequirement | SandboxError | None = None
 
     @property
@@ -97,6 +101,8 @@ async def grade(work: GradedWork, services: Services) -> Grading:
     """Run every grader of the task, one after the other. Never raises for a grader's fault."""
     began, task = perf_counter(), work.task
     state = AttemptState(Limits(), 0, 0)
+    judgements: list[Judgement] = []
+    work.bench = replace(work.bench, tell=judgements.append)
     verdicts: dict[str, Verdict] = {}
     broken: MissingRequirement | SandboxError | None = None
     for name in (*task.graders, *task.informative):
@@ -108,7 +114,7 @@ async def grade(work: GradedWork, services: Services) -> Grading:
             broken = broken or (e if name in task.graders else None)
     deciding = tuple(verdicts[name] for name in task.graders)
     digest = digest_of([services.suite.graders[name].digest for name in task.graders], task.reference)
-    return Grading(digest, verdicts, deciding, state.usage, perf_counter() - began, broken)
+    return Grading(digest, verdicts, deciding, state.usage, perf_counter() - began, tuple(judgements), broken)
 
 
 async def _in_place(bound: BoundGrader, work: GradedWork, services: Services, state: AttemptState) -> Verdict:
@@ -129,7 +135,8 @@ async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: 
     work.models = {role: MeteredClient(model, f"judge.{role}", state) for role, model in judges.items()}
     try:
         async with asyncio.timeout(GRADING_S) as limit:
-            verdict = await bound.grader.grade(replace(work, task=_own_copy(work.task)))
+            own = replace(work, task=_own_copy(work.task), bench=replace(work.bench, grader=bound.name))
+            verdict = await bound.grader.grade(own)
     except TimeoutError as e:
         cause = "timeout" if limit.expired() else "grader_fault"
         return NotGraded(cause, f"no verdict within {GRADING_S:g} s" if limit.expired() else f"TimeoutError: {e}")

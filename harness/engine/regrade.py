@@ -18,7 +18,9 @@ from harness.engine.services import Services
 from harness.engine.session import open_services
 from harness.engine.trial import trial_name, verdict_fields
 from harness.errors import NotComparable, StoreError
+from harness.plugins.contracts import Bench
 from harness.prices import PriceBook
+from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt, StoredArtifact
 from harness.records.task import Task
 from harness.records.transcript import Transcript
@@ -80,9 +82,10 @@ async def _bounded(source: Path, queue: asyncio.Semaphore) -> AsyncIterator[Atte
 async def _attempt(source: Path, attempt: Attempt, task: Task, services: Services) -> None:
     transcript = read_transcript(source, attempt)
     artifacts = {a.name: Artifact(a.name, _stored(source, a)) for a in attempt.artifacts}
+    judgements: tuple[Judgement, ...] = ()
     if attempt.status in GRADED_AGAIN:
-        attempt = await _graded(attempt, task, transcript, artifacts, services)
-    services.record(attempt, transcript, tuple(artifacts.values()))
+        attempt, judgements = await _graded(attempt, task, transcript, artifacts, services)
+    services.record(attempt, transcript, tuple(artifacts.values()), judgements)
 
 
 def _stored(source: Path, artifact: StoredArtifact) -> bytes:
@@ -100,7 +103,7 @@ def _stored(source: Path, artifact: StoredArtifact) -> bytes:
 
 async def _graded(
     attempt: Attempt, task: Task, transcript: Transcript, artifacts: dict[str, Artifact], services: Services
-) -> Attempt:
+) -> tuple[Attempt, tuple[Judgement, ...]]:
     def find(name: str) -> bytes | None:
         return artifacts[name].data if name in artifacts else None
 
@@ -113,9 +116,10 @@ async def _graded(
         lambda: transcript,
         services,
         trial_name(task.id, attempt.system, attempt.epoch),
+        Bench(system=attempt.system, epoch=attempt.epoch, attempt=attempt.attempt, seed=services.suite.seed),
     )
     grading = await grade(work, services)
-    return msgspec.structs.replace(
+    again = msgspec.structs.replace(
         attempt,
         **verdict_fields(grading),
         family=task.family,
@@ -125,6 +129,7 @@ async def _graded(
         flags=(*(f for f in attempt.flags if f not in flags_of(attempt.grades)), *flags_of(grading.verdicts)),
         digests=msgspec.structs.replace(attempt.digests, grader=grading.digest),
     )
+    return again, grading.judgements
 
 
 def refuse_other_work(changed: list[str]) -> None:

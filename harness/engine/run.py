@@ -13,6 +13,7 @@ from harness.engine.plan import Plan
 from harness.engine.services import Services
 from harness.engine.trial import Trial, run_attempt
 from harness.errors import StoreError
+from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt
 from harness.records.transcript import Transcript
 from harness.store.folder import RunFolder
@@ -25,7 +26,7 @@ Ending = Literal["complete", "interrupted", "budget"]
 class Stats:
     """What has happened so far; read by the progress line, written only by the runner.
 
-    `total` counts trials; `doing` is what goes on before the first of them.
+    `total` counts trials.
     """
 
     total: int = 0
@@ -39,7 +40,6 @@ class Stats:
     spent_usd: float = 0.0
     unpriced: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
-    doing: str = ""
 
 
 BATCH_S = 0.001
@@ -58,11 +58,27 @@ class Recorder:
         self._flushed_at = 0.0
         self.failure: StoreError | None = None
 
-    def __call__(self, attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact]) -> None:
+    def __call__(
+        self,
+        attempt: Attempt,
+        transcript: Transcript,
+        artifacts: Sequence[Artifact],
+        judgements: Sequence[Judgement] = (),
+    ) -> None:
         """Record one attempt. Raises the StoreError of an earlier flush, so that a full disk stops the run."""
         if self.failure is not None:
             raise self.failure
-        self._folder.add(attempt, transcript, artifacts)
+        self._folder.add(attempt, transcript, artifacts, judgements)
+        self._soon()
+
+    def judged(self, judgements: Sequence[Judgement]) -> None:
+        """Record judgements that belong to no attempt. Raises as a call does."""
+        if self.failure is not None:
+            raise self.failure
+        self._folder.add_judgements(judgements)
+        self._soon()
+
+    def _soon(self) -> None:
         if self._scheduled:
             return
         if perf_counter() - self._flushed_at >= BATCH_S:
@@ -141,7 +157,6 @@ class Runner:
 
     async def _prepare(self) -> None:
         """Make the images of the tasks, so that no trial's clock runs for it. Stopping does not wait for them."""
-        self.stats.doing = "preparing images" if any(task.sandbox for task in self._plan.tasks) else ""
         self._preparing = asyncio.ensure_future(self.services.boxes.prepare(self._plan.tasks))
         try:
             await self._preparing
@@ -149,7 +164,7 @@ class Runner:
             if not self._stopping or self._task is None or self._task.cancelling():
                 raise
         finally:
-            self._preparing, self.stats.doing = None, ""
+            self._preparing = None
 
     async def _worker(self, boxed: bool) -> None:
         for trial in self._take(boxed):

@@ -13,11 +13,12 @@ from harness.engine.lanes import Lanes
 from harness.engine.retry import RetryPolicy
 from harness.plugins.contracts import Model, Sandbox
 from harness.prices import PriceBook
+from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt
 from harness.records.task import digest_of
 from harness.records.transcript import Transcript
 
-Record = Callable[[Attempt, Transcript, Sequence[Artifact]], None]
+Record = Callable[[Attempt, Transcript, Sequence[Artifact], Sequence[Judgement]], None]
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from harness.engine.grade import GradedWork, Grading, flags_of, grade
 from harness.engine.present import Shown, present, trial_seed
 from harness.engine.services import Services
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
-from harness.plugins.contracts import Box
+from harness.plugins.contracts import Bench, Box
 from harness.plugins.sound import output_faults
 from harness.records.outcome import Attempt, Digests, Grade, NotGraded, Output, Status, Timing, Trouble
 from harness.records.task import SandboxSpec, Task
@@ -85,8 +85,9 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
         artifacts = {a.name: a.data for a in ended.output.artifacts}
         name = trial_name(task.id, trial.system, trial.epoch)
         work = GradedWork(
-            task, ended.output, shown.order, services.suite.workspace, artifacts.get, lambda: transcript, services, name
-        )
+            task, ended.output, shown.order, services.suite.workspace, artifacts.get, lambda: transcript, services,
+            name, Bench(system=trial.system, epoch=trial.epoch, attempt=trial.attempt, seed=services.suite.seed),
+        )  # fmt: skip
         grading = await grade(work, services)
         if grading.broken is not None and isinstance(grading.verdict, NotGraded):
             ended.failed(grading.broken)
@@ -95,7 +96,7 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
     if ended.status == "infra_error" and ended.retryable and retries_left > 0:
         attempt = msgspec.structs.replace(attempt, final=False)
     attempt = msgspec.structs.replace(attempt, choice_order=shown.order)
-    services.record(attempt, transcript, ended.output.artifacts)
+    services.record(attempt, transcript, ended.output.artifacts, grading.judgements if grading else ())
     return attempt
 
 
@@ -159,6 +160,8 @@ async def _box(trial: Trial, services: Services) -> AsyncIterator[Box | None]:
         raise MissingRequirement("unsupported", trial.task.skip)
     if spec is None and harness.needs_box:
         raise MissingRequirement("sandbox", f"{trial.system} works in a box and the task describes none")
+    if spec is not None and services.boxes.unavailable:
+        raise MissingRequirement("engine", services.boxes.unavailable)
     if spec is None or not harness.uses_box:
         yield None
         return

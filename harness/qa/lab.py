@@ -25,6 +25,7 @@ from harness.plugins.contracts import Harness, Work
 from harness.plugins.loader import load
 from harness.prices import PriceBook
 from harness.qa.image import Image, Needles, read_image
+from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt, NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task
 from harness.records.transcript import Transcript
@@ -131,7 +132,9 @@ async def open_lab(suite: Suite, tasks: Sequence[Task], places: int = 0) -> Asyn
     """A lab for these tasks, their images made. What cannot be had is in `services.boxes.unavailable`."""
     found: dict[tuple[str, str, int], Tried] = {}
 
-    def record(attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact]) -> None:
+    def record(
+        attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact], judgements: Sequence[Judgement]
+    ) -> None:
         found[attempt.task, attempt.system, attempt.epoch] = Tried(attempt, transcript, tuple(artifacts))
 
     systems = {name: _system(name, _shipped(name, suite.workspace)) for name in (CEILING, FLOOR)}

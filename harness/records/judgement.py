@@ -39,6 +39,8 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `outcome` is the same said of the work under test: win, tie, loss, correct, met, the index of a step, ...
     `about` is the criterion, claim or step judged, where a judgement is about a part. `lengths` are characters of each
     slot, `styles` counts of headings, lists and bold words. `flags` name injection attempts that were seen.
+    `attempt` is the number of the attempt it belongs to, 0 for those of none (sentinels, controls, audits).
+    `expected` is the outcome that is known to be right, where one is: a sentinel's frozen verdict, a control's.
     """
 
     grader: str
@@ -52,6 +54,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     task_family: str = ""
     system: str = ""
     epoch: int = 0
+    attempt: int = 0
     opponent: str = ""
     about: str = ""
     order: int = 0
@@ -62,6 +65,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     verdict: str = ""
     slot: int | None = None
     outcome: str = ""
+    expected: str = ""
     level: int | None = None
     confidence: float | None = None
     reason: str = ""

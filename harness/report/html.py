@@ -55,6 +55,7 @@ def render_html(full: FullReport) -> str:
         finalize=printable,
     )
     env.filters["kind"] = cell_kind
+    env.filters["capital"] = capital
     run, *rest = headline(full.report)
     page = env.get_template(PAGE).render(
         run=run,
@@ -74,9 +75,14 @@ def printable(value: object) -> object:
     return "".join(c if c.isprintable() else "?" for c in " ".join(value.split()))
 
 
+def capital(text: str) -> str:
+    """The text with its first letter in upper case, but for names that begin a line."""
+    return text[:1].upper() + text[1:]
+
+
 def cell_kind(cell: str) -> str:
     """`num` for cells that begin with a number, so that they line up."""
-    return "num" if _NUMBER.match(cell) and len(cell) < 40 else ""
+    return "num" if _NUMBER.match(cell) and len(cell) < 18 else ""
 
 
 def _figures(section: Section) -> list[Drawn]:

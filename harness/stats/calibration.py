@@ -75,6 +75,8 @@ def auroc(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> Estima
 
     The area under the ROC curve as Mann and Whitney's statistic (Hanley and McNeil 1982).
     """
+    if len(sure) and (sure == sure[0]).all():
+        return Estimate(0.5, None, "every confidence is the same")
     order = np.argsort(sure, kind="stable")
     start = np.flatnonzero(np.concatenate(([True], np.diff(sure[order]) > 0)))
     own, groups = _codes(family[order])

@@ -1,10 +1,10 @@
-"""A run folder being written: `manifest.json`, `attempts.jsonl`, `transcripts.jsonl`, `artifacts/`.
+"""A run folder being written: `manifest.json`, `attempts.jsonl`, `transcripts.jsonl`, `judgements.jsonl`, `artifacts/`.
 
     add(attempt, transcript)   encoded once, redacted, buffered in memory        (hot path, microseconds)
-    flush()                    transcripts, then attempts; one write each        (a kill -9 after it loses nothing)
+    flush()                    transcripts, judgements, attempts; one write each (a kill -9 after it loses nothing)
     close()                    flush, fsync, unlock
 
-An attempt's line is written after its transcript's, so a line in `attempts.jsonl` always has its transcript.
+An attempt's line is written after its transcript's and its judgements', so a line in `attempts.jsonl` always has them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from types import TracebackType
 
 import msgspec
 
-from harness.errors import DiskFull, StoreError
+from harness.errors import StoreError
+from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt, Output
 from harness.records.transcript import Transcript
+from harness.store.appender import Appender, refused
 from harness.store.artifacts import store_artifacts
 from harness.store.encode import encode, readable
+from harness.store.judgements import JUDGEMENTS, forget_unrecorded, told
 from harness.store.lock import Lock
 from harness.store.manifest import Manifest
 from harness.store.read import ATTEMPTS, MANIFEST, TRANSCRIPTS, read_manifest
@@ -31,8 +34,6 @@ from harness.store.redact import Redactor, secrets_of
 
 SYNC_EVERY_S = 5.0
 """Seconds between fsyncs. A crash of the program loses nothing without them; only a crash of the machine can."""
-
-_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
 class RunFolder:
@@ -48,8 +49,9 @@ class RunFolder:
         self.secrets = tuple(secrets)
         self._lock = lock
         self._redactor = Redactor((*secrets, *secrets_of(os.environ)))
-        self._attempts = _Appender(path / ATTEMPTS)
-        self._transcripts = _Appender(path / TRANSCRIPTS)
+        self._attempts = Appender(path / ATTEMPTS)
+        self._transcripts = Appender(path / TRANSCRIPTS)
+        self._judgements: Appender | None = None
         self._synced_at = time.monotonic()
         self._syncing: threading.Thread | None = None
         self._closed = False
@@ -69,7 +71,7 @@ class RunFolder:
         except FileExistsError as e:
             raise StoreError(f"the run '{manifest.run}' exists already", help=f"harness resume {manifest.run}") from e
         except OSError as e:
-            raise _refused(path, e) from e
+            raise refused(path, e) from e
         lock = Lock(path)
         try:
             folder = cls(path, manifest, secrets, lock)
@@ -93,6 +95,9 @@ class RunFolder:
                 folder._transcripts.mend(msgspec.json.Decoder(Transcript)),
                 folder._attempts.mend(msgspec.json.Decoder(Attempt)),
             ]
+            if (path / JUDGEMENTS).is_file():
+                mended += [folder._of_judges().mend(msgspec.json.Decoder(Judgement))]
+                mended += [forget_unrecorded(path, folder._of_judges())]
         except BaseException:
             lock.release()
             raise
@@ -104,8 +109,14 @@ class RunFolder:
         self.secrets = (*self.secrets, *secrets)
         self._redactor = Redactor((*self.secrets, *secrets_of(os.environ)))
 
-    def add(self, attempt: Attempt, transcript: Transcript, artifacts: Sequence[Artifact] = ()) -> None:
-        """Buffer one attempt. The caller calls `flush` soon after.
+    def add(
+        self,
+        attempt: Attempt,
+        transcript: Transcript,
+        artifacts: Sequence[Artifact] = (),
+        judgements: Sequence[Judgement] = (),
+    ) -> None:
+        """Buffer one attempt and what judges said of it. The caller calls `flush` soon after.
 
         Artifacts (given, or in the transcript's output) are written at once. The record gets their places, its
         transcript's place, and its answer cut. Raises DiskFull when an artifact cannot be written: then nothing of
@@ -117,7 +128,7 @@ class RunFolder:
             try:
                 stored = store_artifacts(self.path, attempt, artifacts, self._redactor)
             except OSError as e:
-                raise _refused(self.path, e) from e
+                raise refused(self.path, e) from e
         if transcript.output.artifacts:
             output = msgspec.structs.replace(transcript.output, artifacts=())
             transcript = msgspec.structs.replace(transcript, output=output)
@@ -128,7 +139,22 @@ class RunFolder:
             transcript = msgspec.structs.replace(transcript, output=Output())
             line, _, encoded = self._encoded(attempt, transcript, keep)
         self._transcripts.add(line)
+        if judgements:
+            self.add_judgements(judgements)
         self._attempts.add(encoded)
+
+    def add_judgements(self, judgements: Sequence[Judgement]) -> None:
+        """Buffer judgements, those of no attempt too (sentinels, controls). The caller calls `flush` soon after."""
+        lines = self._of_judges()
+        for judgement in judgements:
+            keep = (judgement.task, judgement.system, judgement.task_family, judgement.grader, judgement.opponent)
+            lines.add(self._redactor.json(told(judgement), keep))
+
+    def _of_judges(self) -> Appender:
+        """`judgements.jsonl`, made when the first judgement is there."""
+        if self._judgements is None:
+            self._judgements = Appender(self.path / JUDGEMENTS)
+        return self._judgements
 
     def _encoded(self, attempt: Attempt, transcript: Transcript, keep: Sequence[str]) -> tuple[bytes, Attempt, bytes]:
         """The transcript's line, the record as stored, and its line."""
@@ -142,8 +168,11 @@ class RunFolder:
         Raises DiskFull; the files then end with a whole line, every attempt whose transcript fitted is on disk, and
         the rest stays buffered, so that a later `flush` can still save it.
         """
-        if not self._attempts.lines:
+        of_judges = self._judgements
+        if not self._attempts.lines and not (of_judges and of_judges.lines):
             return
+        if of_judges is not None:  # before the attempts they belong to: when they do not fit, no attempt is written
+            of_judges.write(len(of_judges.lines))
         try:
             self._transcripts.write(len(self._transcripts.lines))
         finally:
@@ -174,7 +203,7 @@ class RunFolder:
         except OSError as e:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            raise _refused(self.path, e) from e
+            raise refused(self.path, e) from e
 
     def close(self) -> None:
         """Write, sync and unlock; harmless when done twice. Raises DiskFull, and is unlocked even then."""
@@ -186,7 +215,7 @@ class RunFolder:
         finally:
             if self._syncing:
                 self._syncing.join()
-            for appender in (self._transcripts, self._attempts):
+            for appender in self._appenders():
                 with contextlib.suppress(OSError):
                     appender.sync()
                 appender.close()
@@ -209,94 +238,12 @@ class RunFolder:
     def _sync_both(self) -> None:
         # What fsync finds (a failing disk) shows again in the next write or in close.
         with contextlib.suppress(OSError):
-            self._transcripts.sync()
-            self._attempts.sync()
+            for appender in self._appenders():
+                appender.sync()
 
-
-class _Appender:
-    """A file of lines that only grows. `end` is where the next added line will begin, in bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lines: list[bytes] = []
-        try:
-            self._fd = os.open(path, _APPEND, 0o644)
-        except OSError as e:
-            raise _refused(path.parent, e) from e
-        self.end = os.fstat(self._fd).st_size
-
-    def add(self, line: bytes) -> None:
-        self.lines.append(line)
-        self.end += len(line) + 1
-
-    def write(self, count: int) -> None:
-        """Write the first `count` buffered lines. Raises DiskFull with the file cut to whole lines."""
-        if count <= 0:
-            return
-        whole = count == len(self.lines)
-        lines = self.lines if whole else self.lines[:count]
-        data = b"\n".join(lines) + b"\n"
-        done = 0
-        try:
-            while done < len(data):
-                done += os.write(self._fd, data[done:] if done else data)
-        except OSError as e:
-            kept = data.rfind(b"\n", 0, done) + 1
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, os.fstat(self._fd).st_size - (done - kept))
-            del self.lines[: data.count(b"\n", 0, kept)]
-            raise _refused(self.path.parent, e) from e
-        if whole:
-            self.lines = []
-        else:
-            del self.lines[:count]
-
-    def mend(self, decoder: msgspec.json.Decoder[Attempt] | msgspec.json.Decoder[Transcript]) -> str:
-        """Cut a torn last line, or end a whole one that lacks only its newline. Returns what was done, in words."""
-        size = self.end
-        tail = self._tail(size)
-        if not tail:
-            return ""
-        try:
-            decoder.decode(tail)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            os.ftruncate(self._fd, size - len(tail))
-            self.end = size - len(tail)
-            return f"{self.path.name}: cut a torn last line of {len(tail)} bytes"
-        os.write(self._fd, b"\n")
-        self.end = size + 1
-        return f"{self.path.name}: ended the last line, which lacked its newline"
-
-    def _tail(self, size: int) -> bytes:
-        """The bytes after the last newline."""
-        tail = b""
-        at = size
-        while at > 0:
-            step = min(1 << 16, at)
-            at -= step
-            block = os.pread(self._fd, step, at)
-            cut = block.rfind(b"\n")
-            tail = block[cut + 1 :] + tail
-            if cut >= 0:
-                break
-        return tail
-
-    def sync(self) -> None:
-        os.fsync(self._fd)
-
-    def close(self) -> None:
-        os.close(self._fd)
-
-
-def _refused(folder: Path, e: OSError) -> StoreError:
-    import errno
-
-    if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DiskFull(
-            f"no space left for {folder.name}: {e.strerror}",
-            help=f"everything written so far is safe; free some space, then: harness resume {folder.name}",
-        )
-    return StoreError(f"cannot write {folder.name}: {e.strerror or e}", help="check the disk and its permissions")
+    def _appenders(self) -> tuple[Appender, ...]:
+        judgements = (self._judgements,) if self._judgements is not None else ()
+        return (*judgements, self._transcripts, self._attempts)
 
 
 def _pretty(manifest: Manifest) -> bytes:

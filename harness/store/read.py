@@ -124,6 +124,19 @@ class Settled:
     unpriced: int
 
 
+class _Which(msgspec.Struct, frozen=True, gc=False):
+    task: str
+    system: str
+    epoch: int
+    attempt: int
+
+
+def iter_attempts_of(path: Path) -> Iterator[tuple[str, str, int, int]]:
+    """(task, system, epoch, attempt) of every recorded attempt. Raises as iter_attempts."""
+    for line in iter_lines(path, msgspec.json.Decoder(_Which)):
+        yield line.task, line.system, line.epoch, line.attempt
+
+
 class _Cost(msgspec.Struct, frozen=True, gc=False):
     cost_usd: float = 0.0
     unpriced: int = 0

@@ -19,6 +19,7 @@ import msgspec
 import msgspec.inspect
 
 from harness.records.content import Json
+from harness.records.judgement import Judgement
 from harness.records.outcome import Attempt
 from harness.records.transcript import Transcript
 from harness.store.manifest import Manifest
@@ -155,7 +156,7 @@ def _vocabulary() -> frozenset[str]:
     """Field names, tags and fixed words of the records: never redacted, whatever a variable holds."""
     words: set[str] = set()
     seen: set[type] = set()
-    todo: list[Any] = [msgspec.inspect.type_info(t) for t in (Attempt, Transcript, Manifest)]
+    todo: list[Any] = [msgspec.inspect.type_info(t) for t in (Attempt, Transcript, Judgement, Manifest)]
     while todo:
         info = todo.pop()
         if isinstance(info, msgspec.inspect.StructType):

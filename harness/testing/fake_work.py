@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import SandboxError
-from harness.plugins.contracts import Box, ModelClient
+from harness.plugins.contracts import Bench, Box, ModelClient
 from harness.records.content import Json
 from harness.records.outcome import Output
 from harness.records.task import SandboxSpec, Task
@@ -25,6 +25,7 @@ class FakeWork:
     workspace: Path = field(default_factory=Path)
     models: Mapping[str, ModelClient] = field(default_factory=dict)
     events: Transcript | None = None
+    bench: Bench = field(default_factory=Bench)
     boxes: Mapping[str, AbstractAsyncContextManager[Box]] = field(default_factory=dict)
 
     def artifact(self, name: str) -> bytes | None:
