@@ -38,7 +38,8 @@ DOOR_FOLDER = "/run/gw"
 class Upstream:
     """Where the gateway sends an agent's requests for a model.
 
-    `base_url` ends before the API's own path (`/v1/...`, `/v1beta/...`). `headers` hold the key: they are added to a
+    `base_url` is what the provider's SDK takes: it ends before `/v1` for Anthropic and Gemini, and with it for OpenAI's
+    two APIs. `headers` hold the key: they are added to a
     request after the agent's own keys were taken out of it, and are never recorded. `pins` are fields of the body that
     the system's settings fix, by dialect (`{"anthropic": {"output_config": {"effort": "high"}}}`): they win over what
     the agent wrote, and objects are merged one level deep. `timeout_s` bounds the silence between two pieces of an
