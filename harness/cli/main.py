@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "export": "a run as CSV, JSONL or Parquet",
     "plugin": "list installed plugins; check one against its contract",
     "sandbox": "what boxes have left on the engine: list it, remove it",
+    "agent": "agent CLIs for boxes: install by exact version, list, verify",
     "doctor": "what this machine has: engine, keys, disk, versions, clock",
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from harness.errors import SandboxError, UsageFault
+from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError, UsageFault
 from harness.gateway.dialects import MANNERS, encode, error_body, path_of
 from harness.gateway.ports import Opened, Trial
 from harness.gateway.room import Room, mismatch
@@ -97,6 +97,11 @@ class TrialGateway:
                 host = await entrance.server.listen_on_host(_for_key(room.key, entrance.handle))
                 room.host_url = host.url
             yield room
+        except (LimitReached, ModelError, SandboxError, MissingRequirement):
+            raise
+        except Exception as e:  # an agent that fails because its model did, or because it was stopped, is no fault
+            room.explain(e)
+            raise
         finally:
             entrance.room = before
             await room.settle()

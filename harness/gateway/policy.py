@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from harness.gateway.asks import Ask, BadAsk, ToolHead
-from harness.records.exchange import Dialect
+from harness.records.exchange import Dialect, Outside
 
-WORDS: Mapping[str, str] = {
+WORDS: Mapping[Outside, str] = {
     "web_search": "the provider searches the web",
     "web_fetch": "the provider fetches pages",
     "code_execution": "the provider runs code in a place of its own",
@@ -40,7 +40,7 @@ _CLIENT: Mapping[Dialect, tuple[str, ...]] = {
 }  # fmt: skip
 """Kinds of tools that the agent itself runs; with `_` at the end, kinds that begin so and end in a date."""
 
-_KINDS = (
+_KINDS: tuple[tuple[str, Outside], ...] = (
     ("web_search", "web_search"), ("googlesearch", "web_search"), ("google_search", "web_search"),
     ("web_fetch", "web_fetch"), ("urlcontext", "web_fetch"), ("url_context", "web_fetch"),
     ("code_execution", "code_execution"), ("code_interpreter", "code_execution"),
@@ -52,7 +52,7 @@ _HINT = re.compile(
     rb'"(?:url|image_url|file_url|file_id|file_uri|fileUri|server_url|fileData|file_data|additional_tools)"|\\u00[2-7]'
 )
 """A conversation without any of these asks for nothing to be fetched. Escaped letters could spell one: they count."""
-_FIELDS = {
+_FIELDS: Mapping[str, Outside] = {
     "mcp_servers": "remote_mcp", "container": "code_execution", "web_search_options": "web_search",
     "cachedContent": "stored_files", "cached_content": "stored_files", "prompt": "stored_files",
     "conversation": "stored_files",
@@ -63,9 +63,9 @@ _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SEARCHES_ALWAYS = re.compile(r"-search-(preview|api)|^sonar|deep-research")
 
 
-def wanted(ask: Ask) -> dict[str, str]:
+def wanted(ask: Ask) -> dict[Outside, str]:
     """What the request wants done outside, by its word, with what exactly it was. Raises BadAsk."""
-    found: dict[str, str] = {}
+    found: dict[Outside, str] = {}
     try:
         for word, what in (*_tools(ask.dialect, ask.tools), *_elsewhere(ask)):
             found.setdefault(word, what)
@@ -74,7 +74,7 @@ def wanted(ask: Ask) -> dict[str, str]:
     return found
 
 
-def _tools(dialect: Dialect, tools: Iterable[ToolHead]) -> Iterator[tuple[str, str]]:
+def _tools(dialect: Dialect, tools: Iterable[ToolHead]) -> Iterator[tuple[Outside, str]]:
     for tool in tools:
         kind = tool.type or ("custom" if dialect == "anthropic" else "function")
         if not _is_client(dialect, kind):
@@ -86,12 +86,12 @@ def _is_client(dialect: Dialect, kind: str) -> bool:
     return any(kind == k or (k.endswith("_") and kind.startswith(k)) for k in _CLIENT[dialect])
 
 
-def _word(kind: str) -> str:
+def _word(kind: str) -> Outside:
     low = kind.lower()
     return next((word for part, word in _KINDS if part in low), "other_tools")
 
 
-def _elsewhere(ask: Ask) -> Iterator[tuple[str, str]]:
+def _elsewhere(ask: Ask) -> Iterator[tuple[Outside, str]]:
     """Outside of the list of tools: in the model's name, in fields of their own, in the conversation."""
     if _SEARCHES_ALWAYS.search(ask.model):
         yield "web_search", ask.model
@@ -105,7 +105,7 @@ def _elsewhere(ask: Ask) -> Iterator[tuple[str, str]]:
             yield from _content(ask.dialect, msgspec.json.decode(raw))
 
 
-def _content(dialect: Dialect, content: Any) -> Iterator[tuple[str, str]]:
+def _content(dialect: Dialect, content: Any) -> Iterator[tuple[Outside, str]]:
     """Blocks that name an address or a stored file, and tools declared inside the conversation (Codex)."""
     if isinstance(content, list):
         for one in content:
@@ -125,7 +125,7 @@ def _content(dialect: Dialect, content: Any) -> Iterator[tuple[str, str]]:
             yield from _content(dialect, content[key])
 
 
-def _block(block: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _block(block: dict[str, Any]) -> Iterator[tuple[Outside, str]]:
     for key in ("url", "image_url", "file_url", "file_uri", "fileUri", "server_url"):
         value = block.get(key)
         if isinstance(value, str) and not value.startswith("data:"):

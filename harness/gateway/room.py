@@ -21,8 +21,9 @@ from harness.gateway.relay import Refused, relay
 from harness.gateway.reply import Reply
 from harness.gateway.served import serve
 from harness.plugins.gateway import DOOR_PORT, Upstream
-from harness.records.exchange import Exchange
+from harness.records.exchange import Exchange, Outside
 
+LIMITS = ("time", "turns", "tokens", "cost")
 MAX_BODY = 64 * 1024**2
 SETTLE_S = 5.0
 NEVER_CALLED = "the agent ended without one request to a model: does its program start, and does it use the door's url?"
@@ -89,6 +90,15 @@ class Room:
         if must_call and not self.limit and not any(e.response or e.trouble or e.refused for e in self.exchanges):
             raise NoModelCall(NEVER_CALLED)
 
+    def explain(self, failure: Exception) -> None:
+        """Raise what made an agent fail, if it was not the agent: the budget, the provider, a limit of the trial."""
+        try:
+            self.conclude(must_call=False)
+            if self.limit in LIMITS:
+                raise LimitReached(self.limit)  # type: ignore[arg-type]  # one of LIMITS
+        except (BudgetReached, LimitReached, ModelError) as e:
+            raise e from failure
+
     async def settle(self) -> None:
         """End what is still under way, and wait until it is recorded."""
         busy = [task for task in self._busy if task is not asyncio.current_task()]
@@ -100,7 +110,9 @@ class Room:
     def _role_of(self, ask: Ask) -> str:
         return self.aliases.get(ask.model, self.role)
 
-    async def _through(self, passage: Passage, request: web.BaseRequest, at: float, wants: Mapping[str, str]) -> None:
+    async def _through(
+        self, passage: Passage, request: web.BaseRequest, at: float, wants: Mapping[Outside, str]
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._busy.add(task)
@@ -136,16 +148,17 @@ class Room:
             self._keep(exchange_of(passage, request, at, self.known, (self._role_of(ask), refused, allowed, limit)))
             self._busy.discard(task)
 
-    def _refusal(self, passage: Passage, wants: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    def _refusal(self, passage: Passage, wants: Mapping[Outside, str]) -> tuple[str, tuple[str, ...]]:
         """Why a request is not passed on, in words for the agent and for the record; nothing when it is."""
         upstream = self.upstreams[self._role_of(passage.ask)]
         dialect = passage.ask.dialect
         if upstream is not None and dialect not in upstream.dialects:
             return mismatch(dialect, passage.opened, upstream), ()
-        refused = tuple(f"{word}: {what}" for word, what in wants.items() if word not in self.trial.allowed)
-        if not refused:
+        forbidden = {word: what for word, what in wants.items() if word not in self.trial.allowed}
+        if not forbidden:
             return "", ()
-        meant = "; ".join(WORDS[r.partition(":")[0]] for r in refused)
+        refused = tuple(f"{word}: {what}" for word, what in forbidden.items())
+        meant = "; ".join(WORDS[word] for word in forbidden)
         return f"refused by the harness: {', '.join(refused)} ({meant}); the task does not allow it", refused
 
     async def _ask(self, passage: Passage, request: web.BaseRequest) -> None:

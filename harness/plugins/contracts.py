@@ -232,6 +232,13 @@ class Harness(Plugin):
         """Files and folders of the host that its box has, read-only. Raises MissingRequirement, UsageFault."""
         return ()
 
+    def missing(self, workspace: Path) -> Sequence[str]:
+        """What must be there before money is spent and is not (an agent that is not installed). One line each.
+
+        Asked of the systems that a run has, and of no others.
+        """
+        return ()
+
     def delegates(self, workspace: Path) -> Sequence[str]:
         """Names of systems it may hand a task to."""
         return ()

@@ -79,11 +79,14 @@ class Door(Protocol):
     only who sends `key`."""
     key: str
     """A placeholder to give to the agent as its API key. The real one never leaves the gateway."""
-    exchanges: Sequence[Exchange]
-    """Every exchange so far, in the order in which they ended."""
     limit: str
     """The limit of the trial that the agent was last stopped with (`turns`, `tokens`, `cost`, `time`), or nothing. The
     engine records it by itself."""
+
+    @property
+    def exchanges(self) -> Sequence[Exchange]:
+        """Every exchange so far, in the order in which they ended."""
+        ...
 
     @property
     def last(self) -> Exchange | None:
