@@ -24,7 +24,7 @@ from harness.engine.grade import GradedWork, Grading, flags_of, grade
 from harness.engine.present import Shown, present, trial_seed
 from harness.engine.services import Services
 from harness.errors import BudgetReached, LimitReached, MissingRequirement, ModelError, SandboxError
-from harness.plugins.contracts import Bench, Box
+from harness.plugins.contracts import Bench, Box, Harness
 from harness.plugins.sound import output_faults
 from harness.records.outcome import Attempt, Digests, Grade, NotGraded, Output, Status, Timing, Trouble
 from harness.records.task import SandboxSpec, Task, TaskView
