@@ -20,7 +20,7 @@ def sentinel_step(suite: Suite) -> Step:
 
 def gate_step(workspace: Path, run: Path, now: datetime) -> Step:
     """The suite's gate, where it has one."""
-    return Step("gate", "not measured", "no gate")
+    return Step("gate", "not measured", "this suite has no baseline to be held against")
 
 
 def trend_step(workspace: Path, suite: Suite, folder: Path, now: datetime, replicates: int) -> Step:
