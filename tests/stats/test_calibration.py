@@ -1,4 +1,4 @@
-"""Confidence: equal to scikit-learn and scipy where they have it, and honest by simulation (stats reference 6.7, 14)."""
+"""Confidence: equal to scikit-learn and scipy where they have it, and honest by simulation (stats 6.7, 14)."""
 
 from __future__ import annotations
 
