@@ -33,7 +33,7 @@ _WORK = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Answers of similar confidence: means of both, and Wilson's interval of the share right, with its design effect."""
+    """Answers of similar confidence: means of both, and Wilson's interval of the share right with a design effect."""
 
     n: int
     sure: float
