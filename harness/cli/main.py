@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "check": "prove each task: reference passes, nothing fails, no leak, no flake, no cheat",
     "report": "what a run says: coverage, pass rates with intervals, cost, failures",
     "compare": "what changed between two runs, a run and a baseline, or two systems",
+    "gate": "is this run good enough: an exit code and files for CI, by a policy and a baseline",
+    "baseline": "what later runs are compared with: promote, status, list",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",
     "new": "scaffold a suite, task, grader or harness that runs",

@@ -57,7 +57,7 @@ def known_metrics(a: Measured, b: Measured, specs: Sequence[MetricSpec]) -> None
 
 def metric_result(pair: Pair, spec: MetricSpec, options: Options) -> MetricResult:
     """The metric before Holm (see `adjusted`)."""
-    up = more_is_better(spec.name)
+    up = more_is_better(spec.name) if spec.direction is None else spec.direction == "up"
     a, b = (m.tallies.get(spec.name, _empty(len(m.tasks))) for m in (pair.a, pair.b))
     both = (a.n > 0) & (b.n > 0)
     sign = 1.0 if up else -1.0
@@ -189,11 +189,11 @@ def design_of(a: Tally, b: Tally, d: NDArray[np.float64], family: Codes, alpha: 
     if n < 2 or g < 2:
         return None
     epochs_a, epochs_b = (float(n / np.sum(1 / t.n)) for t in (a, b))
-    padded = np.concatenate((d, (1.0, -1.0)))
-    total = float(padded.var(ddof=1))
+    total = float(d.var(ddof=1))
     within_a, within_b = (_within(t) for t in (a, b))
     if within_a is None and within_b is None:
-        half = total / (1 / epochs_a + 1 / epochs_b)
+        # Runs that are all equal do not show that nothing varies: two more tasks might differ.
+        half = max(total, 2 / (n + 2)) / (1 / epochs_a + 1 / epochs_b)
         within_a = within_b = half
     elif within_a is None or within_b is None:
         within_a = within_b = within_a if within_a is not None else within_b
@@ -206,9 +206,9 @@ def design_of(a: Tally, b: Tally, d: NDArray[np.float64], family: Codes, alpha: 
 
 
 def _within(t: Tally) -> float | None:
-    """Mean variance within tasks of which more than one value is known."""
+    """Mean variance within tasks of which more than one value is known; never nothing (two tasks of a fair coin)."""
     repeated = t.n > 1
-    return float(t.within[repeated].mean()) if repeated.any() else None
+    return max(float(t.within[repeated].mean()), 0.5 / (len(t.n) + 2)) if repeated.any() else None
 
 
 def _settle(a: Tally, b: Tally, d: NDArray[np.float64], family: Codes, spec: MetricSpec, options: Options) -> Settle:

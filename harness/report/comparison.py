@@ -18,10 +18,14 @@ MARGIN = 0.05
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """A metric that decides, with the loss that would be a regression (> 0, in the metric's own units)."""
+    """A metric that decides, with the loss that would be a regression (> 0, in the metric's own units).
+
+    `direction` says which way is better where that is not known (`grader.*`).
+    """
 
     name: str
     margin: float = MARGIN
+    direction: Literal["up", "down"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
