@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.report.baseline import Baseline, measured_of
 from harness.report.identity import family_of
-from harness.report.sections import Section
+from harness.report.section import Table
 from harness.report.tallies import PASS_RATE
 from harness.report.words import money, percent
 from harness.stats.power import Design, detectable
@@ -77,17 +77,17 @@ def baseline_design(b: Baseline) -> _Designs | None:
     return _Designs(len(used.n), float(len(used.n) / np.sum(1 / used.n)), max(within, 0.25 / (len(used.n) + 2)))
 
 
-def status_sections(b: Baseline) -> tuple[Section, ...]:
+def status_sections(b: Baseline) -> tuple[Table, ...]:
     """Nights, and what can be detected."""
     nights = tuple(
         (n.run, n.created, percent(n.totals.passed / n.totals.graded if n.totals.graded else None),
          f"{n.totals.graded:,}/{n.totals.planned:,}", money(n.totals.cost_usd) if not n.totals.unpriced else "unpriced")
         for n in b.nights
     )  # fmt: skip
-    found = [Section("nights", ("run", "created", "passed", "graded", "cost"), nights)]
+    found = [Table("nights", ("run", "created", "passed", "graded", "cost"), nights)]
     design = baseline_design(b)
     if design is not None:
         rows = tuple((str(k), f"{100 * detectable(design(k)):.1f} points") for k in EPOCHS)
         note = "a loss of the same system on these tasks, shown four times of five, one-sided 5%"
-        found.append(Section("detectable by a later run", ("epochs", "loss"), rows, (note,)))
+        found.append(Table("detectable by a later run", ("epochs", "loss"), rows, (note,)))
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.report.comparison import Comparison, Economy, MetricResult, Settle, Side
-from harness.report.sections import Section
+from harness.report.section import Table
 from harness.report.words import many, money, of, percent, percents
 from harness.stats.ratios import Ratio
 
@@ -31,7 +31,7 @@ def loud_of(c: Comparison) -> tuple[str, ...]:
     return (*(f"INVALID: {reason}" for reason in c.invalid), *c.notes)
 
 
-def sections_of(c: Comparison, *, all_rows: bool = False) -> tuple[Section, ...]:
+def sections_of(c: Comparison, *, all_rows: bool = False) -> tuple[Table, ...]:
     """Every section. `all_rows` lists all flips that were kept."""
     found = [_coverage(c), _metrics(c), *_checks(c), *_settled(c)]
     if c.economy is not None:
@@ -39,7 +39,7 @@ def sections_of(c: Comparison, *, all_rows: bool = False) -> tuple[Section, ...]
     return (*found, *_changes(c), *_flips(c, all_rows=all_rows), *_slices(c))
 
 
-def _coverage(c: Comparison) -> Section:
+def _coverage(c: Comparison) -> Table:
     rows = tuple(
         (n, s.label, of(s.graded, s.planned), percents(s.bounds), _missing(s)) for n, s in (("a", c.a), ("b", c.b))
     )
@@ -48,14 +48,14 @@ def _coverage(c: Comparison) -> Section:
         how = "differ: missing is not by chance" if c.missingness < 0.05 else "do not differ beyond chance"
         notes.append(f"tasks with something missing {how} between the sides (McNemar mid-p {c.missingness:.3f})")
     header = ("side", "from", "graded of planned", "worst to best case", "missing")
-    return Section("coverage: pass rates if all that is missing had failed, or had passed", header, rows, tuple(notes))
+    return Table("coverage: pass rates if all that is missing had failed, or had passed", header, rows, tuple(notes))
 
 
 def _missing(s: Side) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in s.missing) or "none"
 
 
-def _metrics(c: Comparison) -> Section:
+def _metrics(c: Comparison) -> Table:
     rows = tuple(
         (
             m.name,
@@ -74,7 +74,7 @@ def _metrics(c: Comparison) -> Section:
     notes = [f"{m.name}: {note}" for m in c.metrics for note in m.notes]
     notes += [f"{m.name}: no interval: {m.why_not}" for m in c.metrics if m.why_not]
     what = f"points; bounds are one-sided, each at {level}; detectable: the loss shown with 80% power by this pair"
-    return Section("difference: paired by task, clustered by family", header, rows, (what, *notes))
+    return Table("difference: paired by task, clustered by family", header, rows, (what, *notes))
 
 
 def _points(value: float | None) -> str:
@@ -92,7 +92,7 @@ def verdict_words(m: MetricResult) -> str:
     return f"{m.verdict} (better)" if m.verdict == "OK" and better else m.verdict
 
 
-def _checks(c: Comparison) -> list[Section]:
+def _checks(c: Comparison) -> list[Table]:
     def p(value: float | None) -> str:
         return "-" if value is None else f"{value:.3f}"
 
@@ -103,7 +103,7 @@ def _checks(c: Comparison) -> list[Section]:
     )  # fmt: skip
     header = ("metric", "interval", "sign-flip", "Mantel-H.", "McNemar", "mid-p", "worse", "regression")
     note = "two-sided p of no difference by five methods; worse and regression one-sided, by Holm over the metrics"
-    return [Section("cross-checks", header, rows, (note,))]
+    return [Table("cross-checks", header, rows, (note,))]
 
 
 def settle_words(s: Settle, margin: float, tasks: int) -> str:
@@ -120,14 +120,14 @@ def settle_words(s: Settle, margin: float, tasks: int) -> str:
     return " or ".join(ways) or "not by more tasks or epochs of this size"
 
 
-def _settled(c: Comparison) -> list[Section]:
+def _settled(c: Comparison) -> list[Table]:
     rows = tuple(
         (m.name, f"{100 * m.margin:g}", settle_words(m.settle, m.margin, m.tasks))
         for m in c.metrics
         if m.verdict in ("INCONCLUSIVE", "WORSE", "INVALID")
     )
     note = "so that a loss of the margin is found four times of five"
-    return [Section("to settle it", ("metric", "margin", "what it takes"), rows, (note,))] if rows else []
+    return [Table("to settle it", ("metric", "margin", "what it takes"), rows, (note,))] if rows else []
 
 
 def ratio_words(r: Ratio) -> str:
@@ -139,7 +139,7 @@ def ratio_words(r: Ratio) -> str:
     return f"x{r.value:.2f} [{r.low:.2f}, {r.high:.2f}]"
 
 
-def _economy(e: Economy) -> Section:
+def _economy(e: Economy) -> Table:
     def usd(value: float | None) -> str:
         return "undefined" if value is None else money(value)
 
@@ -160,18 +160,18 @@ def _economy(e: Economy) -> Section:
         ("output per input", number(e.out_per_in_a, ".2f"), number(e.out_per_in_b, ".2f"), ""),
     )
     note = "on the common tasks, failures included; the ratio of times is the geometric mean over tasks"
-    return Section("money, time, tokens", ("what", "a", "b", "b / a"), rows, (note,))
+    return Table("money, time, tokens", ("what", "a", "b", "b / a"), rows, (note,))
 
 
-def _changes(c: Comparison) -> list[Section]:
+def _changes(c: Comparison) -> list[Table]:
     said = c.identity.system
     if not said:
         return []
     rows = tuple(tuple(line.partition(": ")[::2]) for line in said)
-    return [Section("what differs between the systems", ("what", "a -> b"), rows)]
+    return [Table("what differs between the systems", ("what", "a -> b"), rows)]
 
 
-def _flips(c: Comparison, *, all_rows: bool) -> list[Section]:
+def _flips(c: Comparison, *, all_rows: bool) -> list[Table]:
     if not c.flips:
         return []
     shown = c.flips if all_rows else c.flips[:MOST_ROWS]
@@ -188,10 +188,10 @@ def _flips(c: Comparison, *, all_rows: bool) -> list[Section]:
     if len(shown) < c.moved:
         notes.append(f"the {len(shown)} surest are listed")
     header = ("task", "a passed", "b passed", "points", "q")
-    return [Section("tasks that moved: for looking, never for deciding", header, rows, tuple(notes))]
+    return [Table("tasks that moved: for looking, never for deciding", header, rows, tuple(notes))]
 
 
-def _slices(c: Comparison) -> list[Section]:
+def _slices(c: Comparison) -> list[Table]:
     rows = tuple(
         (f"{s.field} = {s.value}", f"{s.tasks:,}", f"{percent(s.a)} -> {percent(s.b)}", _points(s.difference),
          "undefined" if s.low is None or s.high is None else f"[{100 * s.low:+.1f}, {100 * s.high:+.1f}]",
@@ -200,4 +200,4 @@ def _slices(c: Comparison) -> list[Section]:
     )  # fmt: skip
     header = ("slice", "tasks", "a -> b", "b - a", "bounds", "q")
     note = "q by Benjamini-Hochberg; among many slices some differ by chance"
-    return [Section("slices: for looking, never for deciding", header, rows, (note,))] if rows else []
+    return [Table("slices: for looking, never for deciding", header, rows, (note,))] if rows else []

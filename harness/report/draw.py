@@ -5,12 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from harness.report.sections import Row, Section
+from harness.report.section import Row, Table
 
 WIDTH = 110
 
 
-def draw_text(head: Sequence[str], loud: Sequence[str], sections: Sequence[Section], width: int = WIDTH) -> str:
+def draw_text(head: Sequence[str], loud: Sequence[str], sections: Sequence[Table], width: int = WIDTH) -> str:
     """Head, what must not be overlooked, and every section; nothing that a name holds can steer a terminal."""
     lines = [*(" ".join(line.split()) for line in head), ""]
     for line in loud:
@@ -48,7 +48,7 @@ def _grid(rows: Sequence[Row], width: int) -> list[str]:
     return [lines[0], "  " + "  ".join("-" * w for w in widths), *lines[1:]]
 
 
-def draw_markdown(head: Sequence[str], loud: Sequence[str], sections: Sequence[Section]) -> str:
+def draw_markdown(head: Sequence[str], loud: Sequence[str], sections: Sequence[Table]) -> str:
     """The same as Markdown; names from tasks and suites cannot break out of their cells."""
     first, *rest = head
     lines = [f"# {plain(first)}", "", *(f"{plain(line)}  " for line in rest), ""]

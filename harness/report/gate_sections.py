@@ -12,7 +12,7 @@ from harness.report.compare_json import comparison_json, without_nan
 from harness.report.compare_sections import sections_of
 from harness.report.draw import draw_markdown, draw_text
 from harness.report.gate_model import Check, GatedSystem, GateResult, State
-from harness.report.sections import Section
+from harness.report.section import Table
 from harness.report.words import money, percent, seconds
 
 RESULT_FORMAT = 1
@@ -51,7 +51,7 @@ def gate_loud(r: GateResult) -> tuple[str, ...]:
     return (*r.reasons, *r.warnings)
 
 
-def gate_sections(r: GateResult, *, details: bool = True) -> tuple[Section, ...]:
+def gate_sections(r: GateResult, *, details: bool = True) -> tuple[Table, ...]:
     """Rules first; then, per system, the comparison with its baseline."""
     found = [_rules(r)]
     if details:
@@ -61,16 +61,16 @@ def gate_sections(r: GateResult, *, details: bool = True) -> tuple[Section, ...]
     return tuple(found)
 
 
-def _named(section: Section, s: GatedSystem, r: GateResult) -> Section:
+def _named(section: Table, s: GatedSystem, r: GateResult) -> Table:
     if len(r.systems) == 1:
         return section
-    return Section(f"{s.system}: {section.title}", section.header, section.rows, section.notes)
+    return Table(f"{s.system}: {section.title}", section.header, section.rows, section.notes)
 
 
-def _rules(r: GateResult) -> Section:
+def _rules(r: GateResult) -> Table:
     many = len(r.systems) > 1
     rows = tuple((f"{c.system}: {c.name}" if many else c.name, word_of(c), c.says) for c in sorted_checks(r))
-    return Section("rules", ("rule", "state", "finding"), rows)
+    return Table("rules", ("rule", "state", "finding"), rows)
 
 
 def word_of(c: Check) -> str:

@@ -15,7 +15,7 @@ from harness.report.compare_metrics import adjusted
 from harness.report.compare_sections import interval_of, ratio_words, settle_words, verdict_words
 from harness.report.comparison import Comparison, Options
 from harness.report.measured import Measured, measure
-from harness.report.sections import Section
+from harness.report.section import Table
 from harness.report.trials import Trials
 from harness.report.words import many, percent
 
@@ -107,7 +107,7 @@ def matrix_head(m: Matrix) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def matrix_sections(m: Matrix) -> tuple[Section, ...]:
+def matrix_sections(m: Matrix) -> tuple[Table, ...]:
     """A table per kind of pair."""
     found = []
     header = ("a -> b", "metric", "pass rates", "b - a", "bounds", "cost b / a", "verdict")
@@ -127,7 +127,7 @@ def matrix_sections(m: Matrix) -> tuple[Section, ...]:
             for r in c.metrics
         )
         if rows:
-            found.append(Section(kind, header, rows, _notes(pairs)))
+            found.append(Table(kind, header, rows, _notes(pairs)))
     return tuple(found)
 
 
