@@ -100,7 +100,8 @@ def publish_gate(decided: Decided, folder: Path, args: argparse.Namespace) -> in
     _write(folder, files)
     _tell_github(decided, folder, args, hide.text)
     said = {"json": as_json.decode(), "md": files["gate.md"].decode(), "text": hide.text(gate_text(result))}
-    say(said[args.format])
+    if args.format in said:
+        say(said[args.format])
     return Exit.OK if args.exit_zero else result.exit_code
 
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "compare": "what changed between two runs, a run and a baseline, or two systems",
     "gate": "is this run good enough: an exit code and files for CI, by a policy and a baseline",
     "baseline": "what later runs are compared with: promote, status, list",
+    "power": "how small a loss a suite can find, and what it costs, before money is spent",
     "trend": "has anything drifted over the nights, since when, and where does it come from?",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",

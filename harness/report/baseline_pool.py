@@ -76,7 +76,7 @@ def _candidate(path: Path, manifest: Manifest, night: Measured, reference: Measu
     if not t.graded:
         why = "nothing was graded"
     elif night.coverage < manifest.coverage_floor:
-        why = f"coverage {t.graded:,}/{t.planned:,} is under the floor of {manifest.coverage_floor:.1%}"
+        why = f"coverage {t.graded:,}/{t.counted:,} is under the floor of {manifest.coverage_floor:.1%}"
     elif t.cached:
         why = f"{t.cached:,} calls came from the call cache: nothing new was measured"
     elif identity := identify(night, reference, allow_subset=False).why:

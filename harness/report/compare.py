@@ -123,7 +123,7 @@ def _invalid(a: Measured, b: Measured, options: Options) -> tuple[str, ...]:
             found.append(f"{m.label} {m.system.name}: nothing was graded (0 of {t.planned:,} trials)")
         elif m.coverage < options.coverage:
             found.append(
-                f"{m.label} {m.system.name}: coverage {t.graded:,}/{t.planned:,} = {m.coverage:.1%} is under the floor "
+                f"{m.label} {m.system.name}: coverage {t.graded:,}/{t.counted:,} = {m.coverage:.1%} is under the floor "
                 f"of {options.coverage:.1%}"
             )
     return tuple(found)
@@ -135,11 +135,11 @@ def _side(m: Measured) -> Side:
         label=m.label,
         system=m.system.name,
         runs=m.runs,
-        planned=t.planned,
+        planned=t.counted,
         graded=t.graded,
         coverage=m.coverage,
         missing=m.missing,
-        bounds=bounds(round(t.passed), t.graded, t.planned),
+        bounds=bounds(round(t.passed), t.graded, t.counted),
         warnings=m.warnings,
     )
 

@@ -54,7 +54,7 @@ def coverage_checks(g: Gated) -> list[Check]:
     if not t.graded:
         says = f"nothing was graded (0 of {t.planned:,} trials): {missing}"
         return [Check(g.name, "COVERAGE", "coverage", "invalid", says)]
-    says = of(t.graded, t.planned)
+    says = of(t.graded, t.counted)
     if g.measured.coverage < g.floor:
         says = f"{says} is under the floor of {percent(g.floor)}: {missing}"
         return [Check(g.name, "COVERAGE", "coverage", "invalid", says)]

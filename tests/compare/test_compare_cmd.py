@@ -183,3 +183,23 @@ def test_a_family_is_the_unit_unless_tasks_are_asked_for(tmp_path: Path) -> None
     assert (wide.families, narrow.families) == (12, 120)
     assert wide.high is not None and wide.low is not None and narrow.high is not None and narrow.low is not None
     assert wide.high - wide.low > narrow.high - narrow.low
+
+
+def test_what_a_machine_may_lack_is_told_and_not_counted(tmp_path: Path) -> None:
+    from nights import edit, edit_manifest
+
+    a, b = pair(tmp_path, Conduct())
+    run = tmp_path / "runs" / b
+    lacked = {
+        "status": "skipped",
+        "passed": None,
+        "value": None,
+        "trouble": {"source": "requirement", "cause": "engine"},
+    }
+    edit(run, lambda lines: [x | lacked if x["task"] < "task-00010" else x for x in lines])
+    assert harness(tmp_path, "compare", a, b).code == 3
+    edit_manifest(run, may_lack=["engine"])
+    done = harness(tmp_path, "compare", a, b)
+    assert done.code == 0
+    assert "150/150 = 100.0%" in done.out and "30 trials were skipped" in done.out
+    assert compared(tmp_path, a, b)["tasks"] == 50
