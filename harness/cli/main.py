@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "gate": "is this run good enough: an exit code and files for CI, by a policy and a baseline",
     "baseline": "what later runs are compared with: promote, status, list",
     "power": "how small a loss a suite can find, and what it costs, before money is spent",
+    "nightly": "one night of a suite: sentinels, canaries, run or resume, gate, trend, report, outputs",
     "trend": "has anything drifted over the nights, since when, and where does it come from?",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",
