@@ -111,6 +111,7 @@ class _SuiteLoader:
             limits=limits,
             budget_usd=spec.budget.cost_usd if spec.budget else None,
             coverage_floor=spec.coverage.floor,
+            may_lack=tuple(spec.coverage.may_lack),
             infra_retries=spec.retries.infra,
             concurrency=spec.concurrency,
             boxes=spec.boxes,

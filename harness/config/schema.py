@@ -217,6 +217,9 @@ class CoverageSpec(Spec):
 
     floor: Annotated[float, Field(ge=0, le=1)] = 0.98
     """The share of planned trials that must be graded."""
+    may_lack: list[Name] = []
+    """Requirements that a machine may lack: trials that were skipped for one of these are left out of the floor, and
+    every report says which and how many: `[engine]`."""
 
 
 class RetriesSpec(Spec):

@@ -44,7 +44,8 @@ class BoundGrader:
 class Suite:
     """Everything `run` needs. Tasks are in the order of the YAML; ids are unique.
 
-    `budget_usd` None is no budget; `coverage_floor` is the share of trials that must be graded for a valid run;
+    `budget_usd` None is no budget; `coverage_floor` is the share of trials that must be graded for a valid run,
+    `may_lack` names requirements whose lack the floor overlooks;
     `infra_retries` is how often a trial is tried again after an infrastructure failure; `concurrency` is the number
     of trials in flight, `boxes` that of trials whose task has a box (None is twice the number of cores); `cache` turns
     the model-call cache on; `prices` is the overlay file, if there is one.
@@ -61,6 +62,7 @@ class Suite:
     limits: Limits = Limits()
     budget_usd: float | None = None
     coverage_floor: float = 0.98
+    may_lack: Sequence[str] = ()
     infra_retries: int = 1
     concurrency: int = 16
     boxes: int | None = None

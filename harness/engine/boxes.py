@@ -19,6 +19,8 @@ from harness.records.task import Collect, SandboxSpec, Task
 PER_CORE = 2
 """Trials in flight with a box, for each core. An engine starts no more containers a second with more than two
 (reference/swe.md 7.5); twice as many keep the cores busy while agents wait for models."""
+BUILDS = 2
+"""Images made at the same time."""
 NO_PLUGIN = "the task needs a box and no sandbox plugin is installed"
 DEFAULT_IMAGE = SandboxSpec().image
 
@@ -31,7 +33,8 @@ log = logging.getLogger("harness.run")
 
 @dataclass(slots=True)
 class Boxes:
-    """Opens every box of a run. `unavailable` says why there are none; `notices` are lines for the person watching.
+    """Opens every box of a run. `unavailable` says why there are none; `notices` are lines for the person watching,
+    `doing` is what goes on before the first trial.
 
     A trial whose task has a box is one of at most `most` in flight and opens its boxes one inside the other; boxes
     that graders of other trials ask for share `most` places of their own.
@@ -43,6 +46,7 @@ class Boxes:
     most: int = 0
     unavailable: str = ""
     notices: list[str] = field(default_factory=list)
+    doing: str = ""
     _places: asyncio.Semaphore | None = None
     _told: set[str] = field(default_factory=set)
 
@@ -61,7 +65,24 @@ class Boxes:
         if self.unavailable:
             self._tell(f"tasks with a box are skipped: {self.unavailable}")
             return
-        await self.sandbox.warm(specs, self.workspace)
+        await self._make_images(self.sandbox, specs)
+
+    async def _make_images(self, sandbox: Sandbox, specs: Sequence[SandboxSpec]) -> None:
+        """A few at a time, counted as they are there: the first run of a suite builds for minutes."""
+        places, made = asyncio.Semaphore(BUILDS), 0
+
+        async def one(spec: SandboxSpec) -> None:
+            nonlocal made
+            async with places:
+                await sandbox.warm([spec], self.workspace)
+            made += 1
+            self.doing = f"making images for boxes, {made} of {len(specs)}"
+
+        self.doing = f"making images for boxes, 0 of {len(specs)}"
+        try:
+            await asyncio.gather(*(one(spec) for spec in specs))
+        finally:
+            self.doing = ""
 
     @asynccontextmanager
     async def open(self, spec: SandboxSpec, trial: str, *, in_trial: bool = True) -> AsyncIterator[Box]:

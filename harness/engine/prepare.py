@@ -131,6 +131,7 @@ def make_manifest(
         limits=suite.limits,
         budget_usd=suite.budget_usd,
         coverage_floor=suite.coverage_floor,
+        may_lack=tuple(suite.may_lack),
         infra_retries=suite.infra_retries,
         concurrency=suite.concurrency,
         cache=suite.cache,

@@ -26,7 +26,7 @@ Ending = Literal["complete", "interrupted", "budget"]
 class Stats:
     """What has happened so far; read by the progress line, written only by the runner.
 
-    `total` counts trials; `doing` is what goes on before the first of them.
+    `total` counts trials.
     """
 
     total: int = 0
@@ -40,7 +40,6 @@ class Stats:
     spent_usd: float = 0.0
     unpriced: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
-    doing: str = ""
 
 
 BATCH_S = 0.001
@@ -158,7 +157,6 @@ class Runner:
 
     async def _prepare(self) -> None:
         """Make the images of the tasks, so that no trial's clock runs for it. Stopping does not wait for them."""
-        self.stats.doing = "preparing images" if any(task.sandbox for task in self._plan.tasks) else ""
         self._preparing = asyncio.ensure_future(self.services.boxes.prepare(self._plan.tasks))
         try:
             await self._preparing
@@ -166,7 +164,7 @@ class Runner:
             if not self._stopping or self._task is None or self._task.cancelling():
                 raise
         finally:
-            self._preparing, self.stats.doing = None, ""
+            self._preparing = None
 
     async def _worker(self, boxed: bool) -> None:
         for trial in self._take(boxed):

@@ -160,6 +160,8 @@ async def _box(trial: Trial, services: Services) -> AsyncIterator[Box | None]:
         raise MissingRequirement("unsupported", trial.task.skip)
     if spec is None and harness.needs_box:
         raise MissingRequirement("sandbox", f"{trial.system} works in a box and the task describes none")
+    if spec is not None and services.boxes.unavailable:
+        raise MissingRequirement("engine", services.boxes.unavailable)
     if spec is None or not harness.uses_box:
         yield None
         return

@@ -19,7 +19,7 @@ from harness.records.content import Json
 from harness.records.outcome import Digests
 from harness.records.task import Shape
 from harness.report.columns import About
-from harness.report.measured import PASS_RATE, Measured, Tally, Totals, pool
+from harness.report.measured import PASS_RATE, Measured, Origin, Tally, Totals, pool
 from harness.store.manifest import SystemInfo
 
 FORMAT = 1
@@ -63,15 +63,11 @@ class Baseline(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     format: int = FORMAT
     name: str
     suite: str
-    suite_path: str = ""
     system: SystemInfo
+    origin: Origin = Origin()
     promoted: str
     reason: str
     expires: str = ""
-    epochs: int
-    n_tasks: int
-    tasks_digest: str = ""
-    versions: dict[str, str] = {}
     nights: tuple[BaselineNight, ...]
     tasks: tuple[BaselineTask, ...]
     calibration: dict[str, Json] = {}
@@ -229,10 +225,7 @@ def made_of(name: str, nights: Sequence[Measured], created: Sequence[str], said:
         promoted=said.get("promoted", ""),
         reason=said.get("reason", ""),
         expires=said.get("expires", ""),
-        suite_path=said.get("suite_path", ""),
-        tasks_digest=said.get("tasks_digest", ""),
-        epochs=round(float(newest.planned.max(initial=0))),
-        n_tasks=len(newest.tasks) + newest.unseen,
+        origin=newest.origin,
         nights=tuple(_night(m, at) for m, at in zip(nights, created, strict=True)),
         tasks=tasks,
     )
@@ -265,9 +258,10 @@ def measured_of(baseline: Baseline) -> Measured:
         about=tuple(About(t.family, t.shape, t.tags) for t in baseline.tasks),
         digests=tuple(t.digests for t in baseline.tasks),
         planned=np.array([float(t.planned) for t in baseline.tasks]),
-        unseen=max(0, baseline.n_tasks - len(baseline.tasks)),
+        unseen=max(0, baseline.origin.n_tasks - len(baseline.tasks)),
         tallies={n: _tally_of(baseline.tasks, n) for n in names},
         totals=Totals(**sums, models=tuple(sorted({m for t in totals for m in t.models}))),
+        origin=baseline.origin,
         time_limited=np.array([t.time_limited for t in baseline.tasks]),
     )
 

@@ -13,7 +13,7 @@ from harness.report.columns import Columns, read_columns
 from harness.report.model import Report, SystemReport
 from harness.report.rates import family_codes
 from harness.report.slices import slices, tasks_apart
-from harness.report.system import deciding, pass_means, system_report
+from harness.report.system import SAID_SKIP, deciding, pass_means, skipped_for, system_report
 from harness.store.manifest import Manifest
 from harness.store.read import read_manifest
 
@@ -79,12 +79,24 @@ def _why_invalid(manifest: Manifest, systems: tuple[SystemReport, ...]) -> tuple
         c = s.coverage
         if c.graded == 0:
             reasons.append(f"{s.name}: nothing was graded (0 of {c.planned} trials)")
-        elif c.share < manifest.coverage_floor:
+        elif c.graded < manifest.coverage_floor * c.counted:
+            beside = f" ({c.overlooked} of {c.planned} are not counted)" if c.overlooked else ""
             reasons.append(
-                f"{s.name}: coverage {c.graded}/{c.planned} = {c.share:.1%} is under the floor of "
-                f"{manifest.coverage_floor:.1%}"
+                f"{s.name}: coverage {c.graded}/{c.counted} = {c.graded / c.counted:.1%} is under the floor of "
+                f"{manifest.coverage_floor:.1%}{beside}"
             )
     return tuple(reasons)
+
+
+def _left_out(manifest: Manifest, systems: tuple[SystemReport, ...]) -> list[str]:
+    """What the floor does not count: it is told before any rate."""
+    said = []
+    for lack in dict.fromkeys((*manifest.may_lack, SAID_SKIP)):
+        n = sum(count.n for s in systems for count in s.coverage.missing if count.name == skipped_for(lack))
+        if n:
+            why = "their tasks say `skip`" if lack == SAID_SKIP else f"no {lack} here; the suite lets it be missing"
+            said.append(f"NOT MEASURED: {n} of {manifest.n_trials} trials were skipped: {why}. No rate has them in it")
+    return said
 
 
 def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Columns) -> tuple[str, ...]:
@@ -95,6 +107,7 @@ def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Colum
         found.append(f"STORED: {', '.join(names)}: answers made earlier are played from a file, nothing was asked now")
     if names := [s.name for s in systems if s.privileged]:
         found.append(f"PRIVILEGED: {', '.join(names)}: sees the reference; a ceiling, not a result")
+    found += _left_out(manifest, systems)
     for s in systems:
         if s.cost.unpriced and not s.simulated:
             found.append(f"UNPRICED: {s.name}: {s.cost.unpriced} of {s.cost.calls} calls have no known price")

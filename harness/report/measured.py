@@ -7,8 +7,8 @@ pool([night, night, ...]) -> Measured                            a baseline: nig
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,122 +16,15 @@ from numpy.typing import NDArray
 from harness.errors import UsageFault
 from harness.records.outcome import Digests
 from harness.report.columns import About
+from harness.report.tallies import GRADER, METRICS, PASS_RATE, Measured, Origin, Tally, Totals
 from harness.report.trials import BAD_VALUE, STATUSES, Trials, deciding
 from harness.stats.intervals import Codes, Numbers
 from harness.store.manifest import Manifest, SystemInfo
 
-PASS_RATE = "pass_rate"
-GRADER = "grader."
-"""Prefix of a metric that is one grader's mean value: `grader.tone`."""
-
-METRICS: Mapping[str, tuple[bool, str]] = {
-    PASS_RATE: (True, "share of graded trials that passed"),
-    "value": (True, "mean of the graders' values, 0 to 1"),
-    "refusal_rate": (False, "share of graded trials that were refused"),
-    "abstention_rate": (False, "share of graded trials in which the system would not answer"),
-    "false_success_rate": (False, "share of graded trials that claimed to be done and failed"),
-    "critical_rate": (False, "share of graded trials with a critical error"),
-    "limit_rate": (False, "share of graded trials that hit a limit"),
-}
-"""Metrics per task in [0, 1]: whether more is better, and what they are. `grader.<name>` comes on top."""
+__all__ = ["GRADER", "METRICS", "PASS_RATE", "Measured", "Origin", "Tally", "Totals", "measure", "origin_of", "pool"]
 
 GRADED = STATUSES.index("graded")
 INFRA = STATUSES.index("infra_error")
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Per task: how many values, their sum, and the sum of their squares."""
-
-    n: Numbers
-    total: Numbers
-    squares: Numbers
-
-    @property
-    def mean(self) -> Numbers:
-        """Means per task; NaN where there is no value."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.total / self.n)
-
-    @property
-    def within(self) -> Numbers:
-        """Sample variances per task over its values; 0 where there are fewer than two."""
-        squares = self.squares - self.total**2 / np.maximum(self.n, 1)
-        return np.asarray(np.maximum(squares, 0.0) / np.maximum(self.n - 1, 1))
-
-    def take(self, at: Codes | NDArray[np.bool_]) -> Tally:
-        """Only these tasks."""
-        return Tally(self.n[at], self.total[at], self.squares[at])
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.n + other.n, self.total + other.total, self.squares + other.squares)
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """A night in sums. Costs in US dollars over all billed attempts; `unpriced` calls make them lower bounds."""
-
-    planned: int
-    graded: int
-    passed: float
-    attempts: int
-    calls: int
-    cost_usd: float
-    unpriced: int
-    cached: int
-    judge_cost_usd: float
-    judge_unpriced: int
-    input_tokens: float
-    cache_read_tokens: float
-    output_tokens: float
-    refused: int
-    critical: int
-    models: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One system, one night or a pool of nights; arrays are in the order of `tasks`, which is sorted.
-
-    `tallies` has the metrics of METRICS, `grader.<name>`, and the sums behind money and time: `cost` and `tokens_in`,
-    `tokens_out` (n is attempts), `log_seconds` and `seconds` (working time of fresh trials). `planned` is trials per
-    task. `unseen` counts planned tasks of which no line tells even the name. `time_limited` marks tasks cut by their
-    time limit. `runs` are the nights, oldest first; `missing` says why planned trials have no grade.
-    """
-
-    label: str
-    suite: str
-    system: SystemInfo
-    runs: tuple[str, ...]
-    tasks: tuple[str, ...]
-    about: tuple[About, ...]
-    digests: tuple[Digests, ...]
-    planned: Numbers
-    unseen: int
-    tallies: dict[str, Tally]
-    totals: Totals
-    missing: tuple[tuple[str, int], ...] = ()
-    time_limited: NDArray[np.bool_] | None = None
-    criticals: tuple[tuple[str, int, str], ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def coverage(self) -> float:
-        """Graded of planned trials; 0 when nothing was planned."""
-        return self.totals.graded / self.totals.planned if self.totals.planned else 0.0
-
-    def where(self, keep: NDArray[np.bool_]) -> Measured:
-        """Only these tasks; totals stay those of the run."""
-        at = np.flatnonzero(keep)
-        return replace(
-            self,
-            tasks=tuple(self.tasks[i] for i in at),
-            about=tuple(self.about[i] for i in at),
-            digests=tuple(self.digests[i] for i in at),
-            planned=self.planned[at],
-            tallies={name: t.take(at) for name, t in self.tallies.items()},
-            time_limited=None if self.time_limited is None else self.time_limited[at],
-        )
 
 
 def measure(trials: Trials, system: str) -> Measured:
@@ -160,10 +53,26 @@ def measure(trials: Trials, system: str) -> Measured:
         unseen=max(0, manifest.n_tasks - count),
         tallies=_tallies(trials, rows, graded, at, count),
         totals=totals,
+        origin=origin_of(manifest),
         missing=_missing(trials, rows, decides, graded, bad, totals.planned),
         time_limited=_time_limited(trials, decides, at, count),
         criticals=_criticals(trials, graded),
         warnings=_warnings(trials, rows, graded),
+    )
+
+
+def origin_of(m: Manifest) -> Origin:
+    """What comparing asks of a manifest."""
+    return Origin(
+        created=m.created,
+        tasks_digest=m.tasks_digest,
+        suite_path=m.suite_path,
+        n_tasks=m.n_tasks,
+        epochs=m.epochs,
+        coverage_floor=m.coverage_floor,
+        filters=tuple(sorted(f"{k} {v}" for k, v in m.selection.filters.items() if v and k not in ("system", "seed"))),
+        versions=tuple(sorted(m.versions.items())),
+        git=m.git,
     )
 
 

@@ -54,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     limits: Limits = Limits()
     budget_usd: float | None = None
     coverage_floor: float = 0.98
+    may_lack: tuple[str, ...] = ()
     infra_retries: int = 1
     concurrency: int = 16
     cache: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 
 from harness.plugins.loader import installed
-from harness.sandboxes.docker import Docker
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -71,18 +69,6 @@ def git(folder: Path, *words: str) -> str:
 
 @pytest.fixture(scope="module")
 def attempts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
-    async def why_not() -> str:
-        docker = Docker(engine_wait_s=1)
-        try:
-            return await docker.available()
-        finally:
-            await docker.aclose()
-
-    missing = asyncio.run(why_not())
-    if missing and os.environ.get("HARNESS_REQUIRE_DOCKER") == "1":
-        pytest.fail(f"HARNESS_REQUIRE_DOCKER=1, but: {missing}")
-    if missing:
-        pytest.skip(missing)
     space = tmp_path_factory.mktemp("run")
     for name, text in FILES.items():
         path = space / name
