@@ -130,6 +130,7 @@ class _SuiteLoader:
             ),
             notes=(*self.notes, *notes),
             gate=spec.gate,
+            judge_gate=spec.judge_gate,
         )
 
     def _suite_file(self, document: Document) -> SuiteFile | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.config.judge_gate import JudgePolicy
 from harness.plugins.contracts import Grader, Harness, Model
 from harness.records.content import Json
 from harness.records.task import Limits, Task
@@ -49,7 +50,8 @@ class Suite:
     `infra_retries` is how often a trial is tried again after an infrastructure failure; `concurrency` is the number
     of trials in flight, `boxes` that of trials whose task has a box (None is twice the number of cores); `cache` turns
     the model-call cache on; `prices` is the overlay file, if there is one.
-    `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping.
+    `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping;
+    `judge_gate` when a judge of this suite counts as valid.
     """
 
     name: str
@@ -73,3 +75,4 @@ class Suite:
     digest: str = ""
     notes: Sequence[str] = field(default=())
     gate: Json = None
+    judge_gate: JudgePolicy = JudgePolicy()

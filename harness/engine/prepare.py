@@ -137,6 +137,7 @@ def make_manifest(
         cache=suite.cache,
         selection=selection,
         graders={name: {"digest": g.digest, **g.config} for name, g in suite.graders.items()},
+        judge_gate=suite.judge_gate.model_dump(exclude_unset=True),
         versions=_versions() | (prices.versions() if prices else {}),
         host={"platform": platform.platform(), "cpus": os.cpu_count()},
         git=git_revision(suite.workspace),

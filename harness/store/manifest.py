@@ -38,7 +38,7 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Identity, plan and environment of a run. Times are UTC, ISO 8601."""
+    """Identity, plan and environment of a run. Times are UTC, ISO 8601. `judge_gate` holds what the suite named."""
 
     format: int = FORMAT
     run: str
@@ -60,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cache: bool = False
     selection: Selection = Selection()
     graders: dict[str, Json] = {}
+    judge_gate: dict[str, Json] = {}
     versions: dict[str, str] = {}
     host: dict[str, Json] = {}
     git: str = ""
