@@ -1,6 +1,7 @@
 """A run folder in, a report out: a pure function of the files, whatever the order of their lines.
 
 read_manifest, read_columns -> system_report for each system -> slices, tasks_apart -> is it valid? -> Report
+The full report's sections are made from the same evidence: `harness.report.reliability`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from pathlib import Path
 from harness.errors import Exit
 from harness.records.content import Json
 from harness.report.columns import Columns, read_columns
+from harness.report.evidence import Evidence
+from harness.report.judges_read import read_judges, why_invalid
 from harness.report.model import Report, SystemReport
 from harness.report.rates import family_codes
 from harness.report.slices import slices, tasks_apart
@@ -19,32 +22,40 @@ from harness.store.read import read_manifest
 
 
 def build_report(path: Path) -> Report:
-    """Everything there is to say about a run. Transcripts are never read.
+    """The short report of a run. Transcripts are never read.
 
     `exit_code` is 0 for a valid run, 3 when coverage is under the floor or nothing was graded, 5 when nothing ran.
     Raises StoreError.
     """
+    return read_evidence(path).report
+
+
+def read_evidence(path: Path) -> Evidence:
+    """What the sections of the full report are made from, the short report with it. Raises StoreError."""
     manifest = read_manifest(path)
     rows = read_columns(path)
     family = family_codes(rows.about)
     parts = [_of_system(rows, s.name) for s in manifest.systems]
     systems = tuple(system_report(s, manifest, part, family) for s, part in zip(manifest.systems, parts, strict=True))
-    decided = [part.where(deciding(part)) for part in parts]
-    invalid = _why_invalid(manifest, systems)
+    decided = tuple(part.where(deciding(part)) for part in parts)
+    judges = read_judges(path, manifest)
+    invalid = (*_why_invalid(manifest, systems), *why_invalid(judges))
     nothing = not any(s.coverage.attempted for s in systems)
-    return Report(
+    report = Report(
         identity=_identity(manifest),
         tasks=manifest.n_tasks,
         epochs=manifest.epochs,
         attempts=len(rows),
         coverage_floor=manifest.coverage_floor,
-        warnings=_warnings(manifest, systems, rows),
+        warnings=(*_warnings(manifest, systems, rows), *(judges.warnings if judges else ())),
         invalid=invalid,
         exit_code=Exit.NOTHING if nothing else Exit.INVALID if invalid else Exit.OK,
         systems=systems,
         slices=slices([pass_means(d) for d in decided], rows.about, family),
         by_task=tasks_apart(systems, decided),
+        judges=judges,
     )
+    return Evidence(path, manifest, rows, family, decided, report)
 
 
 def _of_system(rows: Columns, name: str) -> Columns:

@@ -51,7 +51,7 @@ def repeat_figures(calls: Calls) -> tuple[Figure, ...]:
     np.add.at(table, (question, kind), 1)
     n = table.sum(axis=1)
     many = n > 1
-    title = "same question again, same verdict"
+    title = "repeat stability"
     if not many.any():
         why = (
             "repeats came from the cache: those are copies"
@@ -91,7 +91,7 @@ def select_figures(calls: Calls) -> tuple[Figure, ...]:
     return (
         figure(
             "rotation_consistency",
-            "same candidate over the rotations",
+            "rotation consistency",
             share(same[known], cluster[known]),
             (int(known.sum()), "items"),
         ),
@@ -103,7 +103,7 @@ def steps_figures(calls: Calls) -> tuple[Figure, ...]:
     """First wrong step: harmonic mean of exact hits on flawed work and of *none* on clean work (judge.md 1.6)."""
     ok = calls.ok()
     ok = ok.where(ok.column["expected"] > 0)
-    title = "first wrong step: F of flawed and clean"
+    title = "first wrong step, F"
     counted = (len(ok.units()[1]), "judged with a known answer")
     if not len(ok):
         return (figure("steps_f", title, Estimate(float("nan"), None, "no known first wrong step"), counted),)
@@ -134,7 +134,7 @@ def control_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:
         elif kind == "near_identical" and protocol == "pairwise":
             pairs, _ = complete_pairs(rows)
             e = share(consistency(pairs.ab, pairs.ba), pairs.cluster)
-            found.append(figure(f"control_{kind}", "near-identical: swap consistency", e, (len(pairs), "pairs")))
+            found.append(figure(f"control_{kind}", "near-identical: swap", e, (len(pairs), "pairs")))
         elif kind in ("null_answers", "padded", "empty"):
             found.append(_wins(rows, kind))
         else:
@@ -149,12 +149,12 @@ def _identical(rows: Calls) -> list[Figure]:
     first = (fresh.column["slot"] == 0).astype(np.float64)
     n = (len(fresh), "fresh calls")
     return [
-        figure("control_identical", "identical: called a tie", share(tie, fresh.column["family"]), n, "right is 1"),
-        figure("control_identical_first", "  identical: first slot picked", share(first, fresh.column["family"]), n),
+        figure("control_identical", "identical: tie", share(tie, fresh.column["family"]), n, "right is 1"),
+        figure("control_identical_first", "  identical: first slot", share(first, fresh.column["family"]), n),
     ]
 
 
-TITLES = {"null_answers": "answers that say nothing: won", "padded": "padded twin: won", "empty": "empty: won"}
+TITLES = {"null_answers": "empty phrases: won", "padded": "padded twin: won", "empty": "empty: won"}
 
 
 def _wins(rows: Calls, kind: str) -> Figure:
@@ -168,7 +168,7 @@ def _as_expected(rows: Calls, kind: str) -> Figure:
     ok = rows.ok()
     ok = ok.where(ok.column["expected"] > 0)
     moved = (ok.column["outcome"] != ok.column["expected"]).astype(np.float64)
-    title = "orders to the judge: verdict moved" if kind == "injection" else f"{kind}: not as expected"
+    title = "injection: moved" if kind == "injection" else f"{kind}: not as expected"
     note = f"{int(moved.sum())} of {len(ok)}"
     return figure(f"control_{kind}", title, share(moved, ok.column["family"]), (len(ok), "calls"), note)
 
@@ -184,7 +184,7 @@ def sentinel_figure(calls: Calls) -> Figure:
     e = share(np.asarray(agreed, dtype=np.float64), np.arange(len(first)))
     if not len(first):
         e = Estimate(float("nan"), None, "no sentinels")
-    return figure("sentinel_agreement", "agreement with the sentinels", e, (len(first), "sentinels"))
+    return figure("sentinel_agreement", "sentinels agreed", e, (len(first), "sentinels"))
 
 
 def ungraded_figure(calls: Calls) -> tuple[Figure, tuple[Count, ...], tuple[Count, ...]]:
@@ -214,7 +214,7 @@ def injection_figure(calls: Calls) -> Figure:
     """How much of the scored work speaks to its judge."""
     rows = calls.role("score")
     e = share(rows.column["flagged"].astype(np.float64), rows.column["family"])
-    return figure("injection_suspected", "work that speaks to its judge", e, (len(rows), "judgements"))
+    return figure("injection_suspected", "speaks to its judge", e, (len(rows), "judgements"))
 
 
 def money(calls: Calls) -> Money:

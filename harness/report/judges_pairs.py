@@ -110,7 +110,7 @@ def swap_figures(pairs: Pairs, delta: float | None, incomplete: int) -> Swapped:
     figures = (
         *_consistency(pairs, pc, kinds, incomplete),
         *_noise(pairs, pc, rs, known),
-        _effect("position_effect", "position effect (-1 second, +1 first)", slot, len(b), "pairs"),
+        _effect("position_effect", "position effect, -1 to +1", slot, len(b), "pairs"),
         _direction(b, pairs),
         _label(pairs, delta or NO_DELTA),
     )
@@ -138,7 +138,7 @@ def _consistency(pairs: Pairs, pc: Numbers, kinds: Sequence[str], incomplete: in
         figure("swap_consistency", "swap consistency", share(pc, pairs.cluster), (n, "pairs"), note),
         figure(
             "swap_consistency_decisive",
-            "  of pairs decided in both orders",
+            "  where both orders decide",
             share(same[decisive], pairs.cluster[decisive]),
             (int(decisive.sum()), "pairs"),
             "a coin: 0.50",
@@ -155,14 +155,14 @@ def _noise(pairs: Pairs, pc: Numbers, rs: Numbers, known: NDArray[np.bool_]) -> 
         )
         nothing = Estimate(float("nan"), None, why)
         return [
-            figure("repetition_stability", "same order again, same verdict", nothing, (0, "pairs")),
-            figure("position_share", "part of inconsistency due to position", nothing, (0, "pairs")),
+            figure("repetition_stability", "repeat stability", nothing, (0, "pairs")),
+            figure("position_share", "  part due to position", nothing, (0, "pairs")),
         ]
     e = share(rs[known], pairs.cluster[known])
     ratio = position_share(pc[known], rs[known], pairs.cluster[known], SEED)
     return [
-        figure("repetition_stability", "same order again, same verdict", e, (n, "pairs"), f"noise {1 - e.value:.2f}"),
-        figure("position_share", "part of inconsistency due to position", ratio, (n, "pairs")),
+        figure("repetition_stability", "repeat stability", e, (n, "pairs"), f"noise {1 - e.value:.2f}"),
+        figure("position_share", "  part due to position", ratio, (n, "pairs")),
     ]
 
 
@@ -177,14 +177,14 @@ def _direction(b: Numbers, pairs: Pairs) -> Figure:
     first = np.concatenate((np.ones(found.primacy), np.zeros(found.recency)))
     e = share(first, np.arange(n)) if n else Estimate(float("nan"), None, "no inconsistent pair: nothing to test")
     note = f"p = {found.p:.3g} ({found.method})" if found.p is not None else ""
-    return figure("direction", "  of inconsistent pairs: lean to the first slot", e, (n, "pairs"), note)
+    return figure("direction", "  flips to the first slot", e, (n, "pairs"), note)
 
 
 def _label(pairs: Pairs, delta: float) -> Figure:
     """The same effect with what slots were called in place of where they stood (judge.md 7.4)."""
     calls = pairs.calls
     one, two = calls.column["label"], calls.column["other_label"]
-    title = "label effect (-1 later name, +1 earlier)"
+    title = "label effect, -1 to +1"
     if not len(calls) or not (one > 0).any():
         none = Estimate(float("nan"), None, "slots carry no labels")
         return figure("label_effect", title, none, (0, "pairs"))
@@ -192,16 +192,33 @@ def _label(pairs: Pairs, delta: float) -> Figure:
     work, other = np.where(calls.column["order"] == 0, one, two), np.where(calls.column["order"] == 0, two, one)
     has_early = words[work] < words[other]
     value = _worth(calls)
+    b, tied, cluster = _by_name(calls, has_early, value)
+    if not len(b):
+        none = Estimate(float("nan"), None, "no pair was shown under both names")
+        return figure("label_effect", title, none, (0, "pairs"))
+    spread = float(tied.var())
+    if spread < 1e-12 and abs(float(tied.mean())) > 1e-9:
+        none = Estimate(float("nan"), None, "names were tied to slots: a name cannot be told from its position")
+        return figure("label_effect", title, none, (0, "pairs"))
+    slope = float(((tied - tied.mean()) * b).mean()) / spread if spread >= 1e-12 else 0.0
+    found = effect(b - slope * tied, cluster, delta, SEED)
+    return _effect("label_effect", title, found, len(b), "pairs")
+
+
+def _by_name(calls: Calls, has_early: NDArray[np.bool_], value: Numbers) -> tuple[Numbers, Numbers, Codes]:
+    """Of each pair shown under both names: the score under the earlier less under the later, and how far names were
+    tied to slots (-1 to 1), which has to be taken out; and the clusters.
+    """
     unit, first = calls.units()
-    sums = np.zeros((2, len(first)))
-    n = np.zeros((2, len(first)))
+    shown_first = (calls.column["order"] == 0).astype(np.float64)
+    sums, slots, n = (np.zeros((2, len(first))) for _ in range(3))
     for k, mask in enumerate((has_early, ~has_early)):
         sums[k] = np.bincount(unit[mask], weights=value[mask], minlength=len(first))
+        slots[k] = np.bincount(unit[mask], weights=shown_first[mask], minlength=len(first))
         n[k] = np.bincount(unit[mask], minlength=len(first))
     both = (n > 0).all(axis=0)
-    b = sums[0][both] / n[0][both] - sums[1][both] / n[1][both]
-    found = effect(b, calls.column["family"][first[both]], delta, SEED)
-    return _effect("label_effect", title, found, len(b), "pairs under both names")
+    score, slot = sums[:, both] / n[:, both], slots[:, both] / n[:, both]
+    return score[0] - score[1], slot[0] - slot[1], calls.column["family"][first[both]]
 
 
 def _worth(calls: Calls) -> Numbers:
@@ -237,11 +254,11 @@ def style_figures(pairs: Pairs) -> tuple[Figure, ...]:
     won = ((score[fancy] > 0.5) == (looks[fancy] > 0)).astype(np.float64)
     return (
         figure("longer_wins", "longer answer wins", longer, (decided, "decided pairs"), "people: about 0.64"),
-        figure("length_slope", "  logits per doubling of length", control.slope, counted),
+        figure("length_slope", "  slope per doubling", control.slope, counted),
         figure("equal_length_rate", "  win rate at equal length", control.rate, counted),
         figure(
             "formatted_wins",
-            "more formatted answer wins",
+            "more formatted wins",
             share(won, cluster[fancy]),
             (int(fancy.sum()), "decided pairs"),
         ),
@@ -276,7 +293,7 @@ def score_figures(pairs: Pairs, rule: Rule) -> tuple[Figure, ...]:
         part("wins", "  wins", strict == 1),
         part("wins_plus_ties", "  wins and ties", strict >= 0.5),
         part("judged_ties", "  ties as judged", judged),
-        part("disagreement_ties", "  ties because the orders disagree", split),
+        part("disagreement_ties", "  ties by disagreement", split),
         part("average_rate", "  by the average rule", aggregate(pairs.ab, pairs.ba, "average")),
         part("first_order_rate", "  in order AB alone", scores(pairs.ab)),
         part("second_order_rate", "  in order BA alone", scores(pairs.ba)),
@@ -289,7 +306,7 @@ def family_figures(calls: Calls, family: str, families: Mapping[str, str], rival
     Leave-one-out (judge.md 2.5). `families` maps a candidate to its model's family; `rivals` are the calls of the
     grader's other judges. Only pairs with exactly one candidate of the family count.
     """
-    title = "own family is picked more than by others"
+    title = "own-family lift"
     none = (0, "pairs")
 
     def absent(why: str) -> tuple[Figure, ...]:

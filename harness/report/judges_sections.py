@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.report.judges_model import Figure, JudgeReport, JudgeSheet, Panel, Rated
-from harness.report.sections import Section
+from harness.report.section import Table
 from harness.report.words import counts, many, money, of
 from harness.stats.intervals import Estimate
 
-_HEADER = ("figure", "value", "95%", "n", "how to read it")
+_HEADER = ("figure", "value [95%]", "n", "how to read it")
 _SCORES = (
     "win_rate", "wins", "wins_plus_ties", "judged_ties", "disagreement_ties", "average_rate", "first_order_rate",
     "second_order_rate", "good_rate", "equal_length_rate", "corrected",
@@ -18,27 +18,28 @@ _SCORES = (
 _SIGNED = ("position_effect", "label_effect", "own_family_lift", "length_slope", "slot_logit", "length_logit")
 
 
-def judge_sections(report: JudgeReport) -> tuple[Section, ...]:
-    """Validity first, then each judge, then scores, ratings, and the items on which orders disagree."""
-    if not report.sheets:
+def validity_tables(report: JudgeReport | None) -> tuple[Table, ...]:
+    """Is each judge valid, and its data sheet: what stands before any score."""
+    if report is None or not report.sheets:
         return ()
-    found = [_validity(report)]
-    for sheet in report.sheets:
-        found.append(_measured(sheet))
-    found += [s for p in report.panels for s in [_panel(p)]]
-    found += [s for sheet in report.sheets for s in _scores(sheet)]
-    found += [_rated(r) for r in report.ratings]
-    found.append(_money(report.sheets))
-    found += [s for sheet in report.sheets for s in _splits(sheet)]
-    return tuple(found)
+    return (_validity(report), *(_measured(s) for s in report.sheets), *(_panel(p) for p in report.panels))
 
 
-def judge_lines(report: JudgeReport) -> tuple[str, ...]:
-    """What must not be overlooked."""
-    return (*(f"JUDGE INVALID: {r}" for r in report.reasons), *report.warnings)
+def score_tables(report: JudgeReport | None) -> tuple[Table, ...]:
+    """What the judges said of the work, and ratings."""
+    if report is None:
+        return ()
+    return (*(t for s in report.sheets for t in _scores(s)), *(_rated(r) for r in report.ratings))
 
 
-def _validity(report: JudgeReport) -> Section:
+def look_tables(report: JudgeReport | None) -> tuple[Table, ...]:
+    """What judges cost, and the items on which their orders disagree: for a person to read."""
+    if report is None or not report.sheets:
+        return ()
+    return (_money(report.sheets), *(t for s in report.sheets for t in _splits(s)))
+
+
+def _validity(report: JudgeReport) -> Table:
     rows = tuple(
         (s.judge, s.grader, s.validity, c.name, c.state.replace("_", " "), c.reason)
         for s in report.sheets
@@ -49,10 +50,10 @@ def _validity(report: JudgeReport) -> Section:
         *(f"{s.judge} in {s.grader}: {note}" for s in report.sheets for note in s.notes),
     )
     title = f"judges: is the measurement valid? {report.validity}"
-    return Section(title, ("judge", "grader", "verdict", "check", "state", "measured"), rows, notes)
+    return Table(title, ("judge", "grader", "verdict", "check", "state", "measured"), rows, notes)
 
 
-def _measured(s: JudgeSheet) -> Section:
+def _measured(s: JudgeSheet) -> Table:
     title = f"judge {s.judge} in {s.grader}: {s.protocol}, {s.model}"
     kept = tuple(_row(f) for f in s.figures if f.name not in _SCORES)
     notes = [f"really answered: {counts(s.returned)}" if s.returned else "the provider names no model"]
@@ -62,13 +63,13 @@ def _measured(s: JudgeSheet) -> Section:
         )
     if s.ungraded:
         notes.append(f"without a verdict: {counts(s.ungraded)}; of {counts(s.ungraded_by_system)}")
-    return Section(title, _HEADER, kept, tuple(notes))
+    return Table(title, _HEADER, kept, tuple(notes))
 
 
-def _scores(s: JudgeSheet) -> list[Section]:
+def _scores(s: JudgeSheet) -> list[Table]:
     rows = tuple(_row(f) for f in s.figures if f.name in _SCORES)
     note = () if s.validity == "valid" else (f"the judge is {_word(s)}: these scores decide nothing",)
-    return [Section(f"score by {s.judge} in {s.grader}", _HEADER, rows, note)] if rows else []
+    return [Table(f"score by {s.judge} in {s.grader}", _HEADER, rows, note)] if rows else []
 
 
 def _word(s: JudgeSheet) -> str:
@@ -76,29 +77,35 @@ def _word(s: JudgeSheet) -> str:
 
 
 def _row(f: Figure) -> tuple[str, ...]:
-    sign = "+" if f.name in _SIGNED else ""
-    value = "not measured" if f.value is None else f"{f.value:{sign}.3f}"
-    span = f"[{f.interval.low:{sign}.3f}, {f.interval.high:{sign}.3f}]" if f.interval else "none"
     note = "; ".join(w for w in (f.why_not, f.note) if w)
-    return (f.title, value, span, f"{f.n:,} {f.unit}", note)
+    return (f.title, _value(f), f"{f.n:,} {f.unit}", note)
 
 
-def _panel(p: Panel) -> Section:
-    return Section(f"panel of {p.grader}: {', '.join(p.judges)}", _HEADER, tuple(_row(f) for f in p.figures))
+def _value(f: Figure) -> str:
+    """`0.671 [0.607, 0.729]`; a number without an interval says so."""
+    sign = "+" if f.name in _SIGNED else ""
+    if f.value is None:
+        return "not measured"
+    span = f"[{f.interval.low:{sign}.3f}, {f.interval.high:{sign}.3f}]" if f.interval else "[undefined]"
+    return f"{f.value:{sign}.3f} {span}"
 
 
-def _rated(r: Rated) -> Section:
+def _panel(p: Panel) -> Table:
+    return Table(f"panel of {p.grader}: {', '.join(p.judges)}", _HEADER, tuple(_row(f) for f in p.figures))
+
+
+def _rated(r: Rated) -> Table:
     title = f"ratings by {r.judge} in {r.grader}: Bradley-Terry with ties and a slot term"
     header = ("candidate", "logits", "95%", "Elo scale")
     if r.why_not:
-        return Section(title, header, (), (f"no ratings of {many(r.games, 'game')}: {r.why_not}",))
+        return Table(title, header, (), (f"no ratings of {many(r.games, 'game')}: {r.why_not}",))
     ranked = sorted(range(len(r.candidates)), key=lambda i: -r.strengths[i].value)
     rows = tuple(
         (r.candidates[i], f"{r.strengths[i].value:+.2f}", _span(r.strengths[i]), f"{r.elo[i]:.0f}") for i in ranked
     )
-    figures = [f"{f.title}: {_row(f)[1]} {_row(f)[2]} of {f.n:,} {f.unit}" for f in r.figures]
+    figures = [f"{f.title}: {_value(f)} of {f.n:,} {f.unit}" for f in r.figures]
     base = f"{r.candidates[0]} is the anchor; the Elo scale shows the same fit; {many(r.games, 'game')}"
-    return Section(title, header, rows, tuple(w for w in (base, r.note, *figures) if w))
+    return Table(title, header, rows, tuple(w for w in (base, r.note, *figures) if w))
 
 
 def _span(e: Estimate) -> str:
@@ -107,7 +114,7 @@ def _span(e: Estimate) -> str:
     return f"[{e.interval.low:+.2f}, {e.interval.high:+.2f}]" if e.interval else f"none: {e.why_not}"
 
 
-def _money(sheets: Sequence[JudgeSheet]) -> Section:
+def _money(sheets: Sequence[JudgeSheet]) -> Table:
     rows = tuple(
         (
             s.judge,
@@ -119,7 +126,7 @@ def _money(sheets: Sequence[JudgeSheet]) -> Section:
         )
         for s in sheets
     )
-    return Section("judges: what they cost", ("judge", "grader", "judgements", "calls", "from cache", "cost"), rows)
+    return Table("judges: what they cost", ("judge", "grader", "judgements", "calls", "from cache", "cost"), rows)
 
 
 def _usd(s: JudgeSheet) -> str:
@@ -129,8 +136,8 @@ def _usd(s: JudgeSheet) -> str:
     return money(m.usd) if m.calls else "no calls"
 
 
-def _splits(s: JudgeSheet) -> list[Section]:
+def _splits(s: JudgeSheet) -> list[Table]:
     rows = tuple((x.task, x.system, x.opponent, x.kind.replace("_", " ")) for x in s.splits)
     note = (f"the first {len(rows)} of {s.n_splits:,}",) if s.n_splits > len(rows) else ()
     title = f"to look at: {s.judge} in {s.grader} disagrees with itself when the order is swapped"
-    return [Section(title, ("task", "work", "against", "what happened"), rows, note)] if rows else []
+    return [Table(title, ("task", "work", "against", "what happened"), rows, note)] if rows else []

@@ -38,7 +38,11 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Identity, plan and environment of a run. Times are UTC, ISO 8601. `judge_gate` holds what the suite named."""
+    """Identity, plan and environment of a run. Times are UTC, ISO 8601.
+
+    `night` is the night that `harness nightly` made the run for: there is one run of each. `judge_gate` holds the
+    thresholds that the suite named.
+    """
 
     format: int = FORMAT
     run: str
@@ -65,6 +69,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     host: dict[str, Json] = {}
     git: str = ""
     regrade_of: str = ""
+    night: str = ""
 
     @property
     def n_trials(self) -> int:

@@ -58,6 +58,24 @@ def test_a_judge_of_one_name_has_a_label_effect_and_no_position_effect():
     assert s.figure("label_effect").note.startswith("biased")
 
 
+def test_a_judge_of_one_slot_has_no_label_effect_when_names_are_permuted():
+    rng = random.Random(6)
+    rows = []
+    for pair in range(200):
+        for order in (0, 1):
+            labels = ("A", "B") if rng.random() < 0.5 else ("B", "A")
+            rows.append(judged.verdict(pair, order, 0, labels=labels))
+    s = sheet(rows)
+    assert value(s, "position_effect") == 1
+    assert value(s, "label_effect") == pytest.approx(0, abs=0.1)
+
+
+def test_names_tied_to_slots_cannot_be_told_from_them():
+    found = sheet(judged.pairwise(judged.always(0))).figure("label_effect")
+    assert found.value is None
+    assert "tied to slots" in found.why_not
+
+
 @pytest.mark.parametrize(
     ("say", "pc", "rs", "pe"),
     [

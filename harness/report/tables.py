@@ -1,11 +1,12 @@
-"""A report as titled tables of words: what `text` and `markdown` both draw."""
+"""The short report as titled tables of words: what a run ends with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from harness.report.judges_sections import look_tables, score_tables, validity_tables
 from harness.report.model import Rate, Report, Slice, SystemReport, Tasks
+from harness.report.section import Table
 from harness.report.words import (
     counts,
     duration,
@@ -18,39 +19,31 @@ from harness.report.words import (
     percents,
     seconds,
     short_rate,
+    some,
     success_cost,
     total_cost,
 )
 
-Row = tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table and what must be said under it. The first column names the row."""
-
-    title: str
-    header: Row
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...] = ()
-
-
-def sections(report: Report, *, slices: bool) -> tuple[Section, ...]:
+def tables(report: Report, *, slices: bool) -> tuple[Table, ...]:
     """Validity first, then results, money, time, and where the systems differ."""
     systems = report.systems
     found = [
-        _coverage(systems),
-        _results(report),
-        *_values(report),
-        _costs(systems),
-        _tokens(systems),
-        _work(systems),
-        *_verification(systems),
-        *_failed(systems),
-        *_apart(report.by_task),
+        coverage_table(systems),
+        *validity_tables(report.judges),
+        results_table(report),
+        *score_tables(report.judges),
+        *value_tables(report),
+        cost_table(systems),
+        token_table(systems),
+        work_table(systems),
+        *self_verification_tables(systems),
+        *failed_tables(systems),
+        *apart_tables(report.by_task),
+        *look_tables(report.judges),
     ]
     if slices and report.slices:
-        found.append(_slices(report.slices, systems))
+        found.append(slices_table(report.slices, systems))
     return tuple(found)
 
 
@@ -72,12 +65,13 @@ def loud(report: Report) -> tuple[str, ...]:
     return (*(f"INVALID: {reason}" for reason in report.invalid), *report.warnings)
 
 
-def _table(title: str, systems: tuple[SystemReport, ...], columns: dict[str, Callable[[SystemReport], str]]) -> Section:
+def _table(title: str, systems: tuple[SystemReport, ...], columns: dict[str, Callable[[SystemReport], str]]) -> Table:
     rows = tuple((s.name, *(cell(s) for cell in columns.values())) for s in systems)
-    return Section(title, ("system", *columns), rows)
+    return Table(title, ("system", *columns), rows)
 
 
-def _coverage(systems: tuple[SystemReport, ...]) -> Section:
+def coverage_table(systems: tuple[SystemReport, ...]) -> Table:
+    """How much of the plan was measured."""
     return _table(
         "coverage: how much of the plan was measured",
         systems,
@@ -90,7 +84,8 @@ def _coverage(systems: tuple[SystemReport, ...]) -> Section:
     )
 
 
-def _results(report: Report) -> Section:
+def results_table(report: Report) -> Table:
+    """Pass rates with both intervals."""
     table = _table(
         "results: tasks weigh equally",
         report.systems,
@@ -106,7 +101,7 @@ def _results(report: Report) -> Section:
     )
     notes = _rate_notes([(s.name, s.passed) for s in report.systems])
     what = "intervals: for other tasks of this kind, and for this same suite run again"
-    return Section(table.title, table.header, table.rows, (what, *notes))
+    return Table(table.title, table.header, table.rows, (what, *notes))
 
 
 def _seconds_or_reason(s: SystemReport) -> str:
@@ -130,7 +125,8 @@ def _rate_notes(rates: list[tuple[str, Rate]]) -> tuple[str, ...]:
     return tuple(note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in found.items())
 
 
-def _values(report: Report) -> list[Section]:
+def value_tables(report: Report) -> list[Table]:
+    """Mean values, where a grader gives fractions."""
     graded = [(s.name, s.mean_value) for s in report.systems if s.mean_value]
     if not graded:
         return []
@@ -139,7 +135,7 @@ def _values(report: Report) -> list[Section]:
         for name, r in graded
     )
     header = ("system", "mean value", "95% other tasks", "tasks", "trials")
-    return [Section("values: mean of the graders' values, 0 to 1", header, rows)]
+    return [Table("values: mean of the graders' values, 0 to 1", header, rows)]
 
 
 def _span(r: Rate) -> str:
@@ -147,7 +143,8 @@ def _span(r: Rate) -> str:
     return f"[{i.low:.3f}, {i.high:.3f}]" if i else f"undefined: {r.why_not}"
 
 
-def _costs(systems: tuple[SystemReport, ...]) -> Section:
+def cost_table(systems: tuple[SystemReport, ...]) -> Table:
+    """Money."""
     table = _table(
         "cost: every billed call, failed attempts too",
         systems,
@@ -171,7 +168,7 @@ def _costs(systems: tuple[SystemReport, ...]) -> Section:
         if s.cost.cached and s.cost.kind not in ("simulated", "none")
     ]
     notes += [f"{s.name}: {s.cost.estimated:,} calls priced approximately" for s in systems if s.cost.estimated]
-    return Section(table.title, table.header, table.rows, tuple(notes))
+    return Table(table.title, table.header, table.rows, tuple(notes))
 
 
 def _cost_span(s: SystemReport) -> str:
@@ -181,7 +178,9 @@ def _cost_span(s: SystemReport) -> str:
     return "undefined" if s.cost.kind in ("simulated", "none", "unpriced") else f"undefined: {e.why_not}"
 
 
-def _tokens(systems: tuple[SystemReport, ...]) -> Section:
+def token_table(systems: tuple[SystemReport, ...]) -> Table:
+    """Tokens by bucket, and their ratios."""
+
     def number(s: SystemReport, *names: str) -> str:
         return f"{sum(c.n for c in s.tokens if c.name in names):,}"
 
@@ -200,7 +199,8 @@ def _tokens(systems: tuple[SystemReport, ...]) -> Section:
     )
 
 
-def _work(systems: tuple[SystemReport, ...]) -> Section:
+def work_table(systems: tuple[SystemReport, ...]) -> Table:
+    """Time, turns, retries, limits."""
     table = _table(
         "work: seconds of working time per task (mean of its epochs), without waiting",
         systems,
@@ -219,30 +219,33 @@ def _work(systems: tuple[SystemReport, ...]) -> Section:
         for s in systems
         if s.times.cached_trials
     )
-    return Section(table.title, table.header, table.rows, notes)
+    return Table(table.title, table.header, table.rows, notes)
 
 
-def _verification(systems: tuple[SystemReport, ...]) -> list[Section]:
+def self_verification_tables(systems: tuple[SystemReport, ...]) -> list[Table]:
+    """What self-verifying systems said of their own work, where there are any."""
     rows = tuple(
         (s.name, of(v.failed_first, v.trials), of(v.unresolved, v.trials), f"{v.false_alarm:,}", f"{v.missed:,}")
         for s in systems
         if (v := s.verification)
     )
     header = ("system", "first check failed", "still failing at the end", "failing yet passed", "fine yet failed")
-    return [Section("self-verification: what the system said of its own work", header, rows)] if rows else []
+    return [Table("self-verification: what the system said of its own work", header, rows)] if rows else []
 
 
-def _failed(systems: tuple[SystemReport, ...]) -> list[Section]:
+def failed_tables(systems: tuple[SystemReport, ...]) -> list[Table]:
+    """Attempts that failed for infrastructure, where there are any."""
     rows = tuple(
         (s.name, f"{s.failed_attempts:,}", failed_cost(s.cost), counts(s.failed_causes))
         for s in systems
         if s.failed_attempts
     )
     header = ("system", "attempts", "cost", "causes")
-    return [Section("failed attempts: not scores, but in the cost", header, rows)] if rows else []
+    return [Table("failed attempts: not scores, but in the cost", header, rows)] if rows else []
 
 
-def _apart(tasks: Tasks | None) -> list[Section]:
+def apart_tables(tasks: Tasks | None) -> list[Table]:
+    """Where the systems differ, when two can be compared."""
     if tasks is None:
         return []
     rows = tuple(
@@ -254,20 +257,16 @@ def _apart(tasks: Tasks | None) -> list[Section]:
         f"{tasks.differ:,} solved differently"
     ]
     if tasks.none_solved:
-        notes.append(f"never solved: {_some(tasks.none_solved)}")
+        notes.append(f"never solved: {some(tasks.none_solved)}")
     if tasks.differ > len(rows):
         notes.append(f"the {len(rows)} largest differences of {tasks.differ:,} are listed")
     title = "tasks that separate the systems: passed of graded epochs"
-    return [Section(title, ("task", "difference", *tasks.systems), rows, tuple(notes))]
+    return [Table(title, ("task", "difference", *tasks.systems), rows, tuple(notes))]
 
 
-def _some(names: tuple[str, ...], most: int = 10) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def _slices(found: tuple[Slice, ...], systems: tuple[SystemReport, ...]) -> Section:
+def slices_table(found: tuple[Slice, ...], systems: tuple[SystemReport, ...]) -> Table:
+    """Rates by shape and tag."""
     rows = tuple((f"{s.field} = {s.value}", f"{s.tasks:,}", *(short_rate(r) for r in s.rates)) for s in found)
     header = ("slice", "tasks", *(s.name for s in systems))
     note = "slices are for looking, not for deciding: among many, some differ by chance"
-    return Section("slices: pass rate with its 95% interval for other tasks", header, rows, (note,))
+    return Table("slices: pass rate with its 95% interval for other tasks", header, rows, (note,))
