@@ -16,6 +16,7 @@ from pydantic.json_schema import WithJsonSchema
 from harness.config.boxes import CLOSED, CollectMap, Count, FileEntry, SandboxFields, Time
 from harness.config.judge_gate import JudgePolicy
 from harness.records.content import Json
+from harness.records.exchange import Outside
 from harness.records.task import Horizon, Level
 
 ID_RULE = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -124,6 +125,8 @@ class Defaults(Spec):
     """The box the task asks for."""
     collect: CollectMap | None = None
     """What is taken out of the box after the work, by the artifact's name: all that graders see of it."""
+    allow: list[Outside] | None = None
+    """What a provider may do for an agent outside its box, such as `web_search`; nothing, if absent. Agents only."""
     shuffle_choices: bool | None = None
     """Show the choices in another order in every epoch."""
     canary: Annotated[str, Field(min_length=1)] | None = None

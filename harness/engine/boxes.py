@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import MissingRequirement, SandboxError
-from harness.plugins.contracts import Box, Purpose, Sandbox
+from harness.plugins.contracts import Box, Mount, Purpose, Sandbox
 from harness.records.task import Collect, SandboxSpec, Task
 
 PER_CORE = 2
@@ -85,10 +85,19 @@ class Boxes:
             self.doing = ""
 
     @asynccontextmanager
-    async def open(self, spec: SandboxSpec, trial: str, *, in_trial: bool = True) -> AsyncIterator[Box]:
+    async def open(
+        self,
+        spec: SandboxSpec,
+        trial: str,
+        *,
+        in_trial: bool = True,
+        mounts: Sequence[Mount] = (),
+        door: Path | None = None,
+    ) -> AsyncIterator[Box]:
         """A box that is gone when the context ends. Raises MissingRequirement, SandboxError.
 
-        `in_trial` says that the trial is counted among those with a box already.
+        `in_trial` says that the trial is counted among those with a box already; `mounts` and `door` are those of
+        `Purpose`.
         """
         if self.sandbox is None:
             raise MissingRequirement("sandbox", NO_PLUGIN)
@@ -98,7 +107,9 @@ class Boxes:
             self._places = asyncio.Semaphore(self.most)
         async with nullcontext() if in_trial else self._places:
             try:
-                async with self.sandbox.open(spec, Purpose(self.run, trial, self.workspace)) as box:
+                async with self.sandbox.open(
+                    spec, Purpose(self.run, trial, self.workspace, tuple(mounts), door)
+                ) as box:
                     yield box
             except SandboxError as e:
                 if e.fault in LASTING:

@@ -119,6 +119,8 @@ class Runner:
         self._stopping = False
         self._retried: dict[tuple[str, str, int], int] = {}
         self._spending = _Spending()
+        services.spent = lambda: self.stats.spent_usd
+        services.over_budget = lambda: self.stop("budget")
 
     async def run(self, workers: int) -> Ending:
         """Work until nothing is left, the budget is used up, or someone stops it. Raises StoreError on a full disk."""

@@ -132,9 +132,10 @@ class Model(Plugin):
         """A client. Must not touch the network. Raises UsageFault when a key is absent."""
 
     def upstream(self) -> Upstream | None:
-        """Where an agent's own requests for this model go; None when the gateway is to answer them with `open`.
+        """Where the gateway sends an agent's own requests for this model. Raises UsageFault when a key is absent.
 
-        Raises UsageFault when a key is absent.
+        None for a model that has no such address: a simulated one then answers through `open`, of any other an agent
+        cannot be given the use.
         """
         return None
 

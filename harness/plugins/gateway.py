@@ -38,7 +38,8 @@ DOOR_FOLDER = "/run/gw"
 class Upstream:
     """Where the gateway sends an agent's requests for a model.
 
-    `base_url` ends before the API's own path (`/v1/...`, `/v1beta/...`). `headers` hold the key: they are added to a
+    `base_url` is what the provider's SDK takes: it ends before `/v1` for Anthropic and Gemini, and with it for OpenAI's
+    two APIs. `headers` hold the key: they are added to a
     request after the agent's own keys were taken out of it, and are never recorded. `pins` are fields of the body that
     the system's settings fix, by dialect (`{"anthropic": {"output_config": {"effort": "high"}}}`): they win over what
     the agent wrote, and objects are merged one level deep. `timeout_s` bounds the silence between two pieces of an
@@ -78,11 +79,14 @@ class Door(Protocol):
     only who sends `key`."""
     key: str
     """A placeholder to give to the agent as its API key. The real one never leaves the gateway."""
-    exchanges: Sequence[Exchange]
-    """Every exchange so far, in the order in which they ended."""
     limit: str
     """The limit of the trial that the agent was last stopped with (`turns`, `tokens`, `cost`, `time`), or nothing. The
     engine records it by itself."""
+
+    @property
+    def exchanges(self) -> Sequence[Exchange]:
+        """Every exchange so far, in the order in which they ended."""
+        ...
 
     @property
     def last(self) -> Exchange | None:

@@ -11,6 +11,12 @@ from harness.records.content import Json, Response, Usage
 Dialect = Literal["anthropic", "responses", "chat", "gemini"]
 """The API an agent speaks: Anthropic Messages, OpenAI Responses, OpenAI Chat Completions, Gemini."""
 
+Outside = Literal[
+    "web_search", "web_fetch", "code_execution", "file_search", "remote_mcp", "image_generation", "urls",
+    "stored_files", "other_tools",
+]  # fmt: skip
+"""What a provider can do for an agent outside its box, where a task allows it."""
+
 
 class Exchange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="exchange", tag_field="event"):
     """One request of an agent and its answer, parsed from a copy of the bytes that were relayed.

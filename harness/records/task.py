@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from harness.records.content import File, Json, Text
+from harness.records.exchange import Outside
 
 Level = Literal["low", "high"]
 Horizon = Literal["short", "medium", "long"]
@@ -143,6 +144,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
 
     `prompt` is text or parts. `reference` is any JSON value and is hidden from systems. `graders` are names of the
     suite's bound graders, all of which must pass; `informative` graders are recorded and never decide.
+    `allow` is what a provider may do for an agent outside its box; nothing unless the task says so in words.
     `skip` says why the task cannot be run here as it is; its trials are skipped with that reason, never half run.
     `place` is `file:line:column` of the task in the user's YAML. `digest` covers what the system is given;
     a grader's digest and the reference's are apart, so that a mended reference can be regraded.
@@ -167,6 +169,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     skip: str = ""
     place: str = ""
     digest: str = ""
+    allow: tuple[Outside, ...] = ()
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +196,10 @@ def task_digest(task: Task) -> str:
     """Digest of what the system under test is given (prompt, choices, files by content, box, limits)."""
     prompt: Json = task.prompt if isinstance(task.prompt, str) else [_part_digest(p) for p in task.prompt]
     files = [[f.name, f.sha256] for f in task.files]
-    return digest_of(prompt, task.choices, task.shuffle_choices, files, task.sandbox, task.collect, task.limits)
+    allowed = (task.allow,) if task.allow else ()
+    return digest_of(
+        prompt, task.choices, task.shuffle_choices, files, task.sandbox, task.collect, task.limits, *allowed
+    )
 
 
 def _part_digest(part: Text | File) -> Json:
