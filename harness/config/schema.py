@@ -248,6 +248,10 @@ class _or_number:
         return {"anyOf": [{"type": "number", "minimum": 0}, handler(core_schema)]}
 
 
+DEFAULT_SANDBOX = "docker"
+"""How boxes are made where a suite does not say: the one that is shipped."""
+
+
 class SuiteFile(Spec):
     """A suite: tasks x systems x epochs."""
 
@@ -277,6 +281,9 @@ class SuiteFile(Spec):
     """What is tried again; a plain number is that of infrastructure failures."""
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 16
     """Trials in flight."""
+    sandbox: Use = None
+    """How boxes are made: a sandbox plugin by name, or a mapping with `use` and its parameters; `docker` if absent.
+    What a task asks of its box is said in the task, or for all of them in `defaults`."""
     boxes: Annotated[int, Field(ge=1, le=1_000)] | None = None
     """Trials in flight that work in a box; twice the number of cores if absent."""
     seed: int = 0

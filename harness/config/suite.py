@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.config.judge_gate import JudgePolicy
-from harness.plugins.contracts import Grader, Harness, Model
+from harness.plugins.contracts import Grader, Harness, Model, Sandbox
 from harness.records.content import Json
 from harness.records.task import Limits, Task
 
@@ -50,6 +50,7 @@ class Suite:
     `infra_retries` is how often a trial is tried again after an infrastructure failure; `concurrency` is the number
     of trials in flight, `boxes` that of trials whose task has a box (None is twice the number of cores); `cache` turns
     the model-call cache on; `prices` is the overlay file, if there is one.
+    `sandbox` makes the boxes; None where none is installed. `sandbox_config` is how it was written, defaults filled in.
     `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping;
     `judge_gate` when a judge of this suite counts as valid.
     """
@@ -68,6 +69,8 @@ class Suite:
     infra_retries: int = 1
     concurrency: int = 16
     boxes: int | None = None
+    sandbox: Sandbox | None = None
+    sandbox_config: Mapping[str, Json] = field(default_factory=dict)
     seed: int = 0
     cache: bool = False
     prices: Path | None = None

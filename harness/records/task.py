@@ -71,10 +71,11 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     healthcheck: Healthcheck | None = None
     memory: int = 1024**3
     dockerfile: str = ""
+    context: str = ""
 
     def box_spec(self) -> SandboxSpec:
         """Its image, said as a box's."""
-        return SandboxSpec(image=self.image, dockerfile=self.dockerfile)
+        return SandboxSpec(image=self.image, dockerfile=self.dockerfile, context=self.context)
 
 
 class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -92,8 +93,9 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """The box a task asks for. Sizes in bytes; `network` is none unless the task says otherwise in words.
 
     The image is `image` by name (`sandbox` is the project's own), or is built from `dockerfile`: a workspace path of
-    a Dockerfile, whose folder is the build context, or of a folder with one. `files` are laid down under `workdir`
-    and `setup` commands run as root, both once, when the image is made. An empty `user` or `workdir` is the image's.
+    a Dockerfile, whose folder is the build context, or of a folder with one; `context` is the digest of all that goes
+    into its build, which is then held to it. `files` are laid down under `workdir` and `setup` commands run as root,
+    both once, when the image is made. An empty `user` or `workdir` is the image's.
     `disk` bounds every file, everything written together, and the memory-backed folder `/scratch`. `output_bytes` is
     what is kept of one command's output; `command_timeout_s` is the longest a command may be given.
     """
@@ -116,6 +118,7 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     output_bytes: int = 1024**2
     command_timeout_s: float = 1800.0
     repo: Repo | None = None
+    context: str = ""
 
 
 class Collect(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -175,7 +178,8 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     """What a harness may see of a task: an allow-list. No reference, grader, tag, canary or place is in it.
 
-    `prompt` already has the choices in it, lettered, in this epoch's order.
+    `prompt` already has the choices in it, lettered, in this epoch's order. `serves` says that the living box is asked
+    after the work: what was started there must go on running.
     """
 
     id: str
@@ -184,6 +188,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape
     n_choices: int
     sandbox: SandboxSpec | None
+    serves: bool = False
 
 
 def digest_of(*values: Json) -> str:

@@ -63,6 +63,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     concurrency: int = 16
     cache: bool = False
     selection: Selection = Selection()
+    sandbox: dict[str, Json] = {}
     graders: dict[str, Json] = {}
     judge_gate: dict[str, Json] = {}
     versions: dict[str, str] = {}

@@ -33,7 +33,7 @@ diff --git a/calc.py b/calc.py
 FILES = {
     "tasks/s/suite.yaml": """\
 suite: s
-tasks: [tasks/s/harbor.yaml, tasks/s/calc.yaml]
+tasks: [tasks/s/harbor.yaml, tasks/s/calc.yaml, tasks/s/trees.yaml]
 coverage: 0
 systems: [{name: floor, harness: empty}, {name: ceiling, harness: reference}]
 """,
@@ -46,6 +46,22 @@ prompt: add() subtracts.
 runner: unittest
 tests: hidden
 gold: gold.patch
+""",
+    "tasks/s/trees.yaml": """\
+defaults: {collect: {out: {tree: /work/out}}, sandbox: {setup: [install -d -o agent /work/out]}}
+tasks:
+  - id: verified
+    kind: script
+    prompt: Write hello into /work/out/sub/a.txt.
+    verifier: |
+      test "$(cat /work/out/sub/a.txt)" = hello
+      exit $?
+    reference: {script: mkdir /work/out/sub && echo hello > /work/out/sub/a.txt}
+  - id: checked
+    kind: state
+    prompt: Write hello into /work/out/sub/a.txt.
+    checks: [{name: a, of: out, path: sub/a.txt, contains: hello}, {name: b, of: out, has: ["sub/*.txt"]}]
+    reference: {script: mkdir /work/out/sub && echo hello > /work/out/sub/a.txt}
 """,
     "tasks/s/gold.patch": GOLD,
     "tasks/s/hidden/test_add.py": "import unittest\nfrom calc import add\n\n\nclass TestAdd(unittest.TestCase):\n"
@@ -94,7 +110,7 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     return {(row["task"], row["system"]): row for row in rows}
 
 
-@pytest.mark.parametrize("task", ["hello", "calc"])
+@pytest.mark.parametrize("task", ["hello", "calc", "verified", "checked"])
 def test_the_reference_passes_and_the_empty_work_fails(
     attempts: dict[tuple[str, str], dict[str, Any]], task: str
 ) -> None:
