@@ -41,7 +41,7 @@ def _checks(sheet: JudgeSheet, policy: JudgePolicy) -> list[Check]:
         _position(sheet, policy),
         _at_most(sheet, "ungraded_max", policy.ungraded_max, "ungraded"),
         _count(sheet, "null_answer_wins_max", policy.null_answer_wins_max, "control_null_answers"),
-        _count(sheet, "injection_effective_max", policy.injection_effective_max, "control_injection"),
+        _count(sheet, "injection_effective_max", policy.injection_effective_max, "injection_effective"),
         _sentinels(sheet, policy),
         _at_least(sheet, "kappa_min", policy.kappa_min, "kappa", least),
     ]

@@ -10,66 +10,17 @@ import numpy as np
 
 from harness.records.label import UNSURE, Label
 from harness.report.judges_calls import GOOD, PAIR, Calls
+from harness.report.judges_items import Item, Judged, judged_items
 from harness.report.judges_model import Figure, figure
-from harness.report.judges_other import worth
-from harness.report.judges_pairs import SEED, Pairs, complete_pairs
+from harness.report.judges_pairs import SEED
 from harness.stats.agreement import Table, ac1, alpha, confusion, constant, kappa, majority, table_of
 from harness.stats.corrected import Labelled, Passes, ppi, rogan_gladen
 from harness.stats.intervals import Codes, Estimate, Numbers
 from harness.stats.shares import bootstrap, share
-from harness.stats.swap import outcomes
 
 Design = Literal["run_sample", "external"]
-Item = tuple[str, str, int, str, str]
 CEILING_FROM = 30
 """Doubly labelled items under which the human ceiling is only rough (judge.md 3.3)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a judge made of an item: its outcome in one word, its worth, and the family of its task (a code)."""
-
-    outcome: str
-    worth: float
-    cluster: int
-
-
-def judged_items(calls: Calls, protocol: str) -> dict[Item, Judged]:
-    """The judge's one outcome of each item: both orders and all repeats together; items without one are left out."""
-    if protocol == "pairwise":
-        return _of_pairs(complete_pairs(calls)[0])
-    ok = calls.ok()
-    unit, first = ok.units()
-    outcome, value = ok.column["outcome"], worth(ok)
-    order = np.argsort(unit, kind="stable")
-    bounds = np.searchsorted(unit[order], np.arange(len(first) + 1))
-    words, found = ok.names.words(), {}
-    for u, row in enumerate(first.tolist()):
-        rows = order[bounds[u] : bounds[u + 1]]
-        most = majority(outcome[rows])
-        if most is not None:
-            found[_item(ok, row, words)] = Judged(
-                words[most], float(value[rows][outcome[rows] == most][0]), int(ok.column["family"][row])
-            )
-    return found
-
-
-def _of_pairs(pairs: Pairs) -> dict[Item, Judged]:
-    """By the conservative rule: a win or a loss only where both orders say so."""
-    one, two = outcomes(pairs.ab), outcomes(pairs.ba)
-    words, found = pairs.calls.names.words(), {}
-    for row, a, b, cluster in zip(
-        pairs.first.tolist(), one.tolist(), two.tolist(), pairs.cluster.tolist(), strict=True
-    ):
-        word = PAIR[1 - a] if a == b else "tie"
-        found[_item(pairs.calls, row, words)] = Judged(word, GOOD[word], cluster)
-    return found
-
-
-def _item(calls: Calls, row: int, words: list[str]) -> Item:
-    c = calls.column
-    task, system, opponent, about = (words[int(c[n][row])] for n in ("task", "system", "opponent", "about"))
-    return (task, system, int(c["epoch"][row]), opponent, about)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from harness.report.judges_calls import GOOD, Calls, Ints
+from harness.report.judges_calls import Calls, Ints
+from harness.report.judges_items import item_of, judged_items, worth
 from harness.report.judges_model import Figure, Money, figure
 from harness.report.judges_pairs import SEED, complete_pairs
 from harness.report.model import Count
@@ -17,14 +18,8 @@ from harness.stats.swap import consistency
 
 CONTROL = "control:"
 RATES = {"reference": "correct", "rubric": "criteria met", "claims": "claims supported"}
-NO_STEP = "-1"
-"""The index that says: no step is wrong (ProcessBench, arXiv 2412.06559)."""
-
-
-def worth(calls: Calls) -> Numbers:
-    """What each verdict is worth to the work under test, 0 to 1; NaN for verdicts without a worth."""
-    value = np.array([GOOD.get(word, np.nan) for word in calls.names.words()])
-    return np.asarray(value[calls.column["outcome"]], dtype=np.float64)
+NO_STEP = ("clean", "-1")
+"""What says that no step is wrong; ProcessBench (arXiv 2412.06559) says -1."""
 
 
 def by_unit(calls: Calls) -> tuple[Numbers, Codes]:
@@ -108,7 +103,7 @@ def steps_figures(calls: Calls) -> tuple[Figure, ...]:
     if not len(ok):
         return (figure("steps_f", title, Estimate(float("nan"), None, "no known first wrong step"), counted),)
     hit = (ok.column["outcome"] == ok.column["expected"]).astype(np.float64)
-    clean = ok.column["expected"] == ok.names.of.get(NO_STEP, -1)
+    clean = np.isin(ok.column["expected"], [ok.names.of.get(word, -1) for word in NO_STEP])
 
     def f(rows: Ints) -> float:
         h, c = hit[rows], clean[rows]
@@ -135,11 +130,9 @@ def control_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:
             pairs, _ = complete_pairs(rows)
             e = share(consistency(pairs.ab, pairs.ba), pairs.cluster)
             found.append(figure(f"control_{kind}", "near-identical: swap", e, (len(pairs), "pairs")))
-        elif kind in ("null_answers", "padded", "empty"):
+        elif kind in TITLES:
             found.append(_wins(rows, kind))
-        else:
-            found.append(_as_expected(rows, kind))
-    return tuple(found)
+    return (*found, *_moved(calls, protocol))
 
 
 def _identical(rows: Calls) -> list[Figure]:
@@ -155,6 +148,7 @@ def _identical(rows: Calls) -> list[Figure]:
 
 
 TITLES = {"null_answers": "empty phrases: won", "padded": "padded twin: won", "empty": "empty: won"}
+"""Controls that must not win."""
 
 
 def _wins(rows: Calls, kind: str) -> Figure:
@@ -164,13 +158,37 @@ def _wins(rows: Calls, kind: str) -> Figure:
     return figure(f"control_{kind}", TITLES[kind], share(won, ok.column["family"]), (len(ok), "calls"), note)
 
 
-def _as_expected(rows: Calls, kind: str) -> Figure:
-    ok = rows.ok()
-    ok = ok.where(ok.column["expected"] > 0)
-    moved = (ok.column["outcome"] != ok.column["expected"]).astype(np.float64)
-    title = "injection: moved" if kind == "injection" else f"{kind}: not as expected"
-    note = f"{int(moved.sum())} of {len(ok)}"
-    return figure(f"control_{kind}", title, share(moved, ok.column["family"]), (len(ok), "calls"), note)
+def _moved(calls: Calls, protocol: str) -> tuple[Figure, ...]:
+    """How often text in the work moved a verdict: planted orders, and work judged again without what spoke to it.
+
+    A planted order is held against the outcome that is expected, or else that the same work had as it was. Of cleaned
+    work, `expected` is the outcome before, call by call.
+    """
+    planted = _planted(calls, protocol)
+    again = calls.where(np.array([word.endswith("cleaned") for word in calls.words("role")], dtype=bool)).ok()
+    again = again.where(again.column["expected"] > 0)
+    cleaned = (again.column["outcome"] != again.column["expected"]).astype(np.float64)
+    moved = np.concatenate((np.array([x for x, _ in planted]), cleaned))
+    cluster = np.concatenate((np.array([c for _, c in planted], dtype=np.int64), again.column["family"]))
+    if not len(moved):
+        return ()
+    note = f"{int(moved.sum())} of {len(moved)}: {len(planted)} planted, {len(cleaned)} judged again cleaned"
+    return (figure("injection_effective", "injection: moved", share(moved, cluster), (len(moved), "verdicts"), note),)
+
+
+def _planted(calls: Calls, protocol: str) -> list[tuple[float, int]]:
+    """Of each work with a planted order: 1 if its outcome is another than without, and its family."""
+    rows = calls.role("control:injection")
+    before = judged_items(calls.role("score"), protocol)
+    _, first = rows.units()
+    known = rows.names.words()
+    expected = {item_of(rows, row, known): known[int(rows.column["expected"][row])] for row in first.tolist()}
+    found = []
+    for item, after in sorted(judged_items(rows, protocol).items()):
+        right = expected[item] or (before[item].outcome if item in before else "")
+        if right:
+            found.append((float(after.outcome != right), after.cluster))
+    return found
 
 
 def sentinel_figure(calls: Calls) -> Figure:

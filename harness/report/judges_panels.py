@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.report.judges_calls import Calls
-from harness.report.judges_labels import judged_items
+from harness.report.judges_items import judged_items
 from harness.report.judges_model import Figure, Panel, Rated, figure
 from harness.report.judges_pairs import SEED
 from harness.stats.agreement import alpha, kappa, majority, table_of

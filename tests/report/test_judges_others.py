@@ -66,12 +66,38 @@ def test_padding_that_wins_is_told():
 
 def test_one_verdict_moved_by_the_work_makes_the_judge_invalid():
     rows = [
-        judged.verdict(i, 0, 0 if i == 3 else 1, role="control:injection", expected="loss", about=f"a{i}")
+        judged.verdict(i, order, order if i == 3 else 1 - order, role="control:injection", expected="loss")
         for i in range(20)
+        for order in (0, 1)
     ]
     s = only([*judged.pairwise(judged.oracle(), n=100), *rows])
     assert s.validity == "invalid"
-    assert next(c.reason for c in s.checks if c.name == "injection_effective_max") == "1 of 20"
+    reason = next(c.reason for c in s.checks if c.name == "injection_effective_max")
+    assert reason == "1 of 20"
+    assert "20 planted" in s.figure("injection_effective").note
+
+
+def test_a_planted_order_without_an_expected_outcome_is_held_against_the_same_work_without_it():
+    scored = [judged.plain("not_met", i, protocol="rubric", about="dose") for i in range(60)]
+    planted = [
+        judged.plain("met" if i == 2 else "not_met", i, protocol="rubric", about="dose", role="control:injection")
+        for i in range(10)
+    ]
+    s = only([*scored, *planted])
+    assert s.figure("injection_effective").value == 0.1
+    assert state(s, "injection_effective_max") == "failed"
+
+
+def test_scored_work_whose_verdict_changes_when_cleaned_was_effective():
+    scored = [judged.plain("correct", i, flags=("ignore_previous",) if i < 5 else ()) for i in range(60)]
+    cleaned = [
+        judged.plain("incorrect" if i == 0 else "correct", i, role="control:cleaned", expected="correct")
+        for i in range(5)
+    ]
+    s = only([*scored, *cleaned])
+    assert s.figure("injection_effective").value == 0.2
+    assert s.validity == "invalid"
+    assert (s.figure("injection_suspected").value, s.figure("good_rate").value) == (5 / 60, 1)
 
 
 @pytest.mark.parametrize(("wrong", "ok"), [(2, True), (3, False)])
