@@ -49,7 +49,7 @@ def _checks(sheet: JudgeSheet, policy: JudgePolicy) -> list[Check]:
 
 
 def _absent(name: str, limit: float, f: Figure | None) -> Check:
-    why = (f.why_not or "nothing was measured") if f else "this kind of judge has no such figure"
+    why = (f.why_not if f else "") or "no such control was judged"
     return Check(name, "not_measured", limit, why)
 
 
@@ -58,7 +58,9 @@ def _at_least(sheet: JudgeSheet, name: str, limit: float | None, key: str, least
     if limit is None:
         return None
     f = sheet.figure(key)
-    if f is None or f.value is None:
+    if f is None:
+        return None  # this kind of judge has no such figure
+    if f.value is None:
         return _absent(name, limit, f)
     said = f"{f.value:.2f} of {many(f.n, f.unit.removesuffix('s'))}"
     if f.interval is None:
@@ -81,7 +83,9 @@ def _position(sheet: JudgeSheet, policy: JudgePolicy) -> Check | None:
     if limit is None:
         return None
     f = sheet.figure("position_effect")
-    if f is None or f.value is None or sheet.position is None:
+    if f is None or sheet.position is None:
+        return None
+    if f.value is None:
         return _absent(name, limit, f)
     span = f" [{f.interval.low:+.2f}, {f.interval.high:+.2f}]" if f.interval else ""
     said = f"{f.value:+.2f}{span} of {many(f.n, 'pair')}: {sheet.position.replace('_', ' ')}"
@@ -109,7 +113,7 @@ def _count(sheet: JudgeSheet, name: str, limit: int | None, key: str) -> Check |
     if limit is None:
         return None
     if f is None or f.value is None:
-        return _absent(name, limit, f if f else Figure(key, "", None, 0, "", None, "no such control was judged"))
+        return _absent(name, limit, f)
     n = round(f.value * f.n)
     state: State = "failed" if n > limit else "ok"
     return Check(name, state, limit, f"{n} of {f.n}")

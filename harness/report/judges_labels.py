@@ -19,6 +19,8 @@ from harness.stats.intervals import Codes, Estimate, Numbers
 from harness.stats.shares import bootstrap, share
 
 Design = Literal["run_sample", "external"]
+WORTHY = ("pairwise", "reference", "rubric", "claims")
+"""Protocols whose outcomes are worth something to the work; the others have agreement only."""
 CEILING_FROM = 30
 """Doubly labelled items under which the human ceiling is only rough (judge.md 3.3)."""
 
@@ -193,7 +195,7 @@ def label_figures(calls: Calls, protocol: str, labels: Sequence[Label], run: str
     m, people = match(found, usable)
     drawn_here = bool(usable) and all(x.run == run and run for x in usable)
     design: Design = "run_sample" if drawn_here else "external"
-    corrected = corrected_figure(found, m, {x.item for x in usable}, design)
+    corrected = [corrected_figure(found, m, {x.item for x in usable}, design)] if protocol in WORTHY else []
     dev = sum(x.set == "dev" for x in labels)
     left = [
         f"{n} {what}"
@@ -205,4 +207,4 @@ def label_figures(calls: Calls, protocol: str, labels: Sequence[Label], run: str
         )
         if n
     ]
-    return (*agreement_figures(m, people), corrected), f"labels left out: {', '.join(left)}" if left else ""
+    return (*agreement_figures(m, people), *corrected), f"labels left out: {', '.join(left)}" if left else ""
