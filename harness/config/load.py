@@ -137,6 +137,7 @@ class _SuiteLoader:
             notes=(*self.notes, *notes),
             gate=spec.gate,
             judge_gate=spec.judge_gate,
+            nightly=spec.nightly,
         )
 
     def _sandbox_of(self, spec: SuiteFile, spot: YamlSpot) -> Bound | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.config.judge_gate import JudgePolicy
+from harness.config.schema import NightlySpec
 from harness.plugins.contracts import Grader, Harness, Model, Sandbox
 from harness.records.content import Json
 from harness.records.task import Limits, Task
@@ -79,3 +80,4 @@ class Suite:
     notes: Sequence[str] = field(default=())
     gate: Json = None
     judge_gate: JudgePolicy = JudgePolicy()
+    nightly: NightlySpec = field(default_factory=NightlySpec)

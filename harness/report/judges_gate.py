@@ -69,13 +69,14 @@ def _at_least(sheet: JudgeSheet, name: str, limit: float | None, key: str, least
     if key == "swap_consistency" and {c.name for c in sheet.classes} == {"consistent_tie"}:
         return Check(name, "inconclusive", limit, f"{said}: no information, every verdict is a tie")
     enough = f.n >= least
+    state: State = "ok"
     if f.interval.high < limit or (enough and f.value < limit):
-        return Check(name, "failed", limit, f"{said} is under {limit:g}")
-    if not enough:
-        return Check(name, "inconclusive", limit, f"{said}: {least} are needed")
-    if f.interval.low < limit:
-        return Check(name, "inconclusive", limit, f"{said}: the interval reaches under {limit:g}; more are needed")
-    return Check(name, "ok", limit, said)
+        state, said = "failed", f"{said} is under {limit:g}"
+    elif not enough:
+        state, said = "inconclusive", f"{said}: {least} are needed"
+    elif f.interval.low < limit:
+        state, said = "inconclusive", f"{said}: the interval reaches under {limit:g}; more are needed"
+    return Check(name, state, limit, said)
 
 
 def _position(sheet: JudgeSheet, policy: JudgePolicy) -> Check | None:
