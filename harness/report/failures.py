@@ -16,7 +16,7 @@ from harness.report.evidence import Mask
 NOTHING = frozenset(("no_answer", "empty_patch"))
 TAMPERING = frozenset(
     ("protected_path", "prewritten_reward", "canary_passed", "canary_missing", "exit_code", "count", "link_leaves_tree",
-     "nested_git", "duplicate_result")
+     "planted", "nested_git", "duplicate_result")
 )  # fmt: skip
 """First words of flags that graders and collecting give to work that touched what grades it."""
 INVENTED = frozenset(("invented_source", "invented_api"))

@@ -41,7 +41,7 @@ class Command:
 
 @dataclass(slots=True)
 class Finished:
-    """The contract `Completed`."""
+    """The contract `Completed`. `pids_full`: one more process was refused, where the host shows that."""
 
     exit_code: int
     stdout: bytes = b""
@@ -50,6 +50,7 @@ class Finished:
     truncated: bool = False
     oom_killed: bool = False
     disk_full: bool = False
+    pids_full: bool = False
 
 
 async def run(engine: Engine, container: str, command: Command, watch: Watch) -> Finished:
@@ -81,6 +82,7 @@ async def run(engine: Engine, container: str, command: Command, watch: Watch) ->
     state = await engine.call(engine.api.exec_inspect, exec_id)
     finished = _finished(state["ExitCode"], kept, ended)
     finished.oom_killed = await watch.oom_killed(finished.exit_code)
+    finished.pids_full = watch.pids_full()
     finished.disk_full = finished.disk_full or await watch.disk_full(between=True)
     return finished
 
