@@ -48,7 +48,9 @@ boxes: 2
 retries: 2
 """
 TASK = """
-defaults: {{sandbox: {{image: "harness-base:bookworm", workdir: /work, setup: ["{setup}"]}}, collect: {{out: {{file: /work/out.txt}}}}}}
+defaults:
+  sandbox: {{image: "harness-base:bookworm", workdir: /work, setup: ["{setup}"]}}
+  collect: {{out: {{file: /work/out.txt}}}}
 tasks:
   - id: out
     kind: state
