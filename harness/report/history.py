@@ -90,13 +90,14 @@ def read_history(folder: Path, manifest: Manifest, own: RunCounts) -> History:
     """Runs beside this one, of the same suite, that were not made later. Nothing else in `runs/` is looked at.
 
     `own` is what this run comes to, so that its lines are not read again. A run that was only graded again, or that
-    this one grades again, holds the same outputs and is not pooled.
+    this one grades again, holds the same outputs and is not pooled; nor are stored answers, played again each time.
     """
     found, unreadable = _earlier(folder, manifest)
     left = HISTORY_BYTES
     lines = [_line(manifest, manifest, own)]
     pooled: dict[tuple[str, str], tuple[int, int]] = dict(own.results)
     pooled_runs = 1
+    stored = {s.name for s in manifest.systems if s.stored}
     for path, other in reversed(found):
         counts = None
         left -= _size(path)
@@ -111,7 +112,7 @@ def read_history(folder: Path, manifest: Manifest, own: RunCounts) -> History:
             continue
         pooled_runs += 1
         for (system, task), (won, n) in counts.results.items():
-            if system in alike:
+            if system in alike and system not in stored:
                 before = pooled.get((system, task), (0, 0))
                 pooled[system, task] = (before[0] + won, before[1] + n)
     return History(tuple(reversed(lines)), pooled, pooled_runs, tuple(sorted(unreadable)))

@@ -28,7 +28,7 @@ def identity(e: Evidence) -> Section:
         "identity and ledger",
         tables=(_run(e), _systems(e), _ledger(history.ledger)),
         notes=tuple(notes),
-        methods=("ledger: runs of this suite in the same folder, created before this one; regraded runs are marked",),
+        methods=("runs of this suite in the same folder, created before this one; regraded runs are marked",),
         data={"ledger": [_line(line) for line in history.ledger], "hidden_looks": looks},
     )
 
