@@ -1,6 +1,7 @@
 """A Docker engine of a test's own, on a small disk of its own: it can be stopped, started and filled up.
 
-The machine's engine is left alone; all that is asked of it is the base image.
+The machine's engine is left alone; all that is asked of it is the base image. The own one has network interfaces of
+its own: an engine that starts without a bridge removes `docker0` from those it finds.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ UP_S, DOWN_S = 60, 30
 
 def why_not() -> str:
     """Why there can be none here, or nothing."""
-    if shutil.which("dockerd") is None:
-        return "there is no dockerd"
+    if missing := [name for name in ("dockerd", "docker", "unshare", "mount") if shutil.which(name) is None]:
+        return f"not here: {', '.join(missing)}"
     return "" if os.geteuid() == 0 else "an engine of one's own needs root"
 
 
@@ -53,9 +54,9 @@ class OwnEngine:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                ["dockerd", "--data-root", f"{self.folder}/disk/data", "--exec-root", f"{self.folder}/exec",
-                 "--pidfile", f"{self.folder}/pid", "-H", self.host, "--bridge=none", "--iptables=false",
-                 "--ip6tables=false"],
+                ["unshare", "--net", "dockerd", "--data-root", f"{self.folder}/disk/data",
+                 "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid", "-H", self.host,
+                 "--bridge=none", "--iptables=false", "--ip6tables=false"],
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         until = time.monotonic() + UP_S

@@ -63,7 +63,10 @@ tasks:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
     if why := why_not():
         pytest.skip(why)
+    bridge = Path("/sys/class/net/docker0")
+    before = bridge.exists()
     with own_engine(Path(tmp_path_factory.mktemp("e"))) as engine:
+        assert bridge.exists() is before
         yield engine
 
 
