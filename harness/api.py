@@ -24,7 +24,7 @@ from harness.plugins.contracts import (
     TaskSource,
     Work,
 )
-from harness.plugins.judging import Delivered
+from harness.plugins.judging import Delivered, JudgeBudget, Rehearsal
 from harness.records.content import (
     File,
     Json,
@@ -67,6 +67,7 @@ __all__ = [
     "Healthcheck",
     "Held",
     "Json",
+    "JudgeBudget",
     "Judgement",
     "LimitReached",
     "Limits",
@@ -80,6 +81,7 @@ __all__ = [
     "Plugin",
     "Purpose",
     "Reasoning",
+    "Rehearsal",
     "Reply",
     "Request",
     "Response",

@@ -25,6 +25,8 @@ from harness.plugins.boxes import Completed as Completed
 from harness.plugins.boxes import Held as Held
 from harness.plugins.boxes import Purpose as Purpose
 from harness.plugins.judging import Bench as Bench
+from harness.plugins.judging import JudgeBudget as JudgeBudget
+from harness.plugins.judging import Rehearsal as Rehearsal
 from harness.records.content import File, Json, Request, Response
 from harness.records.outcome import Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, TaskView
@@ -274,6 +276,26 @@ class Grader(Plugin):
     def judges(self) -> Mapping[str, Model]:
         """Judge models this grader calls, by role; never silently the model under test."""
         return {}
+
+    def judge_budget(self) -> JudgeBudget:
+        """The most its judges may cost in a run. Past it the engine refuses their calls (LimitReached `cost`)."""
+        return JudgeBudget()
+
+    def is_substitute(self, role: str, returned: str) -> bool:
+        """Whether the provider answered for this judge with another model than was asked for: that stops the run."""
+        return False
+
+    def opponents(self) -> Sequence[str]:
+        """Systems of the same run whose work on the same task must be there before work is graded: `bench.of`."""
+        return ()
+
+    def rehearsals(self, workspace: Path) -> Sequence[Rehearsal]:
+        """Sentinels: judged first in every run, before money is spent on systems. Raises UsageFault."""
+        return ()
+
+    def least_agreement(self) -> float:
+        """The share of rehearsals that must come out as expected, or the run stops."""
+        return 0.0
 
     def check_reference(self, reference: Json) -> str:
         """What is wrong with a task's reference for this grader, or nothing. Called at load, with the place known."""
