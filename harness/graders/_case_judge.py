@@ -6,7 +6,7 @@ import json
 
 from harness.api import Json
 
-TOKEN = r"(?s).*Your check token is (?P<token>\w+)\..*"
+TOKEN = r"Your check token is (?P<token>\w+)\."
 """Finds the token in a prompt, as a rule of the model `scripted`."""
 
 
@@ -19,7 +19,7 @@ def case_judge(verdict: Json, *, when: str = "", mine: str = "", **fields: Json)
     text = json.dumps(said).replace("\\", "\\\\").replace('"TOKEN"', '"\\g<token>"')
     if mine:
         text = text.replace(mine, "\\g<mine>")
-    rule = {"when": when + TOKEN.removeprefix("(?s)") if when else TOKEN, "answer": text}
+    rule = {"when": f"{when}.*{TOKEN}" if when else TOKEN, "answer": text}
     return {
         "name": "scripted-judge", "output": "json", "retries": {"repair": 0, "fresh": 0},
         "model": {"use": "scripted", "name": "case-judge", "rules": [rule]},

@@ -89,12 +89,13 @@ class Hearing:
 class Sitting:
     """All hearings of one grader about one piece of work. `heard` is everything that was said, in a fixed order."""
 
-    def __init__(self, grader: Protocolled, work: Work, *, clean: bool = False) -> None:
+    def __init__(self, grader: Protocolled, work: Work, before: Sequence[Judgement] | None = None) -> None:
         self.grader = grader
         self.work = work
         self.heard: list[Judgement] = []
         self.notes: list[str] = []
-        self.clean = clean
+        self.clean = before is not None
+        self._before = {(j.judge, j.about, j.order, j.repeat): j.outcome for j in before or ()}
         bench = work.bench
         self.item = "|".join((bench.grader, bench.role, work.task.id, bench.system, str(bench.epoch)))
         self._flags: dict[str, tuple[str, ...]] = {}
@@ -105,18 +106,11 @@ class Sitting:
         return tuple(sorted({f for flags in self._flags.values() for f in flags if f != "null_answer"}))
 
     def without_orders(self) -> Sitting:
-        """The same work without what spoke to the judge, as a sitting of its own that is no score."""
-        work = _copy_with(self.work, role="control:cleaned")
-        return Sitting(self.grader, work, clean=True)
+        """The same work without what spoke to the judge, as a sitting of its own that is no score.
 
-    def effective(self) -> None:
-        """Say of this cleaned sitting that it changed the verdict. For the record: told as a further judgement."""
-        first = self.heard[0]
-        flags = (*first.flags, "injection_effective")
-        told = msgspec.structs.replace(
-            first, flags=flags, role="control:injection_effective", usage=type(first.usage)(), replies=()
-        )
-        self.work.bench.tell(told)
+        What is expected of each of its judgements is the outcome it had before.
+        """
+        return Sitting(self.grader, _copy_with(self.work, role="control:cleaned"), tuple(self.heard))
 
     def random(self, *what: str | int) -> Random:
         """Randomness of its own for one decision, the same again in every run with this seed."""
@@ -167,7 +161,13 @@ class Sitting:
             said = await ask(Asked(judge, self.work.models[judge.name], prompt, hearing.form), label)
         base = self._record(hearing, said, prompt.digest, pieces)
         base = msgspec.structs.replace(base, flags=flags, data={**base.data, **({"cut": cut} if cut else {})})
-        return _meant(base, hearing, said, bench.expect)
+        found = _meant(base, hearing, said, bench.expect)
+        if not self.clean:
+            return found
+        return [
+            msgspec.structs.replace(j, expected=self._before.get((j.judge, j.about, j.order, j.repeat), ""))
+            for j in found
+        ]
 
     def _record(self, hearing: Hearing, said: Said, digest: str, pieces: Sequence[Piece]) -> Judgement:
         """Everything but the meaning."""

@@ -157,6 +157,11 @@ class JudgeGrader(Grader):
         """As the judge of that name says."""
         return any(j.substituted(returned) for j in self.all_judges if j.name == role)
 
+    def is_cached(self, role: str) -> bool:
+        """As the judge says; by itself where calls cost money."""
+        named = [j for j in self.all_judges if j.name == role]
+        return any(not j.model.simulated if j.cache is None else j.cache for j in named)
+
     def check(self, workspace: Path) -> Sequence[str]:
         """The sentinels can be read; judges' own parameters hold."""
         faults = [f"judge '{j.name}': {fault}" for j in self.all_judges for fault in j.model.check(workspace)]
@@ -178,6 +183,10 @@ class JudgeGrader(Grader):
         """The sentinels. Raises UsageFault."""
         return read_sentinels(workspace, self.sentinels) if self.sentinels else ()
 
+    def made_controls(self) -> Mapping[str, int]:
+        """How many of each kind."""
+        return {kind: n for kind, n in self.controls.model_dump().items() if n}
+
     def least_agreement(self) -> float:
         """As said."""
         return self.sentinel_agreement if self.sentinels else 0.0
@@ -196,7 +205,6 @@ class JudgeGrader(Grader):
         sitting.heard += again.heard
         if isinstance(clean, NotGraded) or (clean.label, clean.passed) == (found.label, found.passed):
             return _with(found, sitting)
-        again.effective()
         if self.injection == "fail":
             clean = Grade(0.0, False, "injection", f"text that spoke to the judge changed the verdict to {found.label}")
         return _with(clean, sitting, ("injection_effective",))

@@ -39,7 +39,7 @@ def _case(verdict: str, quote: str) -> Json:
         f'{{"checked": [{{"claim": "claim 0", "reason": "as scripted", "quote": "{quote}", "verdict": "{verdict}"}}], '
         '"token": "\\g<token>"}'
     )
-    rules: Json = [{"when": f"(?s)List every factual{TOKEN[4:]}", "answer": split}, {"when": TOKEN, "answer": check}]
+    rules: Json = [{"when": f"List every factual.*{TOKEN}", "answer": split}, {"when": TOKEN, "answer": check}]
     return {
         "name": "scripted-judge", "output": "json", "retries": {"repair": 0, "fresh": 0},
         "model": {"use": "scripted", "name": "case-judge", "rules": rules},

@@ -29,7 +29,7 @@ The order in which they are shown, their letters, their length and their formatt
 equally the best, say tie."""
 AGAIN = "Go through them one by one by the measure above, then decide."
 MINE = "work"
-_PICKS = case_judge("MINE", when=r"(?s).*<<<answer (?P<mine>\w) \w+>>>\n14\n", mine="MINE")
+_PICKS = case_judge("MINE", when=r"<<<answer (?P<mine>\w) \w+>>>\n14\n", mine="MINE")
 
 
 class JudgeSelect(JudgeGrader):

@@ -285,6 +285,14 @@ class Grader(Plugin):
         """Whether the provider answered for this judge with another model than was asked for: that stops the run."""
         return False
 
+    def is_cached(self, role: str) -> bool:
+        """Whether this judge's equal calls may be answered from the cache of judge calls."""
+        return False
+
+    def made_controls(self) -> Mapping[str, int]:
+        """How many controls of each kind are made of this run's outputs at its end."""
+        return {}
+
     def opponents(self) -> Sequence[str]:
         """Systems of the same run whose work on the same task must be there before work is graded: `bench.of`."""
         return ()

@@ -63,8 +63,9 @@ class Judge(BaseModel):
     `too_long` of the grader."""
     returns: tuple[str, ...] = ()
     """Model names the provider may return besides the model's own and dated forms of it. Any other stops the run."""
-    cache: bool = True
-    """Whether an equal call of an earlier run answers from the cache. Sentinels and controls never do."""
+    cache: bool | None = None
+    """Whether an equal call of an earlier run answers from the cache; yes where calls cost money. Sentinels and
+    controls are always asked anew, or nobody would see the judge change."""
 
     @classmethod
     def spelled(cls, name: str, said: Mapping[str, Json]) -> dict[str, Json]:
