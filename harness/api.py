@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, LimitReached, MissingRequirement, ModelError, SandboxError, UsageFault
+from harness.errors import (
+    HarnessError,
+    LimitReached,
+    MissingRequirement,
+    ModelError,
+    NoModelCall,
+    SandboxError,
+    UsageFault,
+)
 from harness.plugins.contracts import (
     NO_PURPOSE,
     Bench,
     Box,
     Completed,
+    Door,
+    Gateway,
     Grader,
     GraderCase,
     Harness,
     Held,
     Model,
     ModelClient,
+    Mount,
     Plugin,
     Purpose,
     Row,
     Sandbox,
+    Served,
     SolveContext,
     TaskSource,
+    Upstream,
     Work,
 )
 from harness.plugins.judging import Delivered, JudgeBudget, Rehearsal
@@ -40,6 +53,7 @@ from harness.records.content import (
     assistant,
     user,
 )
+from harness.records.exchange import Dialect, Exchange
 from harness.records.judgement import Judgement, Reply
 from harness.records.outcome import Artifact, Attempt, Grade, NotGraded, Output, Verdict
 from harness.records.task import Healthcheck, Limits, SandboxSpec, Service, Shape, Task, TaskView
@@ -58,7 +72,11 @@ __all__ = [
     "Box",
     "Completed",
     "Delivered",
+    "Dialect",
+    "Door",
+    "Exchange",
     "File",
+    "Gateway",
     "Grade",
     "Grader",
     "GraderCase",
@@ -76,6 +94,8 @@ __all__ = [
     "Model",
     "ModelClient",
     "ModelError",
+    "Mount",
+    "NoModelCall",
     "NotGraded",
     "Output",
     "Plugin",
@@ -89,6 +109,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxSpec",
+    "Served",
     "Service",
     "Shape",
     "SolveContext",
@@ -100,6 +121,7 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "Transcript",
+    "Upstream",
     "Usage",
     "UsageFault",
     "Verdict",

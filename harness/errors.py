@@ -10,6 +10,8 @@
     ModelError                   a model call failed; says whether trying again can help
     SandboxError                 a box or its engine failed: infrastructure, never a grade
     LimitReached                 a limit of the trial was hit: the system's own outcome
+    BudgetReached                the run's budget was used up in the middle of the trial: it is run again on resume
+    NoModelCall                  an agent ended without asking a model: its program is broken
     MissingRequirement           something the trial needs is not there: skipped, never a wrong answer
 Everything else that is raised is our bug, and shows its traceback (exit 70).
 """
@@ -181,6 +183,14 @@ class LimitReached(Exception):
     def __init__(self, kind: LimitKind, message: str = "") -> None:
         super().__init__(message or f"{kind} limit reached")
         self.kind: LimitKind = kind
+
+
+class BudgetReached(Exception):
+    """The run's budget was used up in the middle of a trial: neither the system's outcome nor its fault."""
+
+
+class NoModelCall(Exception):
+    """An agent ended without having asked a model once: its program is broken, and there is nothing to measure."""
 
 
 class MissingRequirement(Exception):

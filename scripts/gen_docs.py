@@ -32,7 +32,7 @@ from harness.errors import Exit  # noqa: E402
 
 PAGES = ROOT / "docs" / "reference"
 MADE = "<!-- made by scripts/gen_docs.py; edit the code's docstrings instead -->"
-RECORDS = ("content", "task", "outcome", "transcript", "judgement")
+RECORDS = ("content", "task", "outcome", "transcript", "exchange", "judgement")
 WRITTEN_AS = {
     "source": "rows",
     "harness": "harness",

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from harness.cli._part_text import cost_of, indented, part_text, tokens_of
 from harness.cli._table import table
-from harness.cli._trajectory import cost_of, indented, part_text, tokens_of, trajectory
+from harness.cli._trajectory import trajectory
 from harness.config.suite import Suite
 from harness.errors import UsageFault
 from harness.plugins.loader import did_you_mean

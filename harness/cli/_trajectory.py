@@ -10,7 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from harness.records.content import File, Message, Part, Reasoning, Text, ToolCall, ToolResult, Usage
+from harness.cli._exchanges import exchange_lines
+from harness.cli._part_text import cost_of, indented, line, part_text, tokens_of
+from harness.records.content import Message, Usage
+from harness.records.exchange import Exchange
 from harness.records.transcript import Command, Event, ModelCall, Note
 from harness.toolkit.shell import helper_of, readable, shown
 
@@ -20,14 +23,17 @@ RECOGNISED = 200
 
 def trajectory(events: Sequence[Event]) -> Iterator[str]:
     """Every event as lines."""
-    several = sum(isinstance(e, ModelCall) for e in events) > 1
-    step, so_far, roles = 0, Usage(), set[str]()
+    several = sum(isinstance(e, ModelCall | Exchange) for e in events) > 1
+    step, so_far, roles, seen = 0, Usage(), set[str](), set[str]()
     for place, event in enumerate(events):
         if isinstance(event, ModelCall):
             step += 1
             so_far = so_far + event.response.usage
             yield from _step(event, f"step {step}, " if several else "", so_far, first=event.role not in roles)
             roles.add(event.role)
+        elif isinstance(event, Exchange):
+            step += 1
+            yield from exchange_lines(event, f"step {step}, " if several else "", seen)
         elif isinstance(event, Command):
             yield from _command(event, told=_told_next(events, place))
         else:
@@ -87,50 +93,3 @@ def _note(note: Note) -> Iterator[str]:
     first, *more = note.text.splitlines() or [""]
     yield f"[{note.at:.2f}s] {line(note.kind)}: {first}".rstrip()
     yield from (*indented("\n".join(more), 4), *indented(data, 4))
-
-
-def part_text(part: Part) -> str:
-    """A part of a message. Of a tool's call, its texts as they are, so that a program can be read."""
-    if isinstance(part, Text):
-        return part.text
-    if isinstance(part, File):
-        return f"[file {part.name}, {part.media_type}]"
-    if isinstance(part, Reasoning):
-        return f"[reasoning] {part.text}" if part.text else "[reasoning, not shown by the provider]"
-    if isinstance(part, ToolCall):
-        return _call_text(part)
-    assert isinstance(part, ToolResult)
-    return f"[{'error' if part.is_error else 'result'}] {part.content}"
-
-
-def _call_text(call: ToolCall) -> str:
-    if isinstance(call.arguments, str):
-        return f"[calls {call.name}] {call.arguments}"
-    plain = {k: v for k, v in call.arguments.items() if not (isinstance(v, str) and "\n" in v)}
-    lines = [f"[calls {call.name}] {msgspec.json.encode(plain).decode() if plain else ''}".rstrip()]
-    for name, value in call.arguments.items():
-        if name not in plain:
-            lines += [f"  {name}:", *indented(value, 4)]
-    return "\n".join(lines)
-
-
-def cost_of(u: Usage) -> str:
-    """Money, or that the price is not known; a lower bound where a part of it is not."""
-    if not u.unpriced:
-        return f"${u.cost_usd:.4f}" if u.calls else "no calls"
-    return f">= ${u.cost_usd:.4f}" if u.cost_usd else "unpriced"
-
-
-def tokens_of(u: Usage) -> str:
-    """Tokens in and out."""
-    return f"{u.input_total:,} tokens in ({u.cache_read:,} cached), {u.output_total:,} out ({u.reasoning:,} reasoning)"
-
-
-def line(text: str) -> str:
-    """On one line: what others wrote must not look like a line of ours."""
-    return " ".join(text.split())
-
-
-def indented(text: str, by: int = 2) -> list[str]:
-    """Every line with so many spaces before it."""
-    return [" " * by + line for line in text.splitlines()]

@@ -120,16 +120,17 @@ def publish(folder: RunFolder, *, as_json: bool) -> Report:
     The report and its numerics are imported here, when the run is over and its tasks are given up: 40 MB less beside
     a large run.
     """
-    from harness.report.build import build_report
-    from harness.report.markdown import render_markdown
-    from harness.report.summary import to_json
+    from harness.report.markdown import render_full_markdown
+    from harness.report.reliability import full_report
+    from harness.report.summary import full_json
     from harness.report.text import render_text
 
-    report = build_report(folder.path)
-    summary = msgspec.json.format(msgspec.json.encode(to_json(report)))
+    full = full_report(folder.path)
+    report = full.report
+    summary = msgspec.json.format(msgspec.json.encode(full_json(full)))
     try:
         folder.write_file("summary.json", summary + b"\n")
-        folder.write_file("report.md", render_markdown(report))
+        folder.write_file("report.md", render_full_markdown(full))
     finally:
         say((summary.decode() if as_json else render_text(report)) + "\n")
     print(f"report: {shown(folder)}/report.md", file=sys.stderr)

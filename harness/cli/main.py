@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "regrade": "grade stored outputs again, with new or changed graders and no model call",
     "check": "prove each task: reference passes, nothing fails, no leak, no flake, no cheat",
     "report": "what a run says: coverage, pass rates with intervals, cost, failures",
+    "trend": "has anything drifted over the nights, since when, and where does it come from?",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",
     "new": "scaffold a suite, task, grader or harness that runs",
@@ -27,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "export": "a run as CSV, JSONL or Parquet",
     "plugin": "list installed plugins; check one against its contract",
     "sandbox": "what boxes have left on the engine: list it, remove it",
+    "agent": "agent CLIs for boxes: install by exact version, list, verify",
     "doctor": "what this machine has: engine, keys, disk, versions, clock",
 }
 

@@ -27,7 +27,7 @@ class Progress:
         self._shown_at = 0.0
         self._interrupts = 0
         self._told = 0
-        self._said_doing = False
+        self._said_doing = ""
         self._bar: tqdm[Any] | None = None
 
     def watch(self, runner: Runner) -> Callable[[], None]:
@@ -81,9 +81,10 @@ class Progress:
         for line in notices[self._told :]:
             self.say(line)
         self._told = len(notices)
-        if self._bar is None and runner.stats.doing and not self._said_doing:
-            self._said_doing = True
-            self.say(runner.stats.doing)
+        doing = runner.services.boxes.doing or runner.services.judging.doing
+        if self._bar is None and doing and doing != self._said_doing:
+            self._said_doing = doing
+            self.say(doing)
 
     def _listen(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
         def interrupt() -> None:
@@ -104,8 +105,8 @@ class Progress:
 def describe(runner: Runner) -> str:
     """Counts by outcome, cost, and what is being waited for."""
     stats = runner.stats
-    if stats.doing:
-        return stats.doing
+    if doing := runner.services.boxes.doing or runner.services.judging.doing:
+        return doing
     words = [
         f"waiting on {lane.name}: {lane.pause_left_s:.0f} s pause, {lane.waiting} queued, window {lane.window:.0f}"
         for lane in runner.services.lanes.busy()

@@ -5,47 +5,68 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageFault
+
+if TYPE_CHECKING:
+    from harness.report.reliability import FullReport
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="run folder, name or prefix (default: the newest)")
-    parser.add_argument("--format", choices=("text", "md", "json"), default="text", help="default: text")
+    parser.add_argument("--format", choices=("text", "md", "json", "html"), default="text", help="default: text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to stdout")
-    parser.add_argument("--slices", action="store_true", help="text: also the rates by shape and tag")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write there instead of to stdout; html: default report.html in the run",
+    )
+    parser.add_argument("--short", action="store_true", help="text: only what a run ends with")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 
 
 def execute(args: argparse.Namespace) -> int:
     """Print or write the report; the exit code says whether the run is valid (0), not (3), or empty (5)."""
     from harness.config.workspace import find_run, find_workspace
-    from harness.report.build import build_report
+    from harness.report.reliability import full_report
 
     path = Path(args.run) if args.run and (Path(args.run) / "manifest.json").is_file() else None
-    report = build_report(path or find_run(find_workspace(args.workspace), args.run))
-    if args.format == "json":
-        import msgspec
-
-        from harness.report.summary import to_json
-
-        text = msgspec.json.format(msgspec.json.encode(to_json(report))).decode() + "\n"
-    elif args.format == "md":
-        from harness.report.markdown import render_markdown
-
-        text = render_markdown(report)
-    else:
-        from harness.report.text import render_text
-
-        text = render_text(report, _width(), slices=args.slices)
-    if args.out:
-        _write(args.out, text)
+    path = path or find_run(find_workspace(args.workspace), args.run)
+    full = full_report(path)
+    text = _drawn(full, args.format, short=args.short)
+    out = args.out or (path / "report.html" if args.format == "html" else None)
+    if out:
+        _write(out, text)
+        if not args.out:
+            print(f"report: {out}", file=sys.stderr)
     else:
         from harness.cli._out import say
 
         say(text)
-    return report.exit_code
+    return full.report.exit_code
+
+
+def _drawn(full: FullReport, form: str, *, short: bool) -> str:
+    """The report in a form. Each form's libraries are loaded only for it."""
+    if form == "json":
+        import msgspec
+
+        from harness.report.summary import full_json
+
+        return msgspec.json.format(msgspec.json.encode(full_json(full))).decode() + "\n"
+    if form == "md":
+        from harness.report.markdown import render_full_markdown
+
+        return render_full_markdown(full)
+    if form == "html":
+        from harness.report.html import render_html
+
+        return render_html(full)
+    from harness.report.text import render_full_text, render_text
+
+    return render_text(full.report, _width()) if short else render_full_text(full, _width())
 
 
 def _width() -> int:

@@ -54,7 +54,7 @@ def said_in(spec: SandboxFields, spot: Spot, folder: Path, maker: Files) -> Box:
         elif name == "workdir":
             box[name] = value or ""
         elif name == "dockerfile":
-            box[name] = (value and maker.finder.find(value, folder, spot.at(name), folder=True)) or ""
+            box[name], box["context"] = _dockerfile(value, folder, spot.at(name), maker.finder)
         elif name == "repo":
             box[name] = value and _repo(value, spot.at(name), folder, maker.finder)
     if box.get("dockerfile") and "image" in box:
@@ -62,9 +62,17 @@ def said_in(spec: SandboxFields, spot: Spot, folder: Path, maker: Files) -> Box:
     return box
 
 
+def _dockerfile(said: str | None, folder: Path, spot: Spot, finder: Finder) -> tuple[str, str]:
+    """Its path from the workspace, and the digest of what goes into its build; both empty for none."""
+    found = finder.find(said, folder, spot, folder=True) if said else None
+    return (found, finder.context(found)) if found else ("", "")
+
+
 def merged_boxes(base: Box, over: Box) -> Box:
     """`over` on top of `base`, key by key; an image takes the place of a Dockerfile and the other way round."""
     kept = {k: v for k, v in base.items() if not ({k, *over} >= {"image", "dockerfile"})}
+    if "dockerfile" not in kept:
+        kept.pop("context", None)
     return {**kept, **over}
 
 
@@ -106,7 +114,7 @@ def _healthcheck(said: str | HealthcheckSpec | None) -> Healthcheck | None:
 
 
 def _service(name: str, spec: ServiceSpec, spot: Spot, folder: Path, finder: Finder) -> Service:
-    built = (spec.dockerfile and finder.find(spec.dockerfile, folder, spot.at("dockerfile"), folder=True)) or ""
+    built, context = _dockerfile(spec.dockerfile, folder, spot.at("dockerfile"), finder)
     command: Sequence[str] = spec.command
     healthy = _healthcheck(spec.healthcheck)
-    return Service(name, spec.image, tuple(command), spec.env, healthy, spec.memory, built)
+    return Service(name, spec.image, tuple(command), spec.env, healthy, spec.memory, built, context)

@@ -48,6 +48,8 @@ class FieldMaker:
             )
         if spec.collect is not None:
             fields["collect"] = collects(spec.collect)
+        if spec.allow is not None:
+            fields["allow"] = tuple(spec.allow)
         if spec.graders is not None:
             fields["graders"], fields["informative"] = self._graders(spec.graders, spot.at("graders"))
         if isinstance(spec, TaskSpec):

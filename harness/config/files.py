@@ -11,6 +11,7 @@ from harness.config.faults import Spot
 from harness.errors import Fault
 from harness.plugins.loader import did_you_mean
 from harness.records.content import File
+from harness.toolkit.build_context import context_digest
 
 _TYPES = {
     ".md": "text/markdown",
@@ -29,6 +30,7 @@ class Finder:
         self._workspace = workspace
         self._faults = faults
         self._hashes: dict[str, str] = {}
+        self._contexts: dict[str, str] = {}
 
     def tell(self, fault: Fault) -> None:
         """Add a fault that was seen while looking."""
@@ -68,6 +70,12 @@ class Finder:
             with (self._workspace / path).open("rb") as f:
                 self._hashes[path] = hashlib.file_digest(f, "sha256").hexdigest()
         return File(shown or Path(path).name, path, media_type(path), self._hashes[path])
+
+    def context(self, path: str) -> str:
+        """The digest of a Dockerfile, or of a folder with one, and of all that goes into its build."""
+        if path not in self._contexts:
+            self._contexts[path] = context_digest(self._workspace / path)
+        return self._contexts[path]
 
     def text(self, name: str, beside: Path, spot: Spot) -> str | None:
         """A UTF-8 file's text."""

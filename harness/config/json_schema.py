@@ -26,7 +26,7 @@ from harness.records.content import Json
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 KINDS = ("suite", "task", "grader", "systems")
 _REF = "#/$defs/{model}"
-_PLUGINS = ("grader", "harness", "model", "source")
+_PLUGINS = ("grader", "harness", "model", "source", "sandbox")
 _PLUGIN_MARK = "x-harness-plugin"
 _TEMPLATED = {"type": "string", "pattern": r"\{[{%#]"}
 
@@ -39,6 +39,7 @@ def file_schema(kind: str, workspace: Path) -> dict[str, Json]:
     if kind == "suite":
         top = _task_places(_model(SuiteFile, definitions), definitions)
         _put(top, "systems", {"type": "array", "minItems": 1, "items": _system(definitions)})
+        _put(top, "sandbox", {"$ref": "#/$defs/sandbox"})
     elif kind == "systems":
         top = _model(SystemsFile, definitions)
         _put(top, "systems", {"type": "array", "minItems": 1, "items": _system(definitions)})

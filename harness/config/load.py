@@ -12,19 +12,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.config.bind import Binder
+from harness.config.bind import Binder, Bound
+from harness.config.boxes import SandboxFields
 from harness.config.document import Document, read_document
 from harness.config.faults import YamlSpot, checked, describe
 from harness.config.fields import FieldMaker, Fields, limits_of, merge
 from harness.config.files import Finder
 from harness.config.quarantine import marked, quarantine_path, read_quarantine
-from harness.config.schema import RowsFile, SuiteFile, SystemsFile, TasksFile, TaskSpec
+from harness.config.schema import DEFAULT_SANDBOX, RowsFile, SuiteFile, SystemsFile, TasksFile, TaskSpec
 from harness.config.suite import BoundGrader, Suite
 from harness.config.systems import SystemLoader
 from harness.config.tasks import TaskLoader
 from harness.config.workspace import QUARANTINE, find_suite
 from harness.errors import ConfigError, Fault, NothingToRun
-from harness.plugins.loader import did_you_mean
+from harness.plugins.contracts import Sandbox
+from harness.plugins.loader import did_you_mean, installed
 from harness.records.task import Task, digest_of
 
 
@@ -65,6 +67,7 @@ class _SuiteLoader:
     _binder: Binder = field(init=False)
     _tasks: TaskLoader = field(init=False)
     _systems: SystemLoader = field(init=False)
+    _sandbox: Bound | None = None
 
     def __post_init__(self) -> None:
         self._finder = Finder(self.workspace, self.faults)
@@ -82,6 +85,7 @@ class _SuiteLoader:
         prices = self._beside(spec.prices, spot.at("prices"))
         if isinstance(spec.gate, str):
             self._beside(spec.gate, spot.at("gate"))
+        self._sandbox = self._sandbox_of(spec, spot.at("sandbox"))
         self._all_systems(spec, spot)
         self._all_tasks(spec, spot, {}, (self.path,))
         told = self._told()
@@ -99,7 +103,7 @@ class _SuiteLoader:
     def _resolved(self, spec: SuiteFile, prices: Path | None) -> Suite:
         entries = read_quarantine(quarantine_path(self.path), self._shown(quarantine_path(self.path)))
         tasks, notes = marked(self._tasks.tasks, entries, datetime.now(UTC).date())
-        systems, limits = self._systems.systems, limits_of(spec.limits)
+        systems, limits, made = self._systems.systems, limits_of(spec.limits), self._sandbox
         return Suite(
             name=spec.suite,
             workspace=self.workspace,
@@ -111,9 +115,12 @@ class _SuiteLoader:
             limits=limits,
             budget_usd=spec.budget.cost_usd if spec.budget else None,
             coverage_floor=spec.coverage.floor,
+            may_lack=tuple(spec.coverage.may_lack),
             infra_retries=spec.retries.infra,
             concurrency=spec.concurrency,
             boxes=spec.boxes,
+            sandbox=made.plugin if made is not None and isinstance(made.plugin, Sandbox) else None,
+            sandbox_config=made.config if made is not None else {},
             seed=spec.seed,
             cache=spec.cache,
             prices=prices,
@@ -130,6 +137,17 @@ class _SuiteLoader:
             notes=(*self.notes, *notes),
             gate=spec.gate,
         )
+
+    def _sandbox_of(self, spec: SuiteFile, spot: YamlSpot) -> Bound | None:
+        """How boxes are made. Without a word of the suite it is the shipped one, if that is installed."""
+        if spec.sandbox is None and DEFAULT_SANDBOX not in installed("sandbox"):
+            return None
+        said = DEFAULT_SANDBOX if spec.sandbox is None else spec.sandbox
+        if isinstance(said, dict) and "use" not in said and said.keys() <= SandboxFields.model_fields.keys():
+            what = "this says what is in a box, and here stands how boxes are made"
+            self.faults.append(spot.fault(what, (), "write it under `defaults`: {sandbox: ...}"))
+            return None
+        return self._binder.bind("sandbox", said, spot)
 
     def _suite_file(self, document: Document) -> SuiteFile | None:
         if not isinstance(document.data, dict):

@@ -15,6 +15,7 @@ from pydantic.json_schema import WithJsonSchema
 
 from harness.config.boxes import CLOSED, CollectMap, Count, FileEntry, SandboxFields, Time
 from harness.records.content import Json
+from harness.records.exchange import Outside
 from harness.records.task import Horizon, Level
 
 ID_RULE = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -123,6 +124,8 @@ class Defaults(Spec):
     """The box the task asks for."""
     collect: CollectMap | None = None
     """What is taken out of the box after the work, by the artifact's name: all that graders see of it."""
+    allow: list[Outside] | None = None
+    """What a provider may do for an agent outside its box, such as `web_search`; nothing, if absent. Agents only."""
     shuffle_choices: bool | None = None
     """Show the choices in another order in every epoch."""
     canary: Annotated[str, Field(min_length=1)] | None = None
@@ -217,6 +220,9 @@ class CoverageSpec(Spec):
 
     floor: Annotated[float, Field(ge=0, le=1)] = 0.98
     """The share of planned trials that must be graded."""
+    may_lack: list[Name] = []
+    """Requirements that a machine may lack: trials that were skipped for one of these are left out of the floor, and
+    every report says which and how many: `[engine]`."""
 
 
 class RetriesSpec(Spec):
@@ -239,6 +245,10 @@ class _or_number:
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> Any:
         return {"anyOf": [{"type": "number", "minimum": 0}, handler(core_schema)]}
+
+
+DEFAULT_SANDBOX = "docker"
+"""How boxes are made where a suite does not say: the one that is shipped."""
 
 
 class SuiteFile(Spec):
@@ -270,6 +280,9 @@ class SuiteFile(Spec):
     """What is tried again; a plain number is that of infrastructure failures."""
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 16
     """Trials in flight."""
+    sandbox: Use = None
+    """How boxes are made: a sandbox plugin by name, or a mapping with `use` and its parameters; `docker` if absent.
+    What a task asks of its box is said in the task, or for all of them in `defaults`."""
     boxes: Annotated[int, Field(ge=1, le=1_000)] | None = None
     """Trials in flight that work in a box; twice the number of cores if absent."""
     seed: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.plugins.contracts import Grader, Harness, Model
+from harness.plugins.contracts import Grader, Harness, Model, Sandbox
 from harness.records.content import Json
 from harness.records.task import Limits, Task
 
@@ -44,10 +44,12 @@ class BoundGrader:
 class Suite:
     """Everything `run` needs. Tasks are in the order of the YAML; ids are unique.
 
-    `budget_usd` None is no budget; `coverage_floor` is the share of trials that must be graded for a valid run;
+    `budget_usd` None is no budget; `coverage_floor` is the share of trials that must be graded for a valid run,
+    `may_lack` names requirements whose lack the floor overlooks;
     `infra_retries` is how often a trial is tried again after an infrastructure failure; `concurrency` is the number
     of trials in flight, `boxes` that of trials whose task has a box (None is twice the number of cores); `cache` turns
     the model-call cache on; `prices` is the overlay file, if there is one.
+    `sandbox` makes the boxes; None where none is installed. `sandbox_config` is how it was written, defaults filled in.
     `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping.
     """
 
@@ -61,9 +63,12 @@ class Suite:
     limits: Limits = Limits()
     budget_usd: float | None = None
     coverage_floor: float = 0.98
+    may_lack: Sequence[str] = ()
     infra_retries: int = 1
     concurrency: int = 16
     boxes: int | None = None
+    sandbox: Sandbox | None = None
+    sandbox_config: Mapping[str, Json] = field(default_factory=dict)
     seed: int = 0
     cache: bool = False
     prices: Path | None = None

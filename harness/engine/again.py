@@ -27,6 +27,7 @@ def suite_of(workspace: Path, manifest: Manifest) -> Suite:
         limits=manifest.limits,
         budget_usd=manifest.budget_usd,
         coverage_floor=manifest.coverage_floor,
+        may_lack=manifest.may_lack,
         infra_retries=manifest.infra_retries,
         concurrency=manifest.concurrency,
         cache=manifest.cache,

@@ -13,12 +13,14 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import MissingRequirement, SandboxError
-from harness.plugins.contracts import Box, Purpose, Sandbox
+from harness.plugins.contracts import Box, Mount, Purpose, Sandbox
 from harness.records.task import Collect, SandboxSpec, Task
 
 PER_CORE = 2
 """Trials in flight with a box, for each core. An engine starts no more containers a second with more than two
 (reference/swe.md 7.5); twice as many keep the cores busy while agents wait for models."""
+BUILDS = 2
+"""Images made at the same time."""
 NO_PLUGIN = "the task needs a box and no sandbox plugin is installed"
 DEFAULT_IMAGE = SandboxSpec().image
 
@@ -31,7 +33,8 @@ log = logging.getLogger("harness.run")
 
 @dataclass(slots=True)
 class Boxes:
-    """Opens every box of a run. `unavailable` says why there are none; `notices` are lines for the person watching.
+    """Opens every box of a run. `unavailable` says why there are none; `notices` are lines for the person watching,
+    `doing` is what goes on before the first trial.
 
     A trial whose task has a box is one of at most `most` in flight and opens its boxes one inside the other; boxes
     that graders of other trials ask for share `most` places of their own.
@@ -43,6 +46,7 @@ class Boxes:
     most: int = 0
     unavailable: str = ""
     notices: list[str] = field(default_factory=list)
+    doing: str = ""
     _places: asyncio.Semaphore | None = None
     _told: set[str] = field(default_factory=set)
 
@@ -61,13 +65,39 @@ class Boxes:
         if self.unavailable:
             self._tell(f"tasks with a box are skipped: {self.unavailable}")
             return
-        await self.sandbox.warm(specs, self.workspace)
+        await self._make_images(self.sandbox, specs)
+
+    async def _make_images(self, sandbox: Sandbox, specs: Sequence[SandboxSpec]) -> None:
+        """A few at a time, counted as they are there: the first run of a suite builds for minutes."""
+        places, made = asyncio.Semaphore(BUILDS), 0
+
+        async def one(spec: SandboxSpec) -> None:
+            nonlocal made
+            async with places:
+                await sandbox.warm([spec], self.workspace)
+            made += 1
+            self.doing = f"making images for boxes, {made} of {len(specs)}"
+
+        self.doing = f"making images for boxes, 0 of {len(specs)}"
+        try:
+            await asyncio.gather(*(one(spec) for spec in specs))
+        finally:
+            self.doing = ""
 
     @asynccontextmanager
-    async def open(self, spec: SandboxSpec, trial: str, *, in_trial: bool = True) -> AsyncIterator[Box]:
+    async def open(
+        self,
+        spec: SandboxSpec,
+        trial: str,
+        *,
+        in_trial: bool = True,
+        mounts: Sequence[Mount] = (),
+        door: Path | None = None,
+    ) -> AsyncIterator[Box]:
         """A box that is gone when the context ends. Raises MissingRequirement, SandboxError.
 
-        `in_trial` says that the trial is counted among those with a box already.
+        `in_trial` says that the trial is counted among those with a box already; `mounts` and `door` are those of
+        `Purpose`.
         """
         if self.sandbox is None:
             raise MissingRequirement("sandbox", NO_PLUGIN)
@@ -77,7 +107,9 @@ class Boxes:
             self._places = asyncio.Semaphore(self.most)
         async with nullcontext() if in_trial else self._places:
             try:
-                async with self.sandbox.open(spec, Purpose(self.run, trial, self.workspace)) as box:
+                async with self.sandbox.open(
+                    spec, Purpose(self.run, trial, self.workspace, tuple(mounts), door)
+                ) as box:
                     yield box
             except SandboxError as e:
                 if e.fault in LASTING:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from harness.engine.attempt_state import AttemptState
 from harness.engine.calls import MeteredClient
+from harness.engine.doors import Way
 from harness.engine.present import Shown
 from harness.engine.recording import RecordingBox
 from harness.engine.services import Services
 from harness.errors import MissingRequirement, UsageFault
-from harness.plugins.contracts import Box, ModelClient
+from harness.plugins.contracts import Box, Gateway, ModelClient
 from harness.records.content import File, Json
 from harness.records.outcome import Output
 from harness.records.task import Limits, TaskView
@@ -26,10 +27,13 @@ class Context:
     """
 
     __slots__ = (
-        "_services", "_shown", "_state", "box", "epoch", "limits", "models", "reference", "seed", "workspace",
+        "_services", "_shown", "_state", "_way", "box", "epoch", "gateway", "limits", "models", "reference", "seed",
+        "workspace",
     )  # fmt: skip
 
-    def __init__(self, system: str, shown: Shown, services: Services, state: AttemptState, box: Box | None) -> None:
+    def __init__(
+        self, system: str, shown: Shown, services: Services, state: AttemptState, box: Box | None, way: Way | None
+    ) -> None:
         described = services.suite.systems[system]
         self._services = services
         self._state = state
@@ -38,6 +42,10 @@ class Context:
             role: MeteredClient(services.open_model(model), role, state) for role, model in described.models.items()
         }
         self.box: Box | None = box if box is None or isinstance(box, RecordingBox) else RecordingBox(box, state)
+        self._way = way
+        self.gateway: Gateway | None = None
+        if way is not None and described.harness.uses_gateway:
+            self.gateway = way.gateway(services, described.models, boxed=box is not None)
         self.limits: Limits = state.limits
         self.workspace: Path = services.suite.workspace
         self.epoch = state.epoch
@@ -52,7 +60,7 @@ class Context:
         if harness.needs_box and self.box is None:
             raise MissingRequirement("sandbox", f"{system} works in a box and the task describes none")
         self._state.note("delegate", system)
-        return await harness.solve(task, Context(system, self._shown, self._services, self._state, self.box))
+        return await harness.solve(task, Context(system, self._shown, self._services, self._state, self.box, self._way))
 
     def note(self, kind: str, text: str = "", data: Json = None) -> None:
         """Write into the transcript."""

@@ -42,12 +42,14 @@ class Spent:
 
 @dataclass(slots=True)
 class Judging:
-    """What the judges of a run share. `stopped` is why no further verdict of this run could be believed."""
+    """What the judges of a run share. `stopped` is why no further verdict of this run could be believed;
+    `doing` what goes on besides trials, for the progress line."""
 
     workspace: Path
     cache: CallCache | None = None
     spent: dict[str, Spent] = field(default_factory=dict)
     stopped: str = ""
+    doing: str = ""
     returned: dict[str, str] = field(default_factory=dict)
     _key: bytes = b""
 

@@ -57,6 +57,9 @@ def preflight(
     """Check keys and prices before money is spent. Returns warnings; raises ConfigError with every fault."""
     faults: list[Fault] = []
     warnings: list[str] = []
+    for system in with_delegates(suite, systems).values():
+        for harness in _with_inner(system.harness):
+            faults += [Fault(f"system '{system.name}': {line}") for line in harness.missing(suite.workspace)]
     capped = suite.budget_usd is not None or any(s.limits.cost_usd is not None for s in systems.values())
     for model, needed_by in models_of(suite, systems, tasks):
         faults += [
@@ -133,10 +136,12 @@ def make_manifest(
         limits=suite.limits,
         budget_usd=suite.budget_usd,
         coverage_floor=suite.coverage_floor,
+        may_lack=tuple(suite.may_lack),
         infra_retries=suite.infra_retries,
         concurrency=suite.concurrency,
         cache=suite.cache,
         selection=selection,
+        sandbox=dict(suite.sandbox_config) if any(task.sandbox for task in tasks) else {},
         graders={name: {"digest": g.digest, **g.config} for name, g in suite.graders.items()},
         versions=_versions() | (prices.versions() if prices else {}),
         host={"platform": platform.platform(), "cpus": os.cpu_count()},

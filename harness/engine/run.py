@@ -29,7 +29,7 @@ Ending = Literal["complete", "interrupted", "budget", "judge"]
 class Stats:
     """What has happened so far; read by the progress line, written only by the runner.
 
-    `total` counts trials; `doing` is what goes on before the first of them.
+    `total` counts trials.
     """
 
     total: int = 0
@@ -43,7 +43,6 @@ class Stats:
     spent_usd: float = 0.0
     unpriced: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
-    doing: str = ""
 
 
 BATCH_S = 0.001
@@ -135,6 +134,8 @@ class Runner:
         self._stopping = False
         self._retried: dict[tuple[str, str, int], int] = {}
         self._spending = _Spending()
+        services.spent = lambda: self.stats.spent_usd
+        services.over_budget = lambda: self.stop("budget")
 
     async def run(self, workers: int) -> Ending:
         """Work until nothing is left, the budget is used up, or someone stops it. Raises StoreError on a full disk."""
@@ -173,17 +174,19 @@ class Runner:
             for _ in range(self.services.boxes.most if boxed else 0):
                 group.create_task(self._worker(boxed=True))
         if not self._stopping:
-            self.stats.doing = "checking the judges"
+            self.services.judging.doing = "checking the judges"
             judgements = await control(self.services, self._recorder.folder, self._plan.tasks)
             self._judged(judgements)
-            self.stats.doing = ""
+            self.services.judging.doing = ""
 
     async def _rehearse(self) -> None:
         """Ask the judges about work with frozen verdicts, before money is spent on systems. Raises RunInvalid."""
-        self.stats.doing = "asking the judges about the sentinels"
+        if self._stopping:
+            return
+        self.services.judging.doing = "asking the judges about the sentinels"
         judgements, wrong = await rehearse(self.services, self._plan.tasks)
         self._judged(judgements)
-        self.stats.doing = ""
+        self.services.judging.doing = ""
         if wrong:
             self._recorder.flush()
             raise RunInvalid(wrong, help=CHANGED)
@@ -197,7 +200,6 @@ class Runner:
 
     async def _prepare(self) -> None:
         """Make the images of the tasks, so that no trial's clock runs for it. Stopping does not wait for them."""
-        self.stats.doing = "preparing images" if any(task.sandbox for task in self._plan.tasks) else ""
         self._preparing = asyncio.ensure_future(self.services.boxes.prepare(self._plan.tasks))
         try:
             await self._preparing
@@ -205,7 +207,7 @@ class Runner:
             if not self._stopping or self._task is None or self._task.cancelling():
                 raise
         finally:
-            self._preparing, self.stats.doing = None, ""
+            self._preparing = None
 
     async def _worker(self, boxed: bool) -> None:
         while (trial := await self._take(boxed)) is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.config.suite import BoundGrader, Suite, System
+from harness.engine.attempt_state import AttemptState
 from harness.engine.boxes import Boxes
 from harness.engine.cache import CallCache
 from harness.engine.calls import OpenModel
@@ -20,6 +22,9 @@ from harness.records.outcome import Artifact, Attempt
 from harness.records.task import digest_of
 from harness.records.transcript import Transcript
 
+if TYPE_CHECKING:
+    from harness.gateway.server import GatewayServer
+
 Record = Callable[[Attempt, Transcript, Sequence[Artifact], Sequence[Judgement]], None]
 
 
@@ -27,7 +32,8 @@ Record = Callable[[Attempt, Transcript, Sequence[Artifact], Sequence[Judgement]]
 class Services:
     """Opened once per run, closed once. `models` holds every client by the digest of its model.
 
-    `run` is the run's name: what is opened for it on a container engine carries it.
+    `run` is the run's name: what is opened for it on a container engine carries it. `live` are the attempts under
+    way; `spent` is what those before them cost, and `over_budget` is called when the budget ends one: the runner's.
     """
 
     suite: Suite
@@ -42,6 +48,10 @@ class Services:
     boxes: Boxes = field(init=False)
     judging: Judging = field(init=False)
     others: Others = field(default_factory=lambda: Others())
+    live: set[AttemptState] = field(default_factory=set)
+    spent: Callable[[], float] = lambda: 0.0
+    over_budget: Callable[[], None] = lambda: None
+    _gateway: GatewayServer | None = None
     _by_identity: dict[int, OpenModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,8 +90,22 @@ class Services:
             cache=None if model.simulated else self.cache,
         )
 
+    def gateway(self) -> GatewayServer:
+        """The run's gateway, opened when the first agent needs it."""
+        if self._gateway is None:
+            from harness.gateway.server import GatewayServer
+
+            self._gateway = GatewayServer()
+        return self._gateway
+
+    def spent_now(self) -> float:
+        """Dollars of the run so far, attempts under way included."""
+        return self.spent() + sum(state.usage.cost_usd for state in self.live)
+
     async def aclose(self) -> None:
-        """Close every client, the sandbox and the cache."""
+        """Close every client, the gateway, the sandbox and the cache."""
+        if self._gateway is not None:
+            await self._gateway.aclose()
         for opened in self.models.values():
             await opened.client.aclose()
         await self.boxes.aclose()

@@ -15,15 +15,12 @@ from harness.engine.plan import Plan
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending, Recorder, Runner
 from harness.engine.services import Record, Services
-from harness.plugins.contracts import Sandbox
-from harness.plugins.loader import installed, load
 from harness.prices import PriceBook
 from harness.records.task import Task
 from harness.store.folder import RunFolder
 from harness.store.judgements import iter_judgements
 from harness.store.read import Settled
 
-DEFAULT_SANDBOX = "docker"
 CACHE_FILE = Path(".harness") / "cache" / "calls.sqlite"
 
 
@@ -77,16 +74,7 @@ def open_services(suite: Suite, prices: PriceBook, policy: RetryPolicy, recorder
         prices=prices,
         record=recorder,
         lanes=Lanes(suite.concurrency),
-        sandbox=_sandbox(suite),
+        sandbox=suite.sandbox,
         cache=CallCache(suite.workspace / CACHE_FILE) if suite.cache else None,
         run=run,
     )
-
-
-def _sandbox(suite: Suite) -> Sandbox | None:
-    """The sandbox plugin: `docker`, else the first that is installed. It connects to nothing yet."""
-    names = list(installed("sandbox"))
-    if not names:
-        return None
-    plugin = load("sandbox", DEFAULT_SANDBOX if DEFAULT_SANDBOX in names else names[0], suite.workspace)()
-    return plugin if isinstance(plugin, Sandbox) else None

@@ -20,14 +20,15 @@ from harness.engine.attempt_state import AttemptState
 from harness.engine.bench import bench_of
 from harness.engine.boxes import LASTING, bare
 from harness.engine.context import Context
+from harness.engine.doors import Way, mounts_of, way_to_models
 from harness.engine.grade import GradedWork, Grading, flags_of, grade
 from harness.engine.present import Shown, present, trial_seed
 from harness.engine.services import Services
-from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
-from harness.plugins.contracts import Box
+from harness.errors import BudgetReached, LimitReached, MissingRequirement, ModelError, SandboxError
+from harness.plugins.contracts import Box, Harness
 from harness.plugins.sound import output_faults
 from harness.records.outcome import Attempt, Digests, Grade, NotGraded, Output, Status, Timing, Trouble
-from harness.records.task import SandboxSpec, Task
+from harness.records.task import SandboxSpec, Task, TaskView
 from harness.records.transcript import Transcript
 
 NO_OUTPUT = Output()
@@ -103,29 +104,32 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
 
 async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptState) -> Ended:
     """Let the harness solve in the task's box, take out what is asked for, and say how it ended."""
-    ended = Ended()
+    ended, system = Ended(), services.suite.systems[trial.system]
+    services.live.add(state)
     try:
-        async with _box(trial, services) as box:
+        async with way_to_models(system, services, state, trial.task.allow) as way, _box(trial, services, way) as box:
             ended.image = box.image_digest if box else ""
-            await _solve(trial, shown, services, state, box, ended)
+            ctx = Context(trial.system, shown, services, state, box, way)
+            await _solve(shown.view, ctx, system.harness, state, ended)
             if box is not None and trial.task.collect:
                 await _collect(trial, services, state, box, ended)
     except (MissingRequirement, ModelError, SandboxError) as e:
         ended.failed(e)
+    except BudgetReached as e:
+        ended.status, ended.trouble = "infra_error", Trouble("budget", "run", str(e))
     except (Exception, SystemExit) as e:  # noqa: BLE001 - the edge of a plugin: a crash is recorded, never a score
         ended.status, ended.trouble = "infra_error", Trouble("harness", type(e).__name__, str(e))
+    finally:
+        services.live.discard(state)
     return ended
 
 
-async def _solve(
-    trial: Trial, shown: Shown, services: Services, state: AttemptState, box: Box | None, ended: Ended
-) -> None:
+async def _solve(task: TaskView, ctx: Context, harness: Harness, state: AttemptState, ended: Ended) -> None:
     """The harness's own time. At a limit, what it saved is its output."""
-    harness, began = services.suite.systems[trial.system].harness, state.clock.now
+    began = state.clock.now
     try:
         async with state.clock:
-            ctx = Context(trial.system, shown, services, state, box)
-            delivered = await harness.solve(shown.view, ctx)
+            delivered = await harness.solve(task, ctx)
             if wrong := output_faults(delivered):
                 raise TypeError(wrong)
             ended.output, ended.limit = delivered, state.hit
@@ -154,17 +158,21 @@ async def _collect(trial: Trial, services: Services, state: AttemptState, box: B
 
 
 @asynccontextmanager
-async def _box(trial: Trial, services: Services) -> AsyncIterator[Box | None]:
+async def _box(trial: Trial, services: Services, way: Way | None) -> AsyncIterator[Box | None]:
     """The task's box, gone when the work ends; nothing for work that needs none."""
-    spec, harness = trial.task.sandbox, services.suite.systems[trial.system].harness
+    system = services.suite.systems[trial.system]
+    spec, harness = trial.task.sandbox, system.harness
     if trial.task.skip:
         raise MissingRequirement("unsupported", trial.task.skip)
     if spec is None and harness.needs_box:
         raise MissingRequirement("sandbox", f"{trial.system} works in a box and the task describes none")
+    if spec is not None and services.boxes.unavailable:
+        raise MissingRequirement("engine", services.boxes.unavailable)
     if spec is None or not harness.uses_box:
         yield None
         return
-    async with services.boxes.open(spec, trial_name(trial.task.id, trial.system, trial.epoch)) as box:
+    name, mounts = trial_name(trial.task.id, trial.system, trial.epoch), mounts_of(system, services)
+    async with services.boxes.open(spec, name, mounts=mounts, door=way.folder if way else None) as box:
         yield box
 
 

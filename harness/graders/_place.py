@@ -49,8 +49,7 @@ async def lay_artifacts(box: Box, work: Work, private: str, only: Sequence[str] 
             else:
                 await box.write(one.path, data)
         elif one.what == "tree":
-            above = posixpath.dirname(one.path.rstrip("/")) or "/"
-            await box.put_archive(above, clean_tree(data, one.path, guard, laid.flags))
+            await box.put_archive("/", clean_tree(data, one.path, guard, laid.flags))
         else:
             await box.write(f"{private}/probes/{one.name}", data)
     return laid
@@ -80,25 +79,27 @@ def guard_below(guard: Guard, root: str) -> Guard:
 def clean_tree(archive: bytes, path: str, guard: Guard, flags: list[str]) -> bytes:
     """A collected tree without what must not come back: devices, set-user-id bits, links out of it, protected paths.
 
-    Owners and modes stay. A hard link to a file of the tree stays one.
+    Its members are named from the folder down, as the engine takes them out; here they get their whole paths. Owners
+    and modes stay. A hard link to a file of the tree stays one.
     """
     root = path.strip("/")
-    top = posixpath.basename(root)
     out, seen = io.BytesIO(), 0
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as old, tarfile.open(fileobj=out, mode="w") as new:
             for member in old:
                 seen += 1
                 name = posixpath.normpath(member.name)
-                inside = name == top or name.startswith(top + "/")
-                whole = posixpath.join(posixpath.dirname(root), name)
-                why = _why_not(member, name, top) if inside and seen <= MAX_MEMBERS else "unsafe_path"
+                inside = not name.startswith(("/", "../")) and name not in (".", "..")
+                whole = posixpath.join(root, name)
+                why = _why_not(member, name) if inside and seen <= MAX_MEMBERS else "unsafe_path"
                 if not why and not member.isdir() and _held(guard, whole):
                     why = "protected_path"
                 if why:
-                    flags.append(f"{why}: /{shown(whole)}")
+                    flags.append(f"{why}: /{shown(whole if inside else name.lstrip('/'))}")
                     continue
-                member.name, member.mode = name, member.mode & ~SPECIAL_BITS
+                if member.islnk():
+                    member.linkname = posixpath.join(root, posixpath.normpath(member.linkname))
+                member.name, member.mode = whole, member.mode & ~SPECIAL_BITS
                 member.pax_headers = {}
                 new.addfile(member, old.extractfile(member) if member.isreg() else None)
     except tarfile.TarError:
@@ -111,16 +112,14 @@ def _held(guard: Guard, path: str) -> bool:
     return matches(path, guard.globs) and not matches(path, guard.allow)
 
 
-def _why_not(member: tarfile.TarInfo, name: str, top: str) -> str:
+def _why_not(member: tarfile.TarInfo, name: str) -> str:
     if member.isreg() or member.isdir():
         return ""
     if member.islnk():
-        target = posixpath.normpath(member.linkname)
-        return "" if target.startswith(top + "/") else "hard_link"
+        return "hard_link" if posixpath.normpath(member.linkname).startswith(("/", "..")) else ""
     if member.issym():
         end = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-        out = member.linkname.startswith("/") or not (end == top or end.startswith(top + "/"))
-        return "symlink" if out else ""
+        return "symlink" if member.linkname.startswith("/") or end.startswith("..") else ""
     return "special_file"
 
 

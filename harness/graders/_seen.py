@@ -69,9 +69,8 @@ class Seen:
                 for number, member in enumerate(tar):
                     if number >= MAX_ENTRIES:
                         raise NotThere(f"more than {MAX_ENTRIES:,} entries")
-                    inside = member.name.strip("/").partition("/")[2]
-                    if inside or not member.isdir():
-                        found[inside or member.name] = _entry(tar, member)
+                    if path := member.name.strip("/"):
+                        found[path] = _entry(tar, member)
         except tarfile.TarError as e:
             raise NotThere("it is not a tree") from e
         return found

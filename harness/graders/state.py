@@ -89,7 +89,7 @@ class State(Grader):
     threshold: float = Field(default=1.0, gt=0, le=1)
     """Smallest value that passes."""
 
-    version = "1"
+    version = "2"
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {
         "checks": [

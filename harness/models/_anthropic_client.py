@@ -8,16 +8,17 @@ from typing import cast
 import anthropic
 
 from harness.api import Request, Response
-from harness.models import _anthropic_wire as wire
-from harness.models._faults import refusal
+from harness.models._anthropic_wire import Messages
 from harness.models._settings import without_ambient
 from harness.models._transport import PolicyRefusal, SdkClient, Transport, http_client
+from harness.toolkit.wire import anthropic as wire
+from harness.toolkit.wire.faults import refusal
 
 
 class AnthropicClient:
     """Shared by all trials of a run; keeps no conversation."""
 
-    def __init__(self, messages: wire.Messages, transport: Transport) -> None:
+    def __init__(self, messages: Messages, transport: Transport) -> None:
         self._messages = messages
         self._transport = transport
 

@@ -1,33 +1,12 @@
-"""What all dialects share: encoding, tool-call arguments, unreadable answers, extra fields."""
+"""What writing bodies shares in every dialect: extra fields, schemas, stop sequences."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from harness.api import Json, ModelError, Response, Text, ToolCall
-from harness.models._faults import error_of, problem_of
+from harness.api import Json, Response, Text
 from harness.records.content import Part
-
-Block = dict[str, Any]
-encode = msgspec.json.Encoder().encode
-
-
-def arguments_of(text: str) -> dict[str, Json] | str:
-    """Arguments of a tool call: the parsed object, `{}` for nothing, or the text if it is no JSON object."""
-    if not text.strip():
-        return {}
-    try:
-        found = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
-    return found if isinstance(found, dict) else text
-
-
-def arguments_text(call: ToolCall) -> str:
-    """The arguments as OpenAI wants them back: a string."""
-    return call.arguments if isinstance(call.arguments, str) else encode(call.arguments).decode()
+from harness.toolkit.wire.body import Block
 
 
 def merged(body: Block, extra: Block) -> Block:
@@ -37,19 +16,6 @@ def merged(body: Block, extra: Block) -> Block:
         old = found.get(key)
         found[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
     return found
-
-
-def not_an_answer(data: bytes, cause: Exception | str) -> ModelError:
-    """The error for a body with status 200 that is no answer: an error object, or something unreadable."""
-    if not data.strip():
-        return ModelError("bad_response", "the answer is empty")
-    try:
-        found = msgspec.json.decode(data)
-    except msgspec.DecodeError:
-        found = None
-    if isinstance(found, dict) and found.get("error"):
-        return error_of(problem_of(found))
-    return ModelError("bad_response", f"the answer cannot be read: {cause}")
 
 
 def schema_name(schema: dict[str, Json]) -> str:

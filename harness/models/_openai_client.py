@@ -9,10 +9,10 @@ import openai
 
 from harness.api import Request, Response
 from harness.models._chat_wire import Chat
-from harness.models._faults import refusal
 from harness.models._responses_wire import Responses
 from harness.models._settings import without_ambient
 from harness.models._transport import PolicyRefusal, SdkClient, Transport, http_client
+from harness.toolkit.wire.faults import refusal
 
 
 class OpenAIClient:
@@ -31,7 +31,7 @@ class OpenAIClient:
                 return self._wire.read(await self._transport.send(body), request)
             assembler = self._wire.assembler()
             await self._transport.stream(body, assembler.feed)
-            return assembler.response(request)
+            return self._wire.finished(assembler.response(), request)
         except PolicyRefusal as e:
             return refusal(e.problem)
 

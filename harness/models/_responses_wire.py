@@ -1,4 +1,4 @@
-"""Requests and answers in the words of OpenAI's Responses API. Pure: no SDK, no network.
+"""Requests in the words of OpenAI's Responses API. Pure: no SDK, no network.
 
 Shapes are those of the SDK's types, openai 3.52 (`types/responses/`). Nothing is stored at the provider, so reasoning
 travels in the conversation: an item's encrypted content comes back in `Reasoning.opaque` and is sent again unchanged.
@@ -8,55 +8,14 @@ kept as an item without text before it.
 
 from __future__ import annotations
 
-import msgspec
-
-from harness.api import File, Json, Message, ModelError, Reasoning, Request, Response, Text, ToolCall, ToolResult
-from harness.models._body import (
-    Block,
-    arguments_of,
-    arguments_text,
-    cut_at_stop,
-    encode,
-    is_strict,
-    merged,
-    not_an_answer,
-    schema_name,
-)
-from harness.models._faults import Problem, error_of, is_policy, problem_of, refusal
+from harness.api import File, Message, Reasoning, Request, Response, Text, ToolCall, ToolResult
+from harness.models._body import cut_at_stop, is_strict, merged, schema_name
 from harness.models._files import IMAGES, Files, is_text
-from harness.models._usage import charged, openai_usage
-from harness.records.content import Part, StopReason
+from harness.records.content import Part
+from harness.toolkit.wire import responses as wire
+from harness.toolkit.wire.body import Block, arguments_text, encode
 
 PATH = "/responses"
-_PHASE = "phase"
-
-
-class _Reason(msgspec.Struct, gc=False):
-    reason: str | None = None
-
-
-class _Answer(msgspec.Struct, gc=False):
-    output: list[Block]
-    id: str = ""
-    model: str = ""
-    status: str | None = None
-    incomplete_details: _Reason | None = None
-    error: Json = None
-    usage: Json = None
-    service_tier: str | None = None
-
-
-class _Event(msgspec.Struct, gc=False):
-    type: str = ""
-    response: msgspec.Raw = msgspec.Raw()
-    item: Json = None
-    error: Json = None
-    message: str = ""
-    code: str | None = None
-
-
-_answer = msgspec.json.Decoder(_Answer)
-_event = msgspec.json.Decoder(_Event)
 
 
 class Responses:
@@ -136,15 +95,15 @@ class Responses:
 
     def read(self, data: bytes, request: Request) -> Response:
         """A whole answer. Raises ModelError when it is not one."""
-        try:
-            answer = _answer.decode(data)
-        except msgspec.MsgspecError as e:
-            raise not_an_answer(data, e) from e
-        return _finished(answer, request)
+        return self.finished(wire.whole(data), request)
 
-    def assembler(self) -> Assembler:
+    def assembler(self) -> wire.Assembler:
         """A fresh one for one stream."""
-        return Assembler()
+        return wire.Assembler()
+
+    def finished(self, response: Response, request: Request) -> Response:
+        """The answer up to the first stop sequence, which this API does not have."""
+        return cut_at_stop(response, request.stop) if request.stop else response
 
 
 def _assistant_items(parts: tuple[Part, ...], items: list[Block]) -> None:
@@ -161,113 +120,7 @@ def _assistant_items(parts: tuple[Part, ...], items: list[Block]) -> None:
             )
         elif isinstance(part, Reasoning) and isinstance(part.opaque, dict):
             kind = part.opaque.get("type", "")
-            if kind == _PHASE:
+            if kind == wire.PHASE:
                 phase = part.opaque["phase"]
             elif kind == "message" or (kind == "reasoning" and part.opaque.get("encrypted_content")):
                 items.append(part.opaque)
-
-
-def _finished(answer: _Answer, request: Request) -> Response:
-    found = _response(answer)
-    return cut_at_stop(found, request.stop) if request.stop else found
-
-
-def _response(answer: _Answer) -> Response:
-    if answer.status == "failed" or answer.error:
-        problem = problem_of({"error": answer.error or "the response failed"})
-        if is_policy(problem):
-            return refusal(problem)
-        raise _failed(problem)
-    if answer.status not in ("completed", "incomplete", None):
-        raise ModelError("bad_response", f"the response is {answer.status}, not completed")
-    parts: list[Part] = []
-    for item in answer.output:
-        _read_item(item, parts)
-    try:
-        usage = openai_usage(answer.usage, "input", "output")
-    except (TypeError, ValueError, AttributeError) as e:
-        raise ModelError("bad_response", f"the answer's usage cannot be read: {e}") from e
-    tier = {"service_tier": answer.service_tier}
-    return Response(
-        tuple(parts), _stop(answer, parts), usage, answer.model, answer.id, charged(tier, ("service_tier",))
-    )
-
-
-def _failed(problem: Problem) -> ModelError:
-    """A response that failed: without a word that is the request's own fault, it is the server's."""
-    error = error_of(problem)
-    own = problem.code == "invalid_prompt" or "image" in problem.code
-    return ModelError("bad_request", str(error)) if own else error
-
-
-def _read_item(item: Block, parts: list[Part]) -> None:
-    kind = item.get("type")
-    if kind == "message":
-        _read_message(item, parts)
-    elif kind == "function_call":
-        parts.append(ToolCall(item.get("call_id", ""), item.get("name", ""), arguments_of(item.get("arguments", ""))))
-    elif kind == "reasoning":
-        said = [p.get("text", "") for p in item.get("summary") or item.get("content") or ()]
-        parts.append(Reasoning("\n\n".join(said), {k: v for k, v in item.items() if v is not None}))
-    else:
-        parts.append(Reasoning("", item))
-
-
-def _read_message(item: Block, parts: list[Part]) -> None:
-    content = item.get("content") or []
-    phase = item.get("phase")
-    if phase == "commentary":
-        parts.append(Reasoning("".join(c.get("text", "") for c in content), item))
-        return
-    if phase:
-        parts.append(Reasoning("", {"type": _PHASE, "phase": phase}))
-    for piece in content:
-        text = piece.get("refusal") if piece.get("type") == "refusal" else piece.get("text")
-        if text:
-            parts.append(Text(text))
-
-
-def _stop(answer: _Answer, parts: list[Part]) -> StopReason:
-    if answer.status == "incomplete":
-        reason = answer.incomplete_details.reason if answer.incomplete_details else None
-        words: dict[str | None, StopReason] = {"max_output_tokens": "max_tokens", "content_filter": "refusal"}
-        return words.get(reason, "other")
-    if any(isinstance(p, ToolCall) for p in parts):
-        return "tool_use"
-    refused = any(
-        c.get("type") == "refusal" for i in answer.output if i.get("type") == "message" for c in i.get("content") or ()
-    )
-    return "refusal" if refused else "end"
-
-
-class Assembler:
-    """Takes a stream's events; the final one holds the whole response, so deltas are passed over."""
-
-    def __init__(self) -> None:
-        self._final: bytes | None = None
-        self._items: list[Block] = []
-
-    def feed(self, data: bytes) -> bool:
-        """Take one event; True at the final one. Raises ModelError for an error event or a broken one."""
-        try:
-            event = _event.decode(data)
-        except msgspec.MsgspecError as e:
-            raise ModelError("bad_response", f"a stream event cannot be read: {e}") from e
-        if event.type == "error":
-            raise error_of(problem_of({"error": event.error or {"code": event.code, "message": event.message}}))
-        if event.type == "response.output_item.done" and isinstance(event.item, dict):
-            self._items.append(event.item)
-        if event.type in ("response.completed", "response.incomplete", "response.failed"):
-            self._final = bytes(event.response)
-        return self._final is not None
-
-    def response(self, request: Request) -> Response:
-        """The whole answer. Some servers leave `output` empty in the final event: then the finished items are it."""
-        data = self._final or b""
-        try:
-            answer = _answer.decode(data)
-        except msgspec.MsgspecError as e:
-            raise not_an_answer(data, e) from e
-        if not answer.output:
-            answer.output = self._items
-        return _finished(answer, request)

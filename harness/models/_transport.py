@@ -15,7 +15,7 @@ import aiohttp
 import httpx2
 
 from harness.api import ModelError
-from harness.models._faults import Problem, clean, error_of, is_policy, problem_of
+from harness.toolkit.wire.faults import Problem, clean, error_of, is_policy, problem_of
 
 MAX_CONNECTIONS = 1000
 """Connections of one open model; the engine's own limit is lower and adapts."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from harness.api import Json, Model, ModelClient
+from harness.api import Json, Model, ModelClient, Upstream
 from harness.models._settings import NOT_IN_DIGEST, absent, in_header, key_from, unsafe, unsafe_address
 
 HOME = "https://api.anthropic.com"
@@ -129,6 +129,17 @@ class Anthropic(Model):
             stream=self.stream,
         )
         return AnthropicClient(messages, connect(self.base_url or HOME, key, headers, self.timeout_s))
+
+    def upstream(self) -> Upstream:
+        """The Messages API at this address, with the key; the settings given here are pinned."""
+        key = key_from(self._key_name, self.name)
+        headers = dict(self.headers)
+        if key:
+            headers[self.key_header or "x-api-key"] = key
+        if self.betas:
+            headers["anthropic-beta"] = ",".join(self.betas)
+        pins = {k: v for k, v in self._constant().items() if k != "model"} | self.extra
+        return Upstream(self.base_url or HOME, ("anthropic",), headers, {"anthropic": pins}, self.timeout_s)
 
     def _constant(self) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.name}

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from harness.api import Json, Model, ModelClient
+from harness.api import Dialect, Json, Model, ModelClient, Upstream
 from harness.models._settings import NOT_IN_DIGEST, absent, in_header, key_from, unsafe, unsafe_address
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class OpenAI(Model):
         return host == "api.openai.com" or host.endswith(".api.openai.com")
 
     @property
-    def _api(self) -> str:
+    def _api(self) -> Literal["responses", "chat"]:
         return self.api or ("responses" if self._at_home else "chat")
 
     @property
@@ -136,6 +136,24 @@ class OpenAI(Model):
                 headers[name] = value
         transport = connect(self.base_url or HOME, key, wire.path, headers, self.timeout_s)
         return OpenAIClient(wire, transport, stream=self.stream)
+
+    def upstream(self) -> Upstream:
+        """Both APIs at this address, with the key; another server's `responses` only where `api` says so."""
+        key = key_from(self._key_name, self.name)
+        headers = dict(self.headers)
+        if key:
+            headers |= {self.key_header: key} if self.key_header else {"Authorization": f"Bearer {key}"}
+        for name, value in (("OpenAI-Organization", self.organization), ("OpenAI-Project", self.project)):
+            if value:
+                headers[name] = value
+        both = self._at_home and self.api is None
+        dialects: tuple[Dialect, ...] = ("responses", "chat") if both else (self._api,)
+        ours = {"model", "include"} | ({"store"} if not self.store else set())
+        pins: dict[Dialect, dict[str, Any]] = {
+            "responses": {k: v for k, v in self._responses_constant().items() if k not in ours} | self.extra,
+            "chat": {k: v for k, v in self._chat_constant().items() if k not in ours} | self.extra,
+        }
+        return Upstream(self.base_url or HOME, dialects, headers, pins, self.timeout_s)
 
     def _wire(self, workspace: Path) -> Chat | Responses:
         from harness.models._chat_wire import Chat

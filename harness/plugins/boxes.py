@@ -108,12 +108,26 @@ class Box(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of the host that a box has, read-only, at the absolute path `target`."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
-    """For whom a box is opened, to be found on it, and the folder its spec's paths start from."""
+    """For whom a box is opened, to be found on it, and the folder its spec's paths start from.
+
+    `door` is a folder with the unix socket of a trial's gateway (`harness.plugins.gateway`): the box reaches it on
+    `http://127.0.0.1:8089` through a sidecar that has the folder; the box itself does not.
+    """
 
     run: str = ""
     trial: str = ""
     workspace: Path = Path()
+    mounts: tuple[Mount, ...] = ()
+    door: Path | None = None
 
 
 NO_PURPOSE = Purpose()

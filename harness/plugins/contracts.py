@@ -23,7 +23,12 @@ from harness.plugins.boxes import NO_PURPOSE as NO_PURPOSE
 from harness.plugins.boxes import Box as Box
 from harness.plugins.boxes import Completed as Completed
 from harness.plugins.boxes import Held as Held
+from harness.plugins.boxes import Mount as Mount
 from harness.plugins.boxes import Purpose as Purpose
+from harness.plugins.gateway import Door as Door
+from harness.plugins.gateway import Gateway as Gateway
+from harness.plugins.gateway import Served as Served
+from harness.plugins.gateway import Upstream as Upstream
 from harness.plugins.judging import Bench as Bench
 from harness.plugins.judging import JudgeBudget as JudgeBudget
 from harness.plugins.judging import Rehearsal as Rehearsal
@@ -128,6 +133,14 @@ class Model(Plugin):
     def open(self, workspace: Path) -> ModelClient:
         """A client. Must not touch the network. Raises UsageFault when a key is absent."""
 
+    def upstream(self) -> Upstream | None:
+        """Where the gateway sends an agent's own requests for this model. Raises UsageFault when a key is absent.
+
+        None for a model that has no such address: a simulated one then answers through `open`, of any other an agent
+        cannot be given the use.
+        """
+        return None
+
 
 class Sandbox(Plugin):
     """How boxes are made."""
@@ -172,6 +185,7 @@ class SolveContext(Protocol):
 
     models: Mapping[str, ModelClient]
     box: Box | None
+    gateway: Gateway | None
     limits: Limits
     workspace: Path
     epoch: int
@@ -209,10 +223,23 @@ class Harness(Plugin):
     needs_box: ClassVar[bool] = False
     uses_box: ClassVar[bool] = True
     """False for a harness that never looks at `ctx.box`: none is opened for it, and nothing is collected."""
+    uses_gateway: ClassVar[bool] = False
+    """True for a harness whose agent asks models by itself: `ctx.gateway` is there, and its box has a door to it."""
 
     def roles(self) -> Sequence[str]:
         """Model roles this harness needs. A system with one `model:` gives it to every role."""
         return ("main",)
+
+    def mounts(self, workspace: Path) -> Sequence[Mount]:
+        """Files and folders of the host that its box has, read-only. Raises MissingRequirement, UsageFault."""
+        return ()
+
+    def missing(self, workspace: Path) -> Sequence[str]:
+        """What must be there before money is spent and is not (an agent that is not installed). One line each.
+
+        Asked of the systems that a run has, and of no others.
+        """
+        return ()
 
     def delegates(self, workspace: Path) -> Sequence[str]:
         """Names of systems it may hand a task to."""

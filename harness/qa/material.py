@@ -20,6 +20,7 @@ MAX_LINES = 60
 """Of each kind; the longest are kept, they say most."""
 MAX_HIDDEN_BYTES = 4 * 1024**2
 TEST_FILE = re.compile(r"(^|/)(tests?|__tests__|spec)/|(^|/)test_|[._-](test|spec)s?\.|conftest\.py$")
+IMPORT = re.compile(r"(from [\w.]+ )?import [\w., ]+$|if __name__ == ")
 _LAST_NAME = re.compile(r"([A-Za-z_]\w*)(?:\[.*\])?\W*$", re.DOTALL)
 
 
@@ -87,9 +88,10 @@ _SAID = ("tests", "verifier", "test_patch", "gold", "fail_to_pass", "pass_to_pas
 
 
 def telling(lines: Iterable[str]) -> tuple[str, ...]:
-    """Lines long enough to be somebody's own, each once, the longest first."""
+    """Lines long enough to be somebody's own, each once, the longest first. An import is everybody's."""
     stripped = dict.fromkeys(line.strip() for line in lines)
-    long = [line for line in stripped if len(line) >= MIN_LINE and sum(c.isalnum() for c in line) >= MIN_WORDS]
+    own = [line for line in stripped if not IMPORT.match(line)]
+    long = [line for line in own if len(line) >= MIN_LINE and sum(c.isalnum() for c in line) >= MIN_WORDS]
     return tuple(sorted(long, key=len, reverse=True)[:MAX_LINES])
 
 

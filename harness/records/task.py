@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from harness.records.content import File, Json, Text
+from harness.records.exchange import Outside
 
 Level = Literal["low", "high"]
 Horizon = Literal["short", "medium", "long"]
@@ -70,10 +71,11 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     healthcheck: Healthcheck | None = None
     memory: int = 1024**3
     dockerfile: str = ""
+    context: str = ""
 
     def box_spec(self) -> SandboxSpec:
         """Its image, said as a box's."""
-        return SandboxSpec(image=self.image, dockerfile=self.dockerfile)
+        return SandboxSpec(image=self.image, dockerfile=self.dockerfile, context=self.context)
 
 
 class Repo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,8 +93,9 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """The box a task asks for. Sizes in bytes; `network` is none unless the task says otherwise in words.
 
     The image is `image` by name (`sandbox` is the project's own), or is built from `dockerfile`: a workspace path of
-    a Dockerfile, whose folder is the build context, or of a folder with one. `files` are laid down under `workdir`
-    and `setup` commands run as root, both once, when the image is made. An empty `user` or `workdir` is the image's.
+    a Dockerfile, whose folder is the build context, or of a folder with one; `context` is the digest of all that goes
+    into its build, which is then held to it. `files` are laid down under `workdir` and `setup` commands run as root,
+    both once, when the image is made. An empty `user` or `workdir` is the image's.
     `disk` bounds every file, everything written together, and the memory-backed folder `/scratch`. `output_bytes` is
     what is kept of one command's output; `command_timeout_s` is the longest a command may be given.
     """
@@ -115,6 +118,7 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     output_bytes: int = 1024**2
     command_timeout_s: float = 1800.0
     repo: Repo | None = None
+    context: str = ""
 
 
 class Collect(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,6 +147,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
 
     `prompt` is text or parts. `reference` is any JSON value and is hidden from systems. `graders` are names of the
     suite's bound graders, all of which must pass; `informative` graders are recorded and never decide.
+    `allow` is what a provider may do for an agent outside its box; nothing unless the task says so in words.
     `skip` says why the task cannot be run here as it is; its trials are skipped with that reason, never half run.
     `place` is `file:line:column` of the task in the user's YAML. `digest` covers what the system is given;
     a grader's digest and the reference's are apart, so that a mended reference can be regraded.
@@ -167,6 +172,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     skip: str = ""
     place: str = ""
     digest: str = ""
+    allow: tuple[Outside, ...] = ()
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +199,10 @@ def task_digest(task: Task) -> str:
     """Digest of what the system under test is given (prompt, choices, files by content, box, limits)."""
     prompt: Json = task.prompt if isinstance(task.prompt, str) else [_part_digest(p) for p in task.prompt]
     files = [[f.name, f.sha256] for f in task.files]
-    return digest_of(prompt, task.choices, task.shuffle_choices, files, task.sandbox, task.collect, task.limits)
+    allowed = (task.allow,) if task.allow else ()
+    return digest_of(
+        prompt, task.choices, task.shuffle_choices, files, task.sandbox, task.collect, task.limits, *allowed
+    )
 
 
 def _part_digest(part: Text | File) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.records.content import Json, Message, Request, Response
+from harness.records.exchange import Exchange
 from harness.records.outcome import Output
 
 
@@ -47,7 +48,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True, tag="note", tag_fiel
     data: Json = None
 
 
-Event = ModelCall | Command | Note
+Event = ModelCall | Command | Note | Exchange
 
 
 class Transcript(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,6 +1,7 @@
 """A run folder in, a report out: a pure function of the files, whatever the order of their lines.
 
 read_manifest, read_columns -> system_report for each system -> slices, tasks_apart -> is it valid? -> Report
+The full report's sections are made from the same evidence: `harness.report.reliability`.
 """
 
 from __future__ import annotations
@@ -10,29 +11,35 @@ from pathlib import Path
 from harness.errors import Exit
 from harness.records.content import Json
 from harness.report.columns import Columns, read_columns
+from harness.report.evidence import Evidence
 from harness.report.model import Report, SystemReport
 from harness.report.rates import family_codes
 from harness.report.slices import slices, tasks_apart
-from harness.report.system import deciding, pass_means, system_report
+from harness.report.system import SAID_SKIP, deciding, pass_means, skipped_for, system_report
 from harness.store.manifest import Manifest
 from harness.store.read import read_manifest
 
 
 def build_report(path: Path) -> Report:
-    """Everything there is to say about a run. Transcripts are never read.
+    """The short report of a run. Transcripts are never read.
 
     `exit_code` is 0 for a valid run, 3 when coverage is under the floor or nothing was graded, 5 when nothing ran.
     Raises StoreError.
     """
+    return read_evidence(path).report
+
+
+def read_evidence(path: Path) -> Evidence:
+    """What the sections of the full report are made from, the short report with it. Raises StoreError."""
     manifest = read_manifest(path)
     rows = read_columns(path)
     family = family_codes(rows.about)
     parts = [_of_system(rows, s.name) for s in manifest.systems]
     systems = tuple(system_report(s, manifest, part, family) for s, part in zip(manifest.systems, parts, strict=True))
-    decided = [part.where(deciding(part)) for part in parts]
+    decided = tuple(part.where(deciding(part)) for part in parts)
     invalid = _why_invalid(manifest, systems)
     nothing = not any(s.coverage.attempted for s in systems)
-    return Report(
+    report = Report(
         identity=_identity(manifest),
         tasks=manifest.n_tasks,
         epochs=manifest.epochs,
@@ -45,6 +52,7 @@ def build_report(path: Path) -> Report:
         slices=slices([pass_means(d) for d in decided], rows.about, family),
         by_task=tasks_apart(systems, decided),
     )
+    return Evidence(path, manifest, rows, family, decided, report)
 
 
 def _of_system(rows: Columns, name: str) -> Columns:
@@ -79,12 +87,24 @@ def _why_invalid(manifest: Manifest, systems: tuple[SystemReport, ...]) -> tuple
         c = s.coverage
         if c.graded == 0:
             reasons.append(f"{s.name}: nothing was graded (0 of {c.planned} trials)")
-        elif c.share < manifest.coverage_floor:
+        elif c.graded < manifest.coverage_floor * c.counted:
+            beside = f" ({c.overlooked} of {c.planned} are not counted)" if c.overlooked else ""
             reasons.append(
-                f"{s.name}: coverage {c.graded}/{c.planned} = {c.share:.1%} is under the floor of "
-                f"{manifest.coverage_floor:.1%}"
+                f"{s.name}: coverage {c.graded}/{c.counted} = {c.graded / c.counted:.1%} is under the floor of "
+                f"{manifest.coverage_floor:.1%}{beside}"
             )
     return tuple(reasons)
+
+
+def _left_out(manifest: Manifest, systems: tuple[SystemReport, ...]) -> list[str]:
+    """What the floor does not count: it is told before any rate."""
+    said = []
+    for lack in dict.fromkeys((*manifest.may_lack, SAID_SKIP)):
+        n = sum(count.n for s in systems for count in s.coverage.missing if count.name == skipped_for(lack))
+        if n:
+            why = "their tasks say `skip`" if lack == SAID_SKIP else f"no {lack} here; the suite lets it be missing"
+            said.append(f"NOT MEASURED: {n} of {manifest.n_trials} trials were skipped: {why}. No rate has them in it")
+    return said
 
 
 def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Columns) -> tuple[str, ...]:
@@ -95,6 +115,7 @@ def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Colum
         found.append(f"STORED: {', '.join(names)}: answers made earlier are played from a file, nothing was asked now")
     if names := [s.name for s in systems if s.privileged]:
         found.append(f"PRIVILEGED: {', '.join(names)}: sees the reference; a ceiling, not a result")
+    found += _left_out(manifest, systems)
     for s in systems:
         if s.cost.unpriced and not s.simulated:
             found.append(f"UNPRICED: {s.name}: {s.cost.unpriced} of {s.cost.calls} calls have no known price")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,19 @@ _NO_ANSWER = (b"", b"null")
 class _Output(msgspec.Struct, frozen=True):
     answer: msgspec.Raw = msgspec.Raw()
     metrics: dict[str, Json] = {}
+    confidence: float | None = None
+    abstained: bool = False
+    refused: bool = False
+    truncated: bool = False
+    declared_done: bool | None = None
+
+
+class _Grade(msgspec.Struct, frozen=True):
+    critical: bool = False
+    label: str = ""
+    explanation: str = ""
+    passed: bool | None = None
+    parts: msgspec.Raw = msgspec.Raw()
 
 
 class _Trouble(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +64,11 @@ class _Row(msgspec.Struct, frozen=True):
     family: str = ""
     shape: Shape = Shape()
     tags: tuple[str, ...] = ()
+    label: str = ""
     limit: str = ""
+    flags: tuple[str, ...] = ()
+    grades: dict[str, _Grade] = {}
+    artifacts: msgspec.Raw = msgspec.Raw()
     trouble: _Trouble | None = None
     output: _Output = _Output()
     usage: Usage = Usage()
@@ -71,11 +88,26 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class CriticalError:
+    """One critical error: a grader marked it so, or the task is tagged `critical` and the answer is wrong."""
+
+    task: str
+    system: str
+    epoch: int
+    attempt: int
+    by: str
+    label: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """One row per attempt, sorted by task, system, epoch, attempt.
 
-    `column` maps a name to an array; missing numbers are NaN. `task`, `system`, `limit` and `cause` hold codes into
-    `tasks`, `systems`, `limits`, `causes`, which are sorted. `about` is in the order of `tasks`.
+    `column` maps a name to an array; missing numbers are NaN. `task`, `system`, `limit`, `cause`, `label`, `flags` and
+    `ended` hold codes into `tasks`, `systems`, `limits`, `causes` and `words`, which are sorted. `about` is in the
+    order of `tasks`. `flags` are the words before the colons of an attempt's flags, sorted and joined by a space;
+    `visible` is the share of the tests it could see that passed; `critical` is 1 for a critical error.
     """
 
     column: dict[str, Numbers]
@@ -84,6 +116,8 @@ class Columns:
     limits: list[str]
     causes: list[str]
     about: list[About]
+    words: dict[str, list[str]] = field(default_factory=dict)
+    criticals: tuple[CriticalError, ...] = ()
     disputed: int = 0
     """Tasks of which lines say different things (edited under the run); which is taken depends on no order."""
 
@@ -99,12 +133,14 @@ class Columns:
         if mask.all():
             return self
         kept = {n: c[mask] for n, c in self.column.items()}
-        return Columns(kept, self.tasks, self.systems, self.limits, self.causes, self.about)
+        return replace(self, column=kept)
 
 
 _NAMES = (
     "task", "system", "epoch", "attempt", "status", "final", "passed", "value", "limit", "cause", "answered",
-    "verify_rounds", "verify_failed_first", "verify_unresolved", "turns", "retries", "working", "waiting",
+    "verify_rounds", "verify_failed_first", "verify_unresolved", "format_errors", "label", "flags", "ended",
+    "confidence", "abstained", "refused", "truncated", "declared", "delivered", "critical", "visible",
+    "turns", "retries", "working", "waiting",
     "judge_cost", "judge_calls", "judge_unpriced", *USAGE,
 )  # fmt: skip
 
@@ -127,74 +163,160 @@ class _Codes:
         return words, new
 
 
+_CODED = ("task", "system", "limit", "cause", "label", "flags", "ended")
+
+
 def read_columns(path: Path) -> Columns:
     """Every attempt of a run. Raises StoreError on a damaged line."""
-    coded = {n: _Codes() for n in ("task", "system", "limit", "cause")}
-    about: dict[str, About] = {}
+    reading = _Reading()
     raw = [array("d") for _ in _NAMES]
-    disputed: set[str] = set()
-    for values in _values(iter_lines(path, msgspec.json.Decoder(_Row)), coded, about, disputed):
+    for values in reading.values(iter_lines(path, msgspec.json.Decoder(_Row))):
         for into, value in zip(raw, values, strict=True):
             into.append(value)
     column = {n: np.frombuffer(held) if held else np.empty(0) for n, held in zip(_NAMES, raw, strict=True)}
     words: dict[str, list[str]] = {}
-    for name, codes in coded.items():
+    for name, codes in reading.coded.items():
         words[name], new = codes.ordered()
         column[name] = new[column[name].astype(np.int64)] if len(new) else column[name]
     order = np.lexsort([column[n] for n in ("attempt", "epoch", "system", "task")])
     for i, name in enumerate(_NAMES):  # one at a time, so that memory holds the run once
         column[name] = column[name][order]
         raw[i] = array("d")
-    tasks = words["task"]
-    known = [about[t] for t in tasks]
-    return Columns(column, tasks, words["system"], words["limit"], words["cause"], known, len(disputed))
+    return Columns(
+        column=column,
+        tasks=words["task"],
+        systems=words["system"],
+        limits=words["limit"],
+        causes=words["cause"],
+        about=[reading.about[t] for t in words["task"]],
+        words={n: words[n] for n in ("label", "flags", "ended")},
+        criticals=tuple(sorted(reading.criticals, key=lambda c: (c.task, c.system, c.epoch, c.attempt, c.by))),
+        disputed=len(reading.disputed),
+    )
 
 
-def _values(
-    rows: Iterator[_Row], coded: dict[str, _Codes], about: dict[str, About], disputed: set[str]
-) -> Iterator[tuple[float, ...]]:
-    task, system, limit, cause = coded["task"], coded["system"], coded["limit"], coded["cause"]
-    status_code = {s: i for i, s in enumerate(STATUSES)}
-    nan = float("nan")
-    nothing: dict[str, Json] = {}
-    alike: dict[About, About] = {}
-    for r in rows:
-        held = about.get(r.task)
-        if held is None or held.family != r.family or held.tags != r.tags or held.shape != r.shape:
-            made = About(r.family, r.shape, r.tags)
-            if held is not None:
-                disputed.add(r.task)
-                made = min(made, held, key=repr)
-            about[r.task] = alike.setdefault(made, made)
-        u, j, o, t = r.usage, r.judge_usage, r.output, r.timing
-        metrics = o.metrics or nothing
-        yield (
-            task(r.task),
-            system(r.system),
-            r.epoch,
-            r.attempt,
-            status_code[r.status],
-            r.final,
-            nan if r.passed is None else r.passed,
-            nan if r.value is None else r.value,
-            limit(r.limit),
-            cause(r.trouble.cause if r.trouble else ""),
-            bytes(o.answer) not in _NO_ANSWER,
-            *(_number(metrics, k) if metrics else nan for k in _VERIFY),
-            r.turns,
-            r.retries,
-            t.working,
-            t.waiting,
-            j.cost_usd,
-            j.calls,
-            j.unpriced,
-            *msgspec.structs.astuple(u),
-        )
+class _Reading:
+    """Lines become numbers; what is not a number is remembered here."""
+
+    def __init__(self) -> None:
+        self.coded = {n: _Codes() for n in _CODED}
+        self.about: dict[str, About] = {}
+        self.disputed: set[str] = set()
+        self.criticals: list[CriticalError] = []
+        self._alike: dict[About, About] = {}
+
+    def values(self, rows: Iterator[_Row]) -> Iterator[tuple[float, ...]]:
+        """Each line's numbers, in the order of `_NAMES`."""
+        task, system, limit, cause, label, flags, ended = (self.coded[n] for n in _CODED)
+        status_code = {s: i for i, s in enumerate(STATUSES)}
+        nan = float("nan")
+        nothing: dict[str, Json] = {}
+        for r in rows:
+            held = self.about.get(r.task)
+            if held is None or held.family != r.family or held.tags != r.tags or held.shape != r.shape:
+                self._meet(r, held)
+            u, j, o, t = r.usage, r.judge_usage, r.output, r.timing
+            metrics = o.metrics or nothing
+            answered = bytes(o.answer) not in _NO_ANSWER
+            sure = o.confidence
+            yield (
+                task(r.task),
+                system(r.system),
+                r.epoch,
+                r.attempt,
+                status_code[r.status],
+                r.final,
+                nan if r.passed is None else r.passed,
+                nan if r.value is None else r.value,
+                limit(r.limit),
+                cause(r.trouble.cause if r.trouble else ""),
+                answered,
+                *(_number(metrics, k) if metrics else nan for k in _METRICS),
+                label(r.label),
+                flags(_flag_words(r.flags) if r.flags else ""),
+                ended(str(metrics.get("ended", "")) if metrics else ""),
+                nan if sure is None or not 0 <= sure <= 1 else sure,
+                o.abstained,
+                o.refused,
+                o.truncated,
+                nan if o.declared_done is None else o.declared_done,
+                answered or len(bytes(r.artifacts)) > _EMPTY_LIST,
+                self._critical(r, answered),
+                _visible(r.grades),
+                r.turns,
+                r.retries,
+                t.working,
+                t.waiting,
+                j.cost_usd,
+                j.calls,
+                j.unpriced,
+                *msgspec.structs.astuple(u),
+            )
+
+    def _meet(self, r: _Row, held: About | None) -> None:
+        made = About(r.family, r.shape, r.tags)
+        if held is not None:
+            self.disputed.add(r.task)
+            made = min(made, held, key=repr)
+        self.about[r.task] = self._alike.setdefault(made, made)
+
+    def _critical(self, r: _Row, answered: bool) -> bool:
+        """Whether this is a critical error; told once for each grader that says so."""
+        by = [name for name, g in r.grades.items() if g.critical]
+        if not by and CRITICAL in r.tags and r.passed is False and answered:
+            if r.output.abstained or r.output.refused or r.label in NO_CLAIM:
+                return False
+            by = [f"tag {CRITICAL}"]
+        for name in by:
+            grade = r.grades.get(name) or next((g for g in r.grades.values() if g.passed is False), _Grade())
+            why = grade.explanation[:_WHY_CHARS]
+            self.criticals.append(
+                CriticalError(r.task, r.system, r.epoch, r.attempt, name, grade.label or r.label, why)
+            )
+        return bool(by)
 
 
-_VERIFY = ("verify_rounds", "verify_failed_first", "verify_unresolved")
+CRITICAL = "critical"
+"""The tag of a task on which a wrong answer is a critical error."""
+UNREADABLE = frozenset(("ambiguous", "off_menu", "unreadable", "patch_error", "too_long", "no_tests"))
+"""Labels of work in which no answer can be read; nothing is guessed for it."""
+NO_CLAIM = frozenset(("no_answer", "empty_patch", "abstained", "refused")) | UNREADABLE
+"""Labels of outputs that claim nothing."""
+_METRICS = ("verify_rounds", "verify_failed_first", "verify_unresolved", "format_errors")
+_EMPTY_LIST = 2
+_WHY_CHARS = 200
 
 
 def _number(metrics: dict[str, Json], key: str) -> float:
     value = metrics.get(key)
     return float(value) if isinstance(value, (int, float)) else float("nan")
+
+
+def _flag_words(flags: tuple[str, ...]) -> str:
+    """The machine words of flags: what stands before the colon."""
+    return " ".join(sorted({f.partition(":")[0].strip().replace(" ", "_") for f in flags} - {""}))
+
+
+class _Part(msgspec.Struct, frozen=True):
+    passed: int
+    of: int
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    visible: _Part | None = None
+
+
+_PARTS = msgspec.json.Decoder(_Parts)
+
+
+def _visible(grades: dict[str, _Grade]) -> float:
+    """The share of visible tests that passed, from graders that tell (`parts.visible`); NaN without any."""
+    for grade in grades.values():
+        if b'"visible"' in bytes(grade.parts):
+            try:
+                found = _PARTS.decode(grade.parts).visible
+            except msgspec.ValidationError:
+                continue  # another grader's own part of this name
+            if found is not None and found.of > 0:
+                return found.passed / found.of
+    return float("nan")

@@ -22,6 +22,8 @@ class Coverage:
     """How much of the plan was measured. `missing` says why the rest was not; its counts add up to the rest.
 
     `bounds` is the pass rate over all planned trials if every missing one had failed, and if it had passed.
+    `overlooked` trials were skipped for something that the suite allows a machine to lack, or because their task says
+    `skip`: the floor does not count them, everything else does.
     """
 
     planned: int
@@ -29,11 +31,17 @@ class Coverage:
     graded: int
     missing: tuple[Count, ...]
     bounds: Interval
+    overlooked: int = 0
 
     @property
     def share(self) -> float:
         """Graded of planned; 0 when nothing was planned."""
         return self.graded / self.planned if self.planned else 0.0
+
+    @property
+    def counted(self) -> int:
+        """Trials that the floor is about."""
+        return self.planned - self.overlooked
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ import msgspec
 
 from harness.records.content import Json
 from harness.report.model import Report
+from harness.report.reliability import FullReport
+from harness.report.section import Section
 
 SUMMARY_FORMAT = 1
 """Version of the layout of `summary.json`."""
@@ -20,6 +22,26 @@ def to_json(report: Report) -> dict[str, Json]:
     for system, found in zip(report.systems, said["systems"], strict=True):
         found["coverage"]["share"] = system.coverage.share
     return said
+
+
+def full_json(full: FullReport) -> dict[str, Json]:
+    """The short report's values, and every section with its numbers and its tables as they are shown."""
+    return {**to_json(full.report), "sections": [_section(s) for s in full.sections]}
+
+
+def _section(section: Section) -> Json:
+    return {
+        "key": section.key,
+        "title": section.title,
+        "why_not": section.why_not or None,
+        "notes": list(section.notes),
+        "tables": [
+            {"title": t.title, "header": list(t.header), "rows": [list(r) for r in t.rows], "notes": list(t.notes)}
+            for t in section.tables
+        ],
+        "methods": list(section.methods),
+        "data": _without_nan(section.data),
+    }
 
 
 def _without_nan(value: Any) -> Any:

@@ -61,7 +61,7 @@ def system_report(info: SystemInfo, manifest: Manifest, rows: Columns, family: C
         simulated=info.simulated,
         privileged=info.privileged,
         stored=info.stored,
-        coverage=_coverage(manifest.n_tasks * manifest.epochs, rows, decided, ok),
+        coverage=_coverage(manifest, rows, decided, ok),
         passed=rate(pass_means(decided), family),
         mean_value=rate(task_means(values.codes("task"), values.column["value"]), family) if fractional else None,
         cost=_cost(info, rows, ok, failed, usage, family),
@@ -86,7 +86,8 @@ def _usage(rows: Columns) -> Usage:
     return Usage(**{n: v if n == "cost_usd" else int(v) for n, v in sums.items()})  # type: ignore[arg-type]  # by name
 
 
-def _coverage(planned: int, rows: Columns, decided: Columns, ok: Columns) -> Coverage:
+def _coverage(manifest: Manifest, rows: Columns, decided: Columns, ok: Columns) -> Coverage:
+    planned = manifest.n_tasks * manifest.epochs
     keys = np.unique(np.stack([rows.column["task"], rows.column["epoch"]]), axis=1)
     attempted, n_graded = keys.shape[1], len(ok)
     missing = Counter({c.name: c.n for c in _causes(decided.where(~graded(decided)))})
@@ -95,7 +96,18 @@ def _coverage(planned: int, rows: Columns, decided: Columns, ok: Columns) -> Cov
     if planned > attempted:
         missing["not run"] = planned - attempted
     passed = int(ok.column["passed"].sum())
-    return Coverage(planned, attempted, n_graded, _counts(missing), bounds(passed, n_graded, max(planned, attempted)))
+    worst_to_best = bounds(passed, n_graded, max(planned, attempted))
+    overlooked = sum(missing[skipped_for(lack)] for lack in (*manifest.may_lack, SAID_SKIP))
+    return Coverage(planned, attempted, n_graded, _counts(missing), worst_to_best, overlooked)
+
+
+SAID_SKIP = "unsupported"
+"""The cause of trials whose task says `skip`."""
+
+
+def skipped_for(lack: str) -> str:
+    """What trials that lack a requirement are counted under."""
+    return f"skipped: {lack}"
 
 
 def _causes(rows: Columns) -> tuple[Count, ...]:

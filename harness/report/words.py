@@ -95,3 +95,26 @@ def short_rate(r: Rate) -> str:
     if r.value is None:
         return "not graded"
     return f"{percent(r.value)} of {many(r.tasks, 'task')} {percents(r.other_tasks)}"
+
+
+def share(rate: Rate, hits: int, n: int) -> str:
+    """A share of trials with the interval of its mean over tasks: `12/132 9.1% [4.0, 19.2]`."""
+    if not n:
+        return "0/0"
+    span = f" {percents(rate.other_tasks)}" if rate.other_tasks else ""
+    return f"{hits:,}/{n:,} {percent(rate.value)}{span}"
+
+
+def span(e: Estimate, digits: int = 3) -> str:
+    """`0.123 [0.050, 0.210]`; without an interval its reason."""
+    if math.isnan(e.value):
+        return e.why_not or "undefined"
+    if e.interval is None:
+        return f"{e.value:.{digits}f} (no interval: {e.why_not})" if e.why_not else f"{e.value:.{digits}f}"
+    return f"{e.value:.{digits}f} [{e.interval.low:.{digits}f}, {e.interval.high:.{digits}f}]"
+
+
+def some(names: Sequence[str], most: int = 10) -> str:
+    """Names in a line, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

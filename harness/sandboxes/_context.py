@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from docker.utils.build import exclude_paths
-
 from harness.api import File, SandboxError, SandboxSpec
 from harness.sandboxes._build import Recipe, tar_of
 from harness.sandboxes._repo import add_tree, fetch_repo, layer_lines
+from harness.toolkit.build_context import context_names, dockerfile_in
 
 STAGE = "sandbox"
 RECIPE = "1"
@@ -44,7 +43,7 @@ def folder_recipe(path: Path, shown_as: str, base: str, base_id: str) -> Recipe:
 
     Raises SandboxError.
     """
-    file = path / "Dockerfile" if path.is_dir() else path
+    file = dockerfile_in(path)
     if not file.is_file():
         raise SandboxError("image", f"no such Dockerfile: {shown_as}")
     context = _folder_tar(file.parent, file.name)
@@ -56,12 +55,9 @@ def folder_recipe(path: Path, shown_as: str, base: str, base_id: str) -> Recipe:
 
 def _folder_tar(root: Path, dockerfile: str) -> bytes:
     """Every file under a folder, in order, without times and owners."""
-    ignore = root / ".dockerignore"
-    lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for name in sorted(exclude_paths(str(root), patterns, dockerfile)):
+        for name in context_names(root, dockerfile):
             member = tar.gettarinfo(root / name, name)
             if member is None:  # a socket
                 continue

@@ -16,6 +16,7 @@ from harness.sandboxes._build import Recipe, build, find, pull
 from harness.sandboxes._context import STAGE, Base, folder_recipe, layer_recipe, stage_recipe
 from harness.sandboxes._engine import Engine
 from harness.sandboxes._settle import let_go
+from harness.toolkit.build_context import context_digest
 
 LOCAL_BASE = "harness-base:bookworm"
 """Made by scripts/base-image: lets the default box be built without a registry."""
@@ -68,6 +69,8 @@ class Images:
             path = (workspace / spec.dockerfile).resolve()
             if not path.is_relative_to(workspace.resolve()):
                 raise SandboxError("image", f"{spec.dockerfile} is outside the workspace")
+            if spec.context and context_digest(path) not in ("", spec.context):
+                raise SandboxError("files", f"{spec.dockerfile} or a file beside it changed since the run began")
             return self._built(folder_recipe(path, spec.dockerfile, *self._local_base()))
         if spec.image == STAGE:
             return self._built(stage_recipe(workspace, *self._local_base()))
@@ -91,7 +94,17 @@ class Images:
 
 def _wanted(spec: SandboxSpec, workspace: Path) -> Wanted:
     files = tuple((f.name, f.path, f.sha256) for f in spec.files)
-    return (str(workspace), spec.dockerfile, spec.image, spec.user, spec.workdir, files, spec.setup, spec.repo)
+    return (
+        str(workspace),
+        spec.dockerfile,
+        spec.context,
+        spec.image,
+        spec.user,
+        spec.workdir,
+        files,
+        spec.setup,
+        spec.repo,
+    )
 
 
 def _base(inspected: dict[str, Any]) -> Base:

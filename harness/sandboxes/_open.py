@@ -1,4 +1,4 @@
-"""Open a box: network, services in order, the box itself; and everything gone when the context ends."""
+"""Open a box: network, services in order, its door, the box itself; and everything gone when the context ends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from harness.api import Healthcheck, Purpose, SandboxError, SandboxSpec, Service
+from harness.api import Healthcheck, Mount, Purpose, SandboxError, SandboxSpec, Service
 from harness.sandboxes._box import DockerBox
 from harness.sandboxes._context import Base
+from harness.sandboxes._door import Door, engine_mounts, make_door
 from harness.sandboxes._engine import Engine, NotThere, Things
 from harness.sandboxes._exec import Command, Finished, run
 from harness.sandboxes._files import user_ids
@@ -55,7 +56,8 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
     await engine.ready()
     name = f"harness-{token_hex(6)}"
     services = [f"{name}-{service.name}" for service in spec.services]
-    things = Things((name, *reversed(services)), name if spec.network != "none" else "")
+    door = f"{name}-door" if purpose.door else ""
+    things = Things((name, *([door] if door else ()), *reversed(services)), name if spec.network != "none" else "")
     image = await shop.images.get(spec, purpose.workspace)
     labels = labels_for(purpose)
     engine.hold(things)
@@ -64,12 +66,17 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
             await engine.call(_make_network, engine, name, labels, spec.network == "internal")
         for service, container in zip(spec.services, services, strict=True):
             await _start_service(shop, service, container, Joined(name, labels, spec, purpose))
+        if purpose.door:
+            base = await shop.images.get(SandboxSpec(), purpose.workspace)
+            joins = _joins(engine.api, name, "box") if things.network else None
+            await engine.call(make_door, engine, door, base, spec, Door(purpose.door, labels, joins))
+        fittings = Fittings(labels, door, purpose.mounts)
         try:
-            box_id, owner = await engine.call(_make_box, shop, name, image, spec, labels)
+            box_id, owner = await engine.call(_make_box, shop, name, image, spec, fittings)
         except NotThere:  # the image was removed since it was found
             shop.images.forget()
             image = await shop.images.get(spec, purpose.workspace)
-            box_id, owner = await engine.call(_make_box, shop, name, image, spec, labels)
+            box_id, owner = await engine.call(_make_box, shop, name, image, spec, fittings)
         here = msgspec.structs.replace(spec, workdir=spec.workdir or image.workdir or "/")
         box = DockerBox(engine, box_id, image.id, here, _user(spec, image), owner)
         box.network = things.network
@@ -78,6 +85,15 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
         yield box
     finally:
         await engine.release(things)
+
+
+@dataclass(frozen=True, slots=True)
+class Fittings:
+    """What a box has besides its spec. `door` is the container whose network namespace it joins."""
+
+    labels: Mapping[str, str]
+    door: str
+    mounts: tuple[Mount, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +111,28 @@ def _user(spec: SandboxSpec, image: Base) -> str:
 
 
 def _make_box(
-    shop: Workshop, name: str, image: Base, spec: SandboxSpec, labels: Mapping[str, str]
+    shop: Workshop, name: str, image: Base, spec: SandboxSpec, fittings: Fittings
 ) -> tuple[str, tuple[int, int]]:
     """Create and start; the container's id, and who owns what is written into it."""
     api = shop.engine.api
+    limits = limits_of(shop.engine, spec)
+    if fittings.door:  # the namespace, its names and its servers are the door's
+        limits |= {"network_mode": f"container:{fittings.door}", "dns": None}
+    if fittings.mounts:
+        limits["mounts"] = engine_mounts(fittings.mounts)
     made = api.create_container(
         image.id,
         name=name,
         entrypoint=STAY[:1],
         command=STAY[1:],
         user="0",
-        hostname="box",
+        hostname=None if fittings.door else "box",
         working_dir=spec.workdir or None,
         environment=dict(spec.env),
-        labels=dict(labels),
+        labels=dict(fittings.labels),
         healthcheck={"test": ["NONE"]},
-        host_config=api.create_host_config(**limits_of(shop.engine, spec)),
-        networking_config=_joins(api, name, "box") if spec.network != "none" else None,
+        host_config=api.create_host_config(**limits),
+        networking_config=_joins(api, name, "box") if spec.network != "none" and not fittings.door else None,
     )
     user = _user(spec, image)
     owner = shop.ids.get((image.id, user))

@@ -38,7 +38,10 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Identity, plan and environment of a run. Times are UTC, ISO 8601."""
+    """Identity, plan and environment of a run. Times are UTC, ISO 8601.
+
+    `night` is the night that `harness nightly` made the run for: there is one run of each.
+    """
 
     format: int = FORMAT
     run: str
@@ -54,15 +57,18 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     limits: Limits = Limits()
     budget_usd: float | None = None
     coverage_floor: float = 0.98
+    may_lack: tuple[str, ...] = ()
     infra_retries: int = 1
     concurrency: int = 16
     cache: bool = False
     selection: Selection = Selection()
+    sandbox: dict[str, Json] = {}
     graders: dict[str, Json] = {}
     versions: dict[str, str] = {}
     host: dict[str, Json] = {}
     git: str = ""
     regrade_of: str = ""
+    night: str = ""
 
     @property
     def n_trials(self) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Literal, TypeVar
 
 from harness.errors import SandboxError, UsageFault
-from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed, ModelClient
+from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed, Gateway, ModelClient
 from harness.records.content import File, Json, Request, Response, Text, Usage
 from harness.records.outcome import Output
 from harness.records.task import Limits, SandboxSpec, Shape, TaskView
@@ -101,9 +101,11 @@ class FakeContext:
         systems: Mapping[str, Callable[[TaskView], Awaitable[Output]]] | None = None,
         box: Box | None = None,
         reference: Json = None,
+        gateway: Gateway | None = None,
     ) -> None:
         self.workspace = workspace
         self.box = box
+        self.gateway: Gateway | None = gateway
         self.epoch = 1
         self.seed = 0
         self.limits = Limits()

@@ -1,4 +1,5 @@
-"""A wire-true model server as a real process: Anthropic Messages, OpenAI Responses, OpenAI Chat Completions.
+"""A wire-true model server as a real process: Anthropic Messages, OpenAI Responses, OpenAI Chat Completions,
+Gemini.
 
     python -m harness.testing.wire --port 0 [--latency-ms 5] [--jitter-ms 2] [--log FILE]
 

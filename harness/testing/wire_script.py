@@ -78,12 +78,13 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Ask(msgspec.Struct):
-    """The parts of a request that decide the answer, in any of the three dialects."""
+    """The parts of a request that decide the answer, in any of the four dialects."""
 
     model: str = ""
     stream: bool | None = None
     messages: list[dict[str, Any]] | None = None
     input: str | list[dict[str, Any]] | None = None
+    contents: list[dict[str, Any]] | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: Any = None
     output_config: dict[str, Any] | None = None
@@ -96,9 +97,9 @@ class Ask(msgspec.Struct):
         """The last user text of the conversation, or nothing."""
         if isinstance(self.input, str):
             return self.input
-        for message in reversed(self.messages or self.input or []):
+        for message in reversed(self.messages or self.input or self.contents or []):
             if message.get("role") == "user":
-                found = _text_of(message.get("content"))
+                found = _text_of(message.get("content") or message.get("parts"))
                 if found:
                     return found
         return ""

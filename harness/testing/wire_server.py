@@ -1,4 +1,4 @@
-"""The server itself: HTTP/1.1 with keep-alive on a raw asyncio protocol, three dialects, a script and a log.
+"""The server itself: HTTP/1.1 with keep-alive on a raw asyncio protocol, four dialects, a script and a log.
 
 Bytes in -> one request -> a step (scripted, or by the model's name) -> its dialect -> bytes out. It is used in
 benchmarks too, so it does nothing per request that the answer does not need.
@@ -19,12 +19,12 @@ from typing import Any
 
 import msgspec
 
-from harness.testing import wire_anthropic, wire_openai
+from harness.testing import wire_anthropic, wire_gemini, wire_openai
 from harness.testing.wire_script import Ask, Step, by_rule
 
 Json = dict[str, Any]
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_SECRET = {"authorization", "x-api-key", "api-key", "cookie"}
+_SECRET = {"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie"}
 _encode = msgspec.json.Encoder().encode
 _ask = msgspec.json.Decoder(Ask)
 _steps = msgspec.json.Decoder(list[Step])
@@ -66,6 +66,15 @@ CHAT = Dialect(
     named=False,
     done=b"data: [DONE]\n\n",
 )
+GEMINI = Dialect(
+    wire_gemini.answer,
+    wire_gemini.events,
+    lambda status, step, _n: wire_gemini.error(status, step),
+    lambda step, _ask, _n: wire_gemini.stream_error(step),
+    named=False,
+    done=b"",
+)
+_GOOGLE = re.compile(rb"/v1(?:alpha|beta)?/models/([^/:]+):(generateContent|streamGenerateContent|countTokens)")
 ROUTES = {
     prefix + path: dialect
     for prefix in (b"/v1", b"")
@@ -144,7 +153,8 @@ class Connection(asyncio.Protocol):
         line = head[: head.find(b"\r\n")]
         _, _, target = line.partition(b" ")
         path = target.partition(b" ")[0].partition(b"?")[0]
-        dialect = ROUTES.get(path)
+        google = _GOOGLE.fullmatch(path)
+        dialect = GEMINI if google and google[2] != b"countTokens" else ROUTES.get(path)
         if dialect is None:
             self._other(path, body)
             return
@@ -157,6 +167,8 @@ class Connection(asyncio.Protocol):
             self._send(400, dialect.error(400, Step(error_message=str(e)), state.count))
             return
         ask.size = len(body)
+        if google:
+            ask.model, ask.stream = google[1].decode(), google[2] == b"streamGenerateContent"
         step = state.next_step(ask)
         wait = step.delay_ms + state.latency_ms
         if state.jitter_ms:
@@ -206,7 +218,7 @@ class Connection(asyncio.Protocol):
             found, done = found[: max(2, len(found) // 2)], b""
         if step.stream_error:
             found.append(dialect.stream_error(step, ask, n))
-        frames = [_frame(e, named=dialect.named) for e in found]
+        frames = [frame(e, named=dialect.named) for e in found]
         if done:
             frames.append(done)
         head = _head(200, "text/event-stream; charset=utf-8", None, step.headers)
@@ -234,6 +246,8 @@ class Connection(asyncio.Protocol):
         state = self._state
         if path == b"/v1/messages/count_tokens":
             self._send(200, {"input_tokens": max(1, len(body) // 4)})
+        elif path.endswith(b":countTokens"):
+            self._send(200, {"totalTokens": max(1, len(body) // 4)})
         elif path == b"/_script":
             self._script(body)
         elif path == b"/_log":
@@ -258,7 +272,8 @@ class Connection(asyncio.Protocol):
         self._send(200, {"queued": len(queue)})
 
 
-def _frame(event: Json, *, named: bool) -> bytes:
+def frame(event: Json, *, named: bool) -> bytes:
+    """One server-sent event."""
     data = _encode(event)
     return b"event: %s\ndata: %s\n\n" % (event["type"].encode(), data) if named else b"data: %s\n\n" % data
 

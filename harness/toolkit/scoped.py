@@ -15,12 +15,13 @@ from harness.records.task import TaskView
 class Scoped:
     """A SolveContext with its own `models`; all else is the outer one's. The reference does not pass."""
 
-    __slots__ = ("_outer", "box", "epoch", "limits", "models", "reference", "seed", "workspace")
+    __slots__ = ("_outer", "box", "epoch", "gateway", "limits", "models", "reference", "seed", "workspace")
 
     def __init__(self, outer: SolveContext, models: Mapping[str, ModelClient]) -> None:
         self._outer = outer
         self.models = models
         self.box = outer.box
+        self.gateway = outer.gateway
         self.limits = outer.limits
         self.workspace = outer.workspace
         self.epoch = outer.epoch

@@ -94,10 +94,11 @@ def test_a_build_that_fails_is_told(lab: Lab) -> None:
     assert program("echo 7", shell, lab).label == "build_error"
 
 
-def tree(files: dict[str, Any], top: str = "repo") -> bytes:
+def tree(files: dict[str, Any]) -> bytes:
+    """A collected folder as `harness.engine.collect` makes it: members are named from the folder down."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in {top: None, **files}.items():
+        for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.uid = entry.gid = 1000
             if data is None:
@@ -129,7 +130,7 @@ def scripted(lab: Lab, grader: Script, artifact: bytes, *more: Collect) -> Any:
 
 
 def test_the_verifier_decides_by_exit_code_and_reward(lab: Lab) -> None:
-    good, bad = tree({"repo/answer.txt": b"42\n"}), tree({"repo/answer.txt": b"41\n"})
+    good, bad = tree({"answer.txt": b"42\n"}), tree({"answer.txt": b"41\n"})
     part = scripted(lab, Script(verifier=VERIFIER), good)
     assert (part.passed, part.value, part.parts) == (False, 0.75, {"exit_code": 0, "reward": 0.75})
     assert scripted(lab, Script(verifier=VERIFIER, threshold=0.5), good).passed
@@ -139,7 +140,7 @@ def test_the_verifier_decides_by_exit_code_and_reward(lab: Lab) -> None:
 
 
 def test_a_verifier_that_cannot_say_is_no_verdict(lab: Lab) -> None:
-    good = tree({"repo/answer.txt": b"42\n"})
+    good = tree({"answer.txt": b"42\n"})
     for text, cause in (
         ("no-such-program\nexit $?\n", "environment"),
         ("echo lots > $REWARD_FILE\nexit 0\n", "bad_reward"),
@@ -155,7 +156,7 @@ def test_a_verifier_that_cannot_say_is_no_verdict(lab: Lab) -> None:
 def test_prewritten_rewards_do_not_count_and_are_told(lab: Lab) -> None:
     """Harbor's place of rewards, brought along by the work itself."""
     task = msgspec.structs.replace(lab.task(), collect=(Collect("logs", "tree", "/work/logs"),))
-    logs = tree({"logs/verifier/reward.txt": b"1\n", "logs/verifier/reward.json": b'{"reward": 1}'}, "logs")
+    logs = tree({"verifier/reward.txt": b"1\n", "verifier/reward.json": b'{"reward": 1}'})
     places = ("/work/logs/verifier/reward.json", "/work/logs/verifier/reward.txt")
     silent = Script(verifier="true\nexit 0\n", reward=places, verdict="reward")
     verdict = lab.verdict(silent, task, logs=logs)
@@ -166,15 +167,15 @@ def test_prewritten_rewards_do_not_count_and_are_told(lab: Lab) -> None:
 
 
 def test_what_a_tree_must_not_bring_is_left_out_and_told(lab: Lab) -> None:
-    passwd = link("repo/passwd", "/etc/passwd")
+    passwd = link("passwd", "/etc/passwd")
     artifact = tree(
         {
-            "repo/answer.txt": b"42\n",
-            "repo/passwd": passwd,
-            "repo/hard": link("repo/hard", "etc/shadow", tarfile.LNKTYPE),
-            "repo/pipe": link("repo/pipe", "", tarfile.FIFOTYPE),
+            "answer.txt": b"42\n",
+            "passwd": passwd,
+            "hard": link("hard", "../../etc/shadow", tarfile.LNKTYPE),
+            "pipe": link("pipe", "", tarfile.FIFOTYPE),
             "../outside": b"x",
-            "repo/inside": link("repo/inside", "answer.txt"),
+            "inside": link("inside", "answer.txt"),
         }
     )
     check = "cd /work/repo\ntest ! -e passwd && test ! -e hard && test ! -e pipe && test ! -e ../outside || exit 1\n" \
@@ -187,7 +188,7 @@ def test_what_a_tree_must_not_bring_is_left_out_and_told(lab: Lab) -> None:
 
 def test_the_work_cannot_bring_its_own_verifier(lab: Lab) -> None:
     task = msgspec.structs.replace(lab.task(), collect=(Collect("tests", "tree", "/work/tests"),))
-    own = tree({"tests/test.sh": b"exit 0\n", "tests/helper.sh": b"exit 0\n"}, "tests")
+    own = tree({"test.sh": b"exit 0\n", "helper.sh": b"exit 0\n"})
     grader = Script(verifier={"test.sh": "test ! -e /work/tests/helper.sh || exit 0\nexit 1\n"}, place="/work/tests")
     grade = lab.grade(grader, task, tests=own)
     assert not grade.passed and "protected_path: /work/tests/test.sh" in grade.flags

@@ -33,7 +33,7 @@ TREE = {
 GOLD = """diff --git a/calc/core.py b/calc/core.py
 --- a/calc/core.py
 +++ b/calc/core.py
-@@ -1,4 +1,5 @@
+@@ -1,7 +1,8 @@
  def total(prices):
      \"\"\"The sum of all prices.\"\"\"
 -    result = 0
@@ -41,6 +41,9 @@ GOLD = """diff --git a/calc/core.py b/calc/core.py
 +    amounts_in_cents = [round(price * 100) for price in prices]
 +    sum_of_all_cents = sum(amounts_in_cents)
 +    return sum_of_all_cents / 100
+ 
+ 
+ def twice(a):
 """
 HIDDEN = """from calc.core import total, twice
 

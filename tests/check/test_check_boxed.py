@@ -24,7 +24,7 @@ def test_total_of_three_prices():
     assert total([1.1, 2.2]) == 3.3
     assert sum_cents([1.1]) == 110
 """
-OVER_GOLD = GOLD.replace("@@ -1,4 +1,5 @@\n", "@@ -1,4 +1,9 @@\n+def sum_cents(prices):\n"
+OVER_GOLD = GOLD.replace("@@ -1,7 +1,8 @@\n", "@@ -1,7 +1,12 @@\n+def sum_cents(prices):\n"
                          "+    return sum(round(price * 100) for price in prices)\n+\n+\n")  # fmt: skip
 LEAK = "".join(line[1:] + "\n" for line in GOLD.splitlines() if line.startswith("+ "))
 

@@ -51,6 +51,11 @@ def test_lines_worth_looking_for_are_long_and_unique(lines: list[str]) -> None:
     assert len(set(kept)) == len(kept) and all(len(line) >= 20 and line == line.strip() for line in kept)
 
 
+def test_imports_are_everybodys_lines() -> None:
+    lines = ["from pathlib import Path, PurePath", "import collections.abc, dataclasses", 'if __name__ == "__main__":']
+    assert telling([*lines, "imported_things = [1, 2, 3]"]) == ("imported_things = [1, 2, 3]",)
+
+
 def stream(files: dict[str, bytes]) -> io.BytesIO:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:

@@ -189,7 +189,7 @@ template: {id: "{{ id }}", prompt: "{{ q }}", reference: "{{ r }}", tags: ["{{ t
     root = workspace(tmp_path, tasks=tasks)
     (root / "tasks" / "demo" / "q.jsonl").write_text("\n".join(json.dumps(r) for r in rows))
     done = harness(root, "run", "--suite", "demo")
-    shown = [done.stdout, done.stderr, harness(root, "report", "--slices").stdout]
+    shown = [done.stdout, done.stderr, harness(root, "report").stdout]
     shown += [harness(root, "report", "--format", "md").stdout]
     shown += [harness(root, *words).stdout for words in (("list", "tasks"), ("list", "runs"), ("show", "latest"))]
     if done.returncode == 0:

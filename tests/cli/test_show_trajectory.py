@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.cli._trajectory import part_text, trajectory
+from harness.cli._part_text import part_text
+from harness.cli._trajectory import trajectory
 from harness.records.content import (
     Message,
     Reasoning,

@@ -129,7 +129,8 @@ def test_an_alias_bomb_is_refused_in_time() -> None:
     ],
 )
 def test_values_nested_too_deep_do_not_end_the_process(text: str) -> None:
-    assert "nested more than 100 deep" in told(text)[0][1]
+    what = told(text)[0][1]
+    assert "nested more than 100 deep" in what or "maximum nesting depth" in what  # PyYAML 6.0.4 has a limit itself
 
 
 def test_many_values_side_by_side_are_not_deep() -> None:

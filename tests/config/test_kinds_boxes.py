@@ -57,8 +57,10 @@ def test_every_key_of_a_sandbox_reaches_the_record_in_its_own_unit(space: Space)
     assert task.sandbox is not None
     [file] = task.sandbox.files
     assert (file.name, file.path) == ("in/data.csv", "tasks/s/data.csv")
+    assert len(task.sandbox.context) == 16
     assert task.sandbox == SandboxSpec(
         dockerfile="tasks/s/env",
+        context=task.sandbox.context,
         setup=("apt-get update", "true"),
         files=(file,),
         repo=Repo("repos/r.bundle", "abc123", "/srv/r"),
@@ -92,7 +94,8 @@ def test_an_image_and_a_dockerfile_take_each_others_place_across_defaults(space:
     space.write({"tasks/s/Dockerfile": "FROM debian\n"})
     defaults = "defaults: {sandbox: {image: python:3.12, memory: 1g}}\n"
     [task] = tasks_of(space, PLAIN + "sandbox: {dockerfile: Dockerfile}\n", defaults)
-    assert task.sandbox == SandboxSpec(dockerfile="tasks/s/Dockerfile", memory=1024**3)
+    assert task.sandbox is not None and task.sandbox.context
+    assert task.sandbox == SandboxSpec(dockerfile="tasks/s/Dockerfile", memory=1024**3, context=task.sandbox.context)
     [fault] = faults_of(space, PLAIN + "sandbox: {image: x, dockerfile: Dockerfile}\n")
     assert "both `image` and `dockerfile`" in fault and fault.startswith("tasks/s/t.yaml:5:")
 

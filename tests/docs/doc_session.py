@@ -3,11 +3,13 @@
 In a page, a comment right before a fenced block says what is done with it:
 
     <!-- test: run -->            a ```console block: each `$ command` is run, and what it prints must be what is shown
+    <!-- test: engine -->         the same with this machine's container engine; left out where there is none
     <!-- test: file PATH -->      the block is written to PATH in the page's workspace, for later blocks
     <!-- test: skip REASON -->    the block is not even parsed
 
 Commands of one page share one temporary workspace: a copy of this repository's `tasks/` and `graders/`, no keys, no
-network needed, a terminal 100 columns wide. stdout and stderr come together, as in a terminal. `...` stands for any
+network needed, no container engine that answers, a terminal 100 columns wide. stdout and stderr come together, as in a
+terminal. `...` stands for any
 text in a line, or, alone on a line, for any lines. A command must succeed, unless the next one is `$ echo $?`, which
 then shows the code. Every other ```yaml, ```json and ```python block must at least parse.
 """
@@ -30,7 +32,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^( *)(`{3,})([a-z]*)[^\n]*\n(.*?)^\1\2 *$", re.M | re.S)
 DIRECTIVE = re.compile(r"<!-- test: (\w+) ?(.*?) -->\s*\Z")
 MARK = "=-=-= end of command "
-TIMEOUT_S = 120
+TIMEOUT_S = 600
+NO_ENGINE = "unix:///no/engine.sock"
+ENGINE = os.environ.get("DOCKER_HOST", "")
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,8 @@ def new_workspace(folder: Path) -> Path:
     return folder
 
 
-def run_page(page: str, workspace: Path) -> list[str]:
-    """Do what the blocks ask for; what does not hold, one message each."""
+def run_page(page: str, workspace: Path, *, engine: bool = False) -> list[str]:
+    """Do what the blocks ask for, those that need an engine if there is one; what does not hold, one message each."""
     wrong = []
     for block in blocks_of(page):
         if block.verb == "skip":
@@ -110,7 +114,9 @@ def run_page(page: str, workspace: Path) -> list[str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
         elif block.verb == "run":
-            wrong += run_block(block, workspace)
+            wrong += run_block(block, workspace, NO_ENGINE)
+        elif block.verb == "engine":
+            wrong += run_block(block, workspace, ENGINE) if engine else []
         elif block.verb:
             wrong.append(f"line {block.line}: unknown directive 'test: {block.verb}'")
         try:
@@ -120,7 +126,7 @@ def run_page(page: str, workspace: Path) -> list[str]:
     return wrong
 
 
-def run_block(block: Block, workspace: Path) -> list[str]:
+def run_block(block: Block, workspace: Path, engine: str) -> list[str]:
     """Run a console block as one shell session."""
     steps = steps_of(block)
     if not steps:
@@ -129,7 +135,7 @@ def run_block(block: Block, workspace: Path) -> list[str]:
         f'(exit $code)\n{s.command}\ncode=$?\nprintf "%s%s\\n" "{MARK}" $code\n' for s in steps
     )
     done = subprocess.run(
-        ["bash", "-c", script], cwd=workspace, env=_environment(), stdin=subprocess.DEVNULL,
+        ["bash", "-c", script], cwd=workspace, env=_environment(engine), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     printed = re.split(rf"{MARK}(\d+)\n", done.stdout)
@@ -163,13 +169,14 @@ def _tidy(text: str) -> list[str]:
     return [line.rstrip() for line in text.strip("\n").split("\n")] if text.strip() else []
 
 
-def _environment() -> dict[str, str]:
+def _environment(engine: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and k != "HARNESS_WORKSPACE"}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
     return {
         **kept,
         "PATH": path,
         "PYTHONPATH": str(ROOT),
+        "DOCKER_HOST": engine,
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "TERM": "dumb",

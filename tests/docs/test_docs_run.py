@@ -17,6 +17,17 @@ def test_blocks_of_the_page_hold(page: Path, tmp_path: Path) -> None:
     assert run_page(page.read_text(encoding="utf-8"), new_workspace(tmp_path)) == []
 
 
+@pytest.mark.docker
+@pytest.mark.parametrize("page", [p for p in PAGES if "<!-- test: engine" in p.read_text()], ids=lambda p: p.name)
+def test_blocks_of_the_page_hold_with_an_engine(page: Path, tmp_path: Path) -> None:
+    wrong = run_page(
+        page.read_text(encoding="utf-8").replace("<!-- test: run", "<!-- test: skip"),
+        new_workspace(tmp_path),
+        engine=True,
+    )
+    assert wrong == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_of_the_page_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))

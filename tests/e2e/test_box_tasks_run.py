@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 
 from harness.plugins.loader import installed
-from harness.sandboxes.docker import Docker
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -35,7 +33,7 @@ diff --git a/calc.py b/calc.py
 FILES = {
     "tasks/s/suite.yaml": """\
 suite: s
-tasks: [tasks/s/harbor.yaml, tasks/s/calc.yaml]
+tasks: [tasks/s/harbor.yaml, tasks/s/calc.yaml, tasks/s/trees.yaml]
 coverage: 0
 systems: [{name: floor, harness: empty}, {name: ceiling, harness: reference}]
 """,
@@ -48,6 +46,22 @@ prompt: add() subtracts.
 runner: unittest
 tests: hidden
 gold: gold.patch
+""",
+    "tasks/s/trees.yaml": """\
+defaults: {collect: {out: {tree: /work/out}}, sandbox: {setup: [install -d -o agent /work/out]}}
+tasks:
+  - id: verified
+    kind: script
+    prompt: Write hello into /work/out/sub/a.txt.
+    verifier: |
+      test "$(cat /work/out/sub/a.txt)" = hello
+      exit $?
+    reference: {script: mkdir /work/out/sub && echo hello > /work/out/sub/a.txt}
+  - id: checked
+    kind: state
+    prompt: Write hello into /work/out/sub/a.txt.
+    checks: [{name: a, of: out, path: sub/a.txt, contains: hello}, {name: b, of: out, has: ["sub/*.txt"]}]
+    reference: {script: mkdir /work/out/sub && echo hello > /work/out/sub/a.txt}
 """,
     "tasks/s/gold.patch": GOLD,
     "tasks/s/hidden/test_add.py": "import unittest\nfrom calc import add\n\n\nclass TestAdd(unittest.TestCase):\n"
@@ -71,18 +85,6 @@ def git(folder: Path, *words: str) -> str:
 
 @pytest.fixture(scope="module")
 def attempts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
-    async def why_not() -> str:
-        docker = Docker(engine_wait_s=1)
-        try:
-            return await docker.available()
-        finally:
-            await docker.aclose()
-
-    missing = asyncio.run(why_not())
-    if missing and os.environ.get("HARNESS_REQUIRE_DOCKER") == "1":
-        pytest.fail(f"HARNESS_REQUIRE_DOCKER=1, but: {missing}")
-    if missing:
-        pytest.skip(missing)
     space = tmp_path_factory.mktemp("run")
     for name, text in FILES.items():
         path = space / name
@@ -108,7 +110,7 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     return {(row["task"], row["system"]): row for row in rows}
 
 
-@pytest.mark.parametrize("task", ["hello", "calc"])
+@pytest.mark.parametrize("task", ["hello", "calc", "verified", "checked"])
 def test_the_reference_passes_and_the_empty_work_fails(
     attempts: dict[tuple[str, str], dict[str, Any]], task: str
 ) -> None:

@@ -1,5 +1,7 @@
 """The shipped suite `mine`, run as a user runs it: by the command, in a copy of the workspace, without a key.
 
+Here no container engine answers; with one, `test_suite_mine_boxes.py` runs what is skipped here.
+
 What each system must get right is what tasks/mine/answers/README.md says about its planted mistakes.
 """
 
@@ -38,6 +40,7 @@ TASKS = words("""
     ticket-voucher ticket-parcel-late ticket-wrong-street ticket-empty-box ticket-saw-blade ticket-hose-leak
     ticket-login-loop ticket-two-accounts date-en date-us date-de date-fr date-pl
 """)
+BOXED = words("box-old-backups box-merge-shifts box-ledger-split box-shop-cancel-old box-node-slug log-report")
 CAREFUL_WRONG = {"agreement-notice", "chart-return-rate", "ticket-empty-box"}
 CAREFUL_WRONG_ONCE = {("handbook-expenses", 3), ("date-us", 2)}
 HASTY_WRONG = words("""
@@ -74,13 +77,13 @@ class Ran:
         return [json.loads(line) for line in lines]
 
 
-def harness(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def harness(workspace: Path, *words: str, timeout_s: float = 120, **more: str) -> subprocess.CompletedProcess[str]:
     """The command in this workspace, with no provider key in its environment."""
     env = {k: v for k, v in os.environ.items() if not KEYS.search(k) and k != "HARNESS_WORKSPACE"}
-    env["PYTHONPATH"] = str(ROOT)
+    env |= {"PYTHONPATH": str(ROOT), "DOCKER_HOST": "unix:///no/engine.sock", **more}
     return subprocess.run(
         [sys.executable, "-m", "harness.cli.main", *words],
-        cwd=workspace, env=env, capture_output=True, text=True, timeout=120, check=False,
+        cwd=workspace, env=env, capture_output=True, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
 
 
@@ -105,7 +108,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 
 def test_every_trial_is_graded_once(ran: Ran) -> None:
-    attempts = ran.attempts()
+    attempts = [a for a in ran.attempts() if a["task"] not in BOXED]
     assert {a["status"] for a in attempts} == {"graded"}
     assert len(attempts) == len(TASKS) * len(PASSES) * len(EPOCHS)
     assert {(a["task"], a["system"], a["epoch"]) for a in attempts} == {
@@ -113,9 +116,32 @@ def test_every_trial_is_graded_once(ran: Ran) -> None:
     }
 
 
+def test_without_an_engine_tasks_in_boxes_are_skipped_said_so_and_the_run_is_valid(ran: Ran) -> None:
+    boxed = [a for a in ran.attempts() if a["task"] in BOXED]
+    assert {(a["status"], a["trouble"]["cause"]) for a in boxed} == {("skipped", "engine")}  # type: ignore[index]
+    assert len(boxed) == len(BOXED) * len(PASSES) * len(EPOCHS)
+    assert "NOT MEASURED: 90 of 750 trials were skipped: no engine here" in ran.process.stdout
+    assert ran.process.stderr.count("no container engine answers at unix:///no/engine.sock") == 1
+    summary = json.loads((ran.folder / "summary.json").read_text(encoding="utf-8"))
+    assert {s["coverage"]["overlooked"] for s in summary["systems"]} == {18}
+
+
+def test_what_may_be_lacking_is_the_suites_to_say(ran: Ran, tmp_path: Path) -> None:
+    """Without the word the same run is not valid; and it excuses no other cause, nor a run in which all was skipped."""
+    workspace = copy_workspace(tmp_path)
+    path = workspace / "tasks/mine/suite.yaml"
+    text = path.read_text(encoding="utf-8")
+    few = ("run", "--suite", "mine", "--system", "reference", "--epochs", "1", "--quiet")
+    assert harness(workspace, *few, "--task", "smoke", "--task", "box-merge-shifts").returncode == 0
+    assert harness(workspace, *few, "--task", "box-merge-shifts").returncode == 3
+    path.write_text(text.replace("may_lack: [engine]", "may_lack: [stored_answer]"), encoding="utf-8")
+    strict = harness(workspace, *few, "--task", "smoke", "--task", "box-merge-shifts")
+    assert strict.returncode == 3 and "coverage 1/2 = 50.0% is under the floor" in strict.stdout
+
+
 @pytest.mark.parametrize("system", PASSES)
 def test_a_system_passes_exactly_what_is_planted(ran: Ran, system: str) -> None:
-    passed = {(a["task"], a["epoch"]) for a in ran.attempts() if a["system"] == system and a["passed"]}
+    passed = {(a["task"], a["epoch"]) for a in ran.attempts() if a["system"] == system and a.get("passed")}
     assert passed == PASSES[system]
 
 
@@ -124,7 +150,7 @@ def test_the_report_says_the_planted_rates_and_labels_what_is_no_model(ran: Ran)
     for system in PASSES:
         assert system in said
     assert "simulated" in said
-    assert f"{len(TASKS)} tasks" in said
+    assert f"{len(TASKS) + len(BOXED)} tasks" in said
     summary = json.loads((ran.folder / "summary.json").read_text(encoding="utf-8"))
     assert summary
     assert (ran.folder / "report.md").read_text(encoding="utf-8").startswith("#")
@@ -132,7 +158,7 @@ def test_the_report_says_the_planted_rates_and_labels_what_is_no_model(ran: Ran)
 
 
 def test_labels_tell_how_an_answer_was_wrong(ran: Ran) -> None:
-    labels = {(a["task"], a["system"]): a["label"] for a in ran.attempts() if a["epoch"] == 1}
+    labels = {(a["task"], a["system"]): a.get("label") for a in ran.attempts() if a["epoch"] == 1}
     assert labels["chart-best-month", "hasty"] == "no_answer"
     assert labels["triage-priority", "hasty"] == "ambiguous"
     assert labels["codes-carrier", "hasty"] == "forbidden"
@@ -157,7 +183,9 @@ def test_regrading_gives_the_same_verdicts(ran: Ran) -> None:
 
     def verdicts(folder: Path) -> dict[tuple[object, ...], tuple[object, ...]]:
         key = ("task", "system", "epoch")
-        return {tuple(a[k] for k in key): (a["passed"], a["value"], a.get("label")) for a in ran.attempts(folder)}
+        return {
+            tuple(a[k] for k in key): (a.get("passed"), a.get("value"), a.get("label")) for a in ran.attempts(folder)
+        }
 
     assert verdicts(again) == verdicts(ran.folder)
 
@@ -169,7 +197,7 @@ def test_a_changed_reference_is_regraded_and_a_changed_prompt_is_refused(ran: Ra
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('reference: "30 days"', 'reference: "14 days"'), encoding="utf-8")
     assert harness(workspace, "regrade", ran.folder.name, "--quiet").returncode == 0
-    passed = {a["system"] for a in ran.attempts(newest(workspace)) if a["task"] == "refund-window" and a["passed"]}
+    passed = {a["system"] for a in ran.attempts(newest(workspace)) if a["task"] == "refund-window" and a.get("passed")}
     assert passed == {"hasty"}  # the stored outputs did not change: today's reference is not what the ceiling said
 
     path.write_text(text.replace("pair of shears", "pair of gloves"), encoding="utf-8")

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 from engine_bench import FAST, NOTHING, Bench
 
 from harness.api import Grade, Grader, Harness, Output, Task
@@ -32,22 +31,6 @@ from harness.store.folder import RunFolder
 from harness.store.read import Settled, iter_attempts, read_transcript
 
 REPO = "/work/repo"
-
-
-def engine_or_skip() -> None:
-    """Skip with the reason when no engine answers; fail where one is required."""
-    sandbox = Docker()
-
-    async def look() -> str:
-        try:
-            return await sandbox.available()
-        finally:
-            await sandbox.aclose()
-
-    if why := asyncio.run(look()):
-        if os.environ.get("HARNESS_REQUIRE_DOCKER") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
 
 
 def git(folder: Path, *words: str) -> str:

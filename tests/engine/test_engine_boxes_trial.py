@@ -318,7 +318,7 @@ def test_halting_leaves_no_container_and_no_record(boxes: BoxBench) -> None:
 
 def test_stopping_does_not_wait_for_images(boxes: BoxBench) -> None:
     async def stop(runner: Any) -> None:
-        while not runner.stats.doing:  # noqa: ASYNC110 - it is watched from outside
+        while not runner.services.boxes.doing:  # noqa: ASYNC110 - it is watched from outside
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)
         runner.stop()

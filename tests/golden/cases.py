@@ -12,10 +12,10 @@ from harness.records.content import Usage
 from harness.records.outcome import Attempt, Grade, NotGraded, Output, Timing, Trouble
 from harness.records.task import Shape
 from harness.records.transcript import Transcript
-from harness.report.build import build_report
-from harness.report.markdown import render_markdown
-from harness.report.summary import to_json
-from harness.report.text import render_text
+from harness.report.markdown import render_full_markdown
+from harness.report.reliability import full_report
+from harness.report.summary import full_json
+from harness.report.text import render_full_text, render_text
 from harness.store.folder import RunFolder
 from harness.store.manifest import Manifest, Selection, SystemInfo
 
@@ -125,9 +125,10 @@ CASES: dict[str, Callable[[Path], Path]] = {
 
 def drawn(path: Path) -> dict[str, str]:
     """Every form of a run's report, by file ending."""
-    report = build_report(path)
+    full = full_report(path)
     return {
-        "txt": render_text(report, slices=True),
-        "md": render_markdown(report),
-        "json": msgspec.json.format(msgspec.json.encode(to_json(report))).decode() + "\n",
+        "txt": render_full_text(full),
+        "short.txt": render_text(full.report),
+        "md": render_full_markdown(full),
+        "json": msgspec.json.format(msgspec.json.encode(full_json(full))).decode() + "\n",
     }

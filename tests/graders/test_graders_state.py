@@ -21,9 +21,9 @@ def archive() -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, data, mode in (
-            ("app", None, 0o755),
-            ("app/a.txt", b"hello\n", 0o640),
-            ("app/sub/b.json", b'{"n": 2}', 0o644),
+            ("sub", None, 0o755),
+            ("a.txt", b"hello\n", 0o640),
+            ("sub/b.json", b'{"n": 2}', 0o644),
         ):
             entry = tarfile.TarInfo(name)
             entry.mode = mode
@@ -31,7 +31,7 @@ def archive() -> bytes:
                 entry.type = tarfile.DIRTYPE
             entry.size = len(data or b"")
             tar.addfile(entry, io.BytesIO(data or b""))
-        link = tarfile.TarInfo("app/link")
+        link = tarfile.TarInfo("link")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
     return buffer.getvalue()

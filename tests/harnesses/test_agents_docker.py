@@ -28,7 +28,7 @@ from harness.records.transcript import Transcript
 from harness.sandboxes.docker import Docker
 from harness.testing.fakes import FakeContext, a_file, a_task
 
-pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("engine")]
+pytestmark = pytest.mark.docker
 
 BUG = "def middle(values):\n    values = sorted(values)\n    return values[len(values) // 2]\n"
 TESTS = (

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.api import Message, Model, Reasoning, Request, Response, Text, ToolCall, ToolResult, Usage, user
-from harness.models._usage import anthropic_usage, openai_usage
 from harness.testing.wire import Call, Step, Tokens, WireServer
+from harness.toolkit.wire.usage import anthropic_usage, openai_usage
 
 TOKENS = Tokens(input=5, cache_read=7, cache_write_short=11, cache_write_long=13, output=17, reasoning=19)
 RICH = Step(

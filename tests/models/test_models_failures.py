@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.api import Model, ModelError, Request, user
-from harness.models._faults import LONGEST_MESSAGE, error_of, problem_of, retry_after_s
 from harness.models._transport import _events
 from harness.testing.wire import Call, Step, WireServer
+from harness.toolkit.wire.faults import LONGEST_MESSAGE, error_of, problem_of, retry_after_s
 
 HI = Request((user("hi"),))
 Fault = Callable[[Model, Step, Request], ModelError]

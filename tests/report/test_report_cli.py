@@ -28,8 +28,10 @@ def workspace(tmp_path, monkeypatch):
 
 def test_report_prints_the_newest_run(workspace, capsys):
     ordinary(workspace / "runs")
-    assert main(["report", "--slices"]) == 0
+    assert main(["report"]) == 0
     assert capsys.readouterr().out == (GOLDEN / "ordinary.txt").read_text()
+    assert main(["report", "--short"]) == 0
+    assert capsys.readouterr().out == (GOLDEN / "ordinary.short.txt").read_text()
 
 
 @pytest.mark.parametrize(("ending", "form"), [("md", "md"), ("json", "json")])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import WithDocker, left_of, opened  # type: ignore[import-not-found]
+from box_lab import WithDocker, left_of, opened
 
 from harness.api import File, Healthcheck, Purpose, SandboxError, SandboxSpec, Service
 from harness.sandboxes._build import Made
@@ -160,7 +160,7 @@ def test_build_that_fails_shows_its_output_and_leaves_nothing(
     docker(body)
 
 
-def test_two_processes_build_an_image_once(engine: None, purpose: Purpose) -> None:
+def test_two_processes_build_an_image_once(purpose: Purpose) -> None:
     setup = (f"sleep 1; date +%s%N > /work/when; true {purpose.run}",)
     script = (
         "import asyncio, sys\nfrom harness.api import SandboxSpec\nfrom harness.sandboxes.docker import Docker\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -38,22 +37,6 @@ pytestmark = [
 ]
 
 SUITE = "suite: tb\ntasks: [tasks/tb/harbor.yaml]\nsystems: [{name: floor, harness: empty}]\n"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> None:
-    async def why_not() -> str:
-        docker = Docker(engine_wait_s=1)
-        try:
-            return await docker.available()
-        finally:
-            await docker.aclose()
-
-    missing = asyncio.run(why_not())
-    if missing and os.environ.get("HARNESS_REQUIRE_DOCKER") == "1":
-        pytest.fail(f"HARNESS_REQUIRE_DOCKER=1, but: {missing}")
-    if missing:
-        pytest.skip(missing)
 
 
 @dataclass

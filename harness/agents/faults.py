@@ -1,0 +1,42 @@
+"""What can go wrong when an agent is installed: one message each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from harness.errors import RunInvalid, UsageFault
+
+SHOWN = 5
+
+
+class NoSuchVersion(UsageFault):
+    """The registry has no such package, or not at this version."""
+
+    def __init__(self, package: str, version: str, there: Sequence[str]) -> None:
+        if not there:
+            super().__init__(f"the registry has no package '{package}'")
+            return
+        plain = [v for v in there if "-" not in v] or list(there)
+        close = difflib.get_close_matches(version, there, n=1, cutoff=0.6)
+        hint = f"did you mean {close[0]}? — " if close else ""
+        newest = ", ".join(reversed(plain[-SHOWN:]))
+        super().__init__(f"{package} has no version {version}", help=f"{hint}newest: {newest} ({len(there)} in all)")
+
+
+class Unreachable(RunInvalid):
+    """The registry does not answer. What is installed works without it."""
+
+    def __init__(self, package: str, cause: str) -> None:
+        super().__init__(
+            f"'{package}' cannot be fetched: {cause}",
+            help="installed agents need no network: `harness agent list`; copy a layer's folder to work offline",
+        )
+
+
+def bad_checksum(what: str, expected: str, found: str) -> RunInvalid:
+    """Bytes that are not those that were promised are never unpacked."""
+    return RunInvalid(
+        f"checksum mismatch: {what} is {found}, expected {expected}",
+        help="nothing was installed; a proxy or a mirror may serve something else, or agents.lock is of another origin",
+    )

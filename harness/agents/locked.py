@@ -1,0 +1,125 @@
+"""CLIs made of many packages: a locked set of npm or Python packages, installed whole into a layer.
+
+The set for the version a release was tested with is shipped (`harness/agents/locks/`). For any other version it is
+resolved when the layer is built, and kept in the layer as `lock`, so that the layer says exactly what is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.agents import npm
+from harness.agents.faults import NoSuchVersion, Unreachable
+from harness.agents.recipes import Recipe
+from harness.errors import UsageFault
+from harness.toolkit.agent_layers import LayerSource
+
+LOCKS = Path(__file__).with_name("locks")
+KEPT_LOCK = "lock"
+INSTALL_S = 1800
+PYTHON = "3.11"
+PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64")
+ARM_PLATFORMS = tuple(name.replace("x86_64", "aarch64") for name in PLATFORMS)
+
+
+def install_node(recipe: Recipe, version: str, root: Path) -> list[LayerSource]:
+    """Install a package of the npm registry with its dependencies, without running any install script."""
+    found = shutil.which("npm")
+    if found is None:
+        raise UsageFault(f"{recipe.name} is made of many npm packages: building its layer needs npm on this machine")
+    lock = shipped_lock(recipe, version)
+    project = {"name": "layer", "version": "1.0.0", "private": True, "dependencies": {recipe.package: version}}
+    (root / "package.json").write_text(json.dumps(project))
+    if lock is not None:
+        (root / "package-lock.json").write_text(lock.read_text())
+    else:
+        if version not in (there := npm.versions(recipe.package)):
+            raise NoSuchVersion(recipe.package, version, there)
+        flags = ["--package-lock-only", "--omit-lockfile-registry-resolved"]
+        _run([found, "install", *flags, *NPM_FLAGS], root, recipe.package)
+    _run([found, "ci", *NPM_FLAGS], root, recipe.package)
+    kept = (root / "package-lock.json").read_text()
+    (root / "package-lock.json").rename(root / KEPT_LOCK)
+    (root / "node_modules" / ".package-lock.json").unlink(missing_ok=True)
+    return [
+        LayerSource("npm", name.rpartition("node_modules/")[2], str(entry["version"]), str(entry["integrity"]))
+        for name, entry in sorted(json.loads(kept)["packages"].items())
+        if name and "integrity" in entry and (root / name).is_dir()
+    ]
+
+
+NPM_FLAGS = ("--ignore-scripts", "--omit=dev", "--omit=optional", "--no-audit", "--no-fund", "--silent")
+
+
+def install_python(recipe: Recipe, version: str, arch: str, root: Path) -> list[LayerSource]:
+    """Install wheels for Python 3.11 into `site`, by hash; the image brings the interpreter."""
+    lock = shipped_lock(recipe, version)
+    platforms = PLATFORMS if arch == "x64" else ARM_PLATFORMS
+    wanted = ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp"]
+    wanted += [word for name in platforms for word in ("--platform", name)]
+    if lock is None:
+        text = resolve_python((f"{recipe.package}=={version}", *recipe.extra), wanted, root)
+    else:
+        text = lock.read_text()
+    (root / KEPT_LOCK).write_text(text)
+    target = ["--target", str(root / "site"), "--no-deps", "--require-hashes", "-r", str(root / KEPT_LOCK)]
+    _run([*PIP, "install", *wanted, "--no-compile", *target], root, recipe.package)
+    return [_pinned(line) for line in text.splitlines() if " --hash=" in line]
+
+
+def _pinned(line: str) -> LayerSource:
+    what, _, hash = line.partition(" --hash=")
+    name, _, at = what.partition("==")
+    return LayerSource("pypi", name, at, hash)
+
+
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+
+
+def resolve_python(requirements: Sequence[str], flags: Sequence[str], scratch: Path) -> str:
+    """A locked set, one `name==version --hash=sha256:...` a line, by name."""
+    report = scratch / "report.json"
+    words = ["--dry-run", "--ignore-installed", "--report", str(report), "--target", str(scratch / "site")]
+    _run([*PIP, "install", *words, *flags, *requirements], scratch, requirements[0])
+    found = json.loads(report.read_text())
+    report.unlink()
+    lines = [
+        f"{one['metadata']['name'].lower()}=={one['metadata']['version']} "
+        f"--hash=sha256:{one['download_info']['archive_info']['hashes']['sha256']}"
+        for one in found["install"]
+    ]
+    return "\n".join(sorted(lines)) + "\n"
+
+
+def shipped_lock(recipe: Recipe, version: str) -> Path | None:
+    """The set that comes with this release, if it has one for this version."""
+    path = LOCKS / f"{recipe.name}-{version}.{'json' if recipe.how == 'node' else 'txt'}"
+    return path if path.is_file() else None
+
+
+def _run(words: Sequence[str], folder: Path, what: str) -> None:
+    """Run npm or pip. Raises NoSuchVersion or Unreachable with its last words."""
+    try:
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_S,
+            env={**os.environ, "PIP_NO_INPUT": "1"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise Unreachable(what, str(e)) from e
+    if done.returncode == 0:
+        return
+    if "No matching distribution" in done.stderr and "from versions: " in done.stderr:
+        there = done.stderr.partition("from versions: ")[2].partition(")")[0].split(", ")
+        raise NoSuchVersion(what.partition("==")[0], what.partition("==")[2], there)
+    lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip() and "://" not in line]
+    raise Unreachable(what, "; ".join(lines[-2:]) or f"it ended with {done.returncode}")

@@ -1,0 +1,81 @@
+"""What `trend` and `nightly` share: collect the nights, draw the trend, keep what must outlive the run folders."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import StoreError, UsageFault
+from harness.report.trend import Drawn, build_trend
+from harness.report.trend_collect import collect
+from harness.report.trend_model import Trend, TrendOptions
+from harness.store.history import append_history, history_path
+from harness.store.trend_state import Ack, TrendState, read_state, state_path, write_state
+
+
+def drawn_of(workspace: Path, suite: str, options: TrendOptions, *, anew: bool = False, record: bool = True) -> Drawn:
+    """The trend of a suite; with `record`, new nights go into the history and new limits into the trend's file.
+
+    Raises StoreError, NothingToRun, UsageFault.
+    """
+    runs = workspace / "runs"
+    found = collect(workspace, suite)
+    path = state_path(runs, suite)
+    state = read_state(path)
+    known = msgspec.structs.replace(state, limits={}) if anew else state
+    drawn = build_trend(suite, found.history, known, options, found.left_out)
+    if record:
+        try:
+            append_history(history_path(runs, suite), found.fresh)
+            if dict(drawn.limits) != state.limits:
+                write_state(path, msgspec.structs.replace(state, limits=dict(drawn.limits)))
+        except StoreError as e:  # a place that cannot be written keeps nobody from reading
+            print(f"warning: not recorded: {e}", file=sys.stderr)
+    return drawn
+
+
+def write_figure(trend: Trend, path: Path) -> None:
+    """Draw the charts into a .png or .svg file. Raises UsageFault."""
+    if path.suffix not in (".png", ".svg"):
+        raise UsageFault(f"'{path}' is neither .png nor .svg")
+    from harness.report.trend_figure import draw
+
+    data = draw(trend, path.suffix[1:])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as e:
+        raise UsageFault(f"cannot write '{path}': {e.strerror}") from e
+
+
+def acknowledge(workspace: Path, args: argparse.Namespace, now: datetime) -> str:
+    """Write an acknowledgement; what was written, in words. Raises UsageFault when it is about no night."""
+    cause = " ".join(args.cause.split())
+    if len(cause) < 3:
+        raise UsageFault("an acknowledgement needs a cause", help='--cause "provider outage on 3 March, ticket 812"')
+    history = collect(workspace, args.suite).history
+    nights = [n for n in history.nights if args.system in ("", n.system)]
+    if not nights:
+        known = sorted({n.system for n in history.nights})
+        raise UsageFault(
+            f"no night of suite '{args.suite}'" + (f" and system '{args.system}'" if args.system else ""),
+            help=f"systems: {', '.join(known)}" if known else "see harness trend",
+        )
+    until = max(n.created for n in nights)
+    if args.until:
+        until = max((n.created for n in nights if n.created[: len(args.until)] <= args.until), default="")
+        if not until:
+            raise UsageFault(f"no night up to {args.until}", help=f"the first is of {nights[0].created}")
+    ack = Ack(
+        at=now.isoformat(timespec="seconds"), until=until, cause=cause, by=args.by, system=args.system,
+        chart=args.chart, rebaseline=args.rebaseline,
+    )  # fmt: skip
+    path = state_path(workspace / "runs", args.suite)
+    state = read_state(path)
+    write_state(path, TrendState(acks=(*state.acks, ack), limits=state.limits))
+    what = "a new baseline is learned from the nights after it" if args.rebaseline else "the charts start anew after it"
+    return f"acknowledged up to the night of {until}: {what}. commit {path.relative_to(workspace)}"

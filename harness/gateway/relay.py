@@ -1,0 +1,224 @@
+"""Pass a request on to its provider and the answer back, byte for byte, keeping a copy to read afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from yarl import URL
+
+from harness.errors import ModelError
+from harness.gateway.asks import body_for
+from harness.gateway.dialects import MANNERS
+from harness.gateway.headers import query_without_key, to_agent, to_provider
+from harness.gateway.passage import Passage
+from harness.gateway.record import estimated
+from harness.plugins.gateway import Upstream
+from harness.records.content import Response
+from harness.toolkit.wire.faults import clean, error_of, problem_of
+from harness.toolkit.wire.sse import event_data
+
+CONNECT_S = 30.0
+MAX_ERROR = 1024**2
+_LOST = (aiohttp.ClientError, TimeoutError, OSError)
+_EVENT_END = re.compile(rb"\r?\n\r?\n")
+
+
+class Refused(ModelError):
+    """The provider answered with an error status: what it said, to be passed on as it is."""
+
+    def __init__(self, error: ModelError, headers: list[tuple[str, str]], body: bytes) -> None:
+        super().__init__(error.fault, str(error), status=error.status, retry_after_s=error.retry_after_s)
+        self.headers = headers
+        self.body = body
+
+
+async def relay(passage: Passage, request: web.BaseRequest, upstream: Upstream, session: aiohttp.ClientSession) -> None:
+    """Relay one request. Raises ModelError when the provider failed for good; a cut stream is told in the passage."""
+    ask, opened = passage.ask, passage.opened
+    passage.sent_as = opened.model.name
+    pins = upstream.pins.get(ask.dialect, {})
+    body = body_for(ask, passage.sent_as, pins)
+    headers = to_provider(request.headers.items(), upstream.headers)
+    url = _url(passage, upstream, request.query_string)
+
+    async def call() -> aiohttp.ClientResponse:
+        return await _posted(session, url, body, headers, upstream)
+
+    answered = await passage.tried(call)
+    try:
+        await _pass_back(passage, answered)
+    except BaseException:
+        opened.lane.given_up()
+        raise
+    else:
+        opened.lane.answered()
+    finally:
+        answered.close()
+
+
+def _url(passage: Passage, upstream: Upstream, query: str) -> URL:
+    path = passage.ask.path
+    tail = f"{path.tail}{passage.sent_as}:{path.method}" if path.model else path.tail
+    kept = query_without_key(query)
+    return URL(upstream.base_url.rstrip("/") + tail + (f"?{kept}" if kept else ""), encoded=True)
+
+
+async def _posted(
+    session: aiohttp.ClientSession, url: URL, body: bytes, headers: list[tuple[str, str]], upstream: Upstream
+) -> aiohttp.ClientResponse:
+    """The provider's answer with its head read. Raises ModelError, and Refused for an error status."""
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=upstream.timeout_s)
+    try:
+        answered = await session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+        if answered.status < 300:
+            return answered
+        said = await answered.content.read(MAX_ERROR)
+        answered.release()
+    except _LOST as e:
+        raise _lost(e, upstream) from e
+    if answered.status < 400:
+        where = answered.headers.get("location", "nowhere")
+        raise ModelError("bad_request", f"the provider redirects to {where}; give that as base_url")
+    error = error_of(problem_of(said), answered.status, answered.headers)
+    raise Refused(error, to_agent(answered.headers.items()), said)
+
+
+def _lost(e: BaseException, upstream: Upstream) -> ModelError:
+    if isinstance(e, TimeoutError):
+        return ModelError("timeout", f"the provider was silent for {upstream.timeout_s:g} s")
+    if isinstance(e, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
+        return ModelError("bad_response", "the connection was closed in the middle of the answer")
+    return ModelError("connection", clean(f"{type(e).__name__}: {e}", ""))
+
+
+async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse) -> None:
+    """Every piece at once, as it comes. A stream that breaks is broken off for the agent too."""
+    reply, ask = passage.reply, passage.ask
+    headers = to_agent(answered.headers.items())
+    length = answered.headers.get("Content-Length")
+    if length and not ask.streamed and "Content-Encoding" not in answered.headers:
+        headers.append(("Content-Length", length))
+    sieve = _Sieve() if ask.swallows else None
+    complete = False
+    try:
+        await reply.begin(answered.status, headers)
+        async for piece in answered.content.iter_any():
+            passage.answer.append(piece)
+            if passed := sieve.take(piece) if sieve else piece:
+                await reply.write(passed)
+        if sieve and (rest := sieve.rest()):
+            await reply.write(rest)
+        complete = True
+    except aiohttp.ClientConnectionResetError:
+        passage.cut = "agent"
+    except _LOST as e:
+        passage.cut = "provider"
+        passage.error = ModelError("bad_response", f"the stream broke off ({type(e).__name__})")
+    except asyncio.CancelledError:
+        passage.cut = "agent"
+        read_answer(passage, complete=False)
+        raise
+    read_answer(passage, complete=complete)
+    if passage.cut == "provider":
+        reply.break_off()
+    elif complete:
+        await reply.end()
+
+
+def read_answer(passage: Passage, *, complete: bool) -> None:
+    """Read the copy. One that is whole is no longer cut, whoever hung up first; of another, usage is estimated."""
+    ask, data = passage.ask, b"".join(passage.answer)
+    if ask.path.action == "count":
+        return
+    manner = MANNERS[ask.dialect]
+    try:
+        if not ask.streamed:
+            passage.response = manner.whole(data)
+        else:
+            passage.response = _streamed(passage, data)
+    except ModelError as e:
+        if complete:
+            passage.error = e
+            passage.cut = "provider"
+        if passage.response is None and (complete or data):
+            passage.response = estimated(ask, data, None)
+    else:
+        if passage.response is not None and passage.error is None and not passage.response.usage.estimated:
+            passage.cut = ""
+    passage.answer.clear()
+
+
+def _streamed(passage: Passage, data: bytes) -> Response:
+    """The answer in a stream's events. Raises ModelError; then `passage.response` has what there was, estimated."""
+    reader = MANNERS[passage.ask.dialect].reader()
+    done = False
+    try:
+        for event in _google_events(data) if passage.ask.dialect == "gemini" else event_data(data):
+            done = reader.feed(event) or done
+        if done:
+            return reader.response()
+        raise ModelError("bad_response", "the stream ended before its final event")
+    except ModelError:
+        passage.response = estimated(passage.ask, data, _partial(reader))
+        raise
+
+
+def _partial(reader: object) -> Response | None:
+    try:
+        found = reader.response()  # type: ignore[attr-defined]  # every reader has it
+    except (ModelError, msgspec.MsgspecError, KeyError, TypeError, AttributeError):
+        return None
+    return found if isinstance(found, Response) else None
+
+
+def _google_events(data: bytes) -> Iterator[bytes]:
+    """Gemini streams events, or without `alt=sse` one JSON array of them."""
+    if not data.lstrip().startswith(b"["):
+        yield from event_data(data)
+        return
+    try:
+        found = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except msgspec.MsgspecError:
+        return
+    yield from (bytes(one) for one in found)
+
+
+class _Sieve:
+    """Keeps back the one chunk of a chat stream that only tells usage, which the agent did not ask for."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def take(self, piece: bytes) -> bytes:
+        """What of the bytes so far can be passed on: whole events, without the chunk of usage."""
+        self._held += piece
+        passed = []
+        at = 0
+        for end in _EVENT_END.finditer(self._held):
+            event = self._held[at : end.end()]
+            at = end.end()
+            if not _tells_usage_only(event):
+                passed.append(event)
+        self._held = self._held[at:]
+        return b"".join(passed)
+
+    def rest(self) -> bytes:
+        """What is left when the stream has ended."""
+        return b"" if _tells_usage_only(self._held) else self._held
+
+
+def _tells_usage_only(event: bytes) -> bool:
+    if b'"usage"' not in event or b'"choices"' not in event:
+        return False
+    for data in event_data(event):
+        try:
+            chunk = msgspec.json.decode(data)
+        except msgspec.DecodeError:
+            return False
+        return isinstance(chunk, dict) and chunk.get("choices") == [] and bool(chunk.get("usage"))
+    return False

@@ -1,0 +1,158 @@
+"""A run folder as lines of the history: one per system, made from records alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from harness.records.content import Usage
+from harness.records.outcome import Digests, Status
+from harness.records.task import digest_of
+from harness.store.history import Night, Share, TaskNight
+from harness.store.manifest import Manifest, SystemInfo
+from harness.store.read import ATTEMPTS, iter_lines, read_manifest
+
+WATCHED_VERSIONS = ("eval-harness", "anthropic", "openai")
+"""Packages whose change can change a result."""
+
+
+class _Output(msgspec.Struct, frozen=True, gc=False):
+    refused: bool = False
+
+
+class _Timing(msgspec.Struct, frozen=True, gc=False):
+    working: float = 0.0
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """The fields of an Attempt that a night is made of."""
+
+    task: str
+    system: str
+    epoch: int
+    attempt: int
+    status: Status
+    final: bool = True
+    passed: bool | None = None
+    output: _Output = _Output()
+    usage: Usage = Usage()
+    timing: _Timing = _Timing()
+    models: tuple[str, ...] = ()
+    digests: Digests = Digests()
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What is added up over the attempts of one system while they are read."""
+
+    cost_usd: float = 0.0
+    calls: int = 0
+    unpriced: int = 0
+    served: set[str] = field(default_factory=set)
+    prints: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    last: dict[tuple[str, int], _Row] = field(default_factory=dict)
+
+
+def nights_of(path: Path) -> tuple[Night, ...]:
+    """A line per system of the run's plan. Raises StoreError when the folder is damaged."""
+    manifest = read_manifest(path)
+    attempts = path / ATTEMPTS
+    size = attempts.stat().st_size if attempts.is_file() else 0
+    sums = _read(path) if size else {}
+    judges = _sentinels(path)
+    return tuple(_night(manifest, s, sums.get(s.name, _Sums()), judges, size) for s in manifest.systems)
+
+
+def _read(path: Path) -> dict[str, _Sums]:
+    found: dict[str, _Sums] = defaultdict(_Sums)
+    for row in iter_lines(path, msgspec.json.Decoder(_Row)):
+        sums = found[row.system]
+        sums.cost_usd += row.usage.cost_usd
+        sums.calls += row.usage.calls
+        sums.unpriced += row.usage.unpriced
+        sums.served.update(row.models)
+        for name in ("image", "judge"):
+            if value := getattr(row.digests, name):
+                sums.prints[name].add(value)
+        key = (row.task, row.epoch)
+        if row.final and (key not in sums.last or row.attempt >= sums.last[key].attempt):
+            sums.last[key] = row
+    return found
+
+
+def _night(manifest: Manifest, system: SystemInfo, sums: _Sums, judges: dict[str, Share], size: int) -> Night:
+    decided = list(sums.last.values())
+    worked = [r for r in decided if r.status in ("graded", "ungradable")]
+    tasks = _tasks(decided)
+    priced = sums.calls > 0 and sums.unpriced == 0 and not system.simulated
+    return Night(
+        suite=manifest.suite,
+        system=system.name,
+        run=manifest.run,
+        created=manifest.created,
+        night=manifest.night,
+        planned=manifest.n_tasks * manifest.epochs,
+        graded=sum(t.graded for t in tasks.values()),
+        floor=manifest.coverage_floor,
+        epochs=manifest.epochs,
+        tasks=tasks,
+        cost_usd=round(sums.cost_usd, 6) if priced else None,
+        successes=sum(t.passed for t in tasks.values()),
+        p50_s=_median_of_tasks(worked),
+        refused=sum(r.output.refused for r in worked),
+        output_tokens=round(sum(r.usage.output_total for r in worked) / len(worked), 2) if sums.calls else None,
+        served=tuple(sorted(sums.served)),
+        prints=_prints(manifest, system, sums, tasks),
+        judges=judges,
+        simulated=system.simulated,
+        stored=system.stored,
+        privileged=system.privileged,
+        bytes=size,
+    )
+
+
+def _tasks(decided: Iterable[_Row]) -> dict[str, TaskNight]:
+    passed: dict[str, int] = defaultdict(int)
+    graded: dict[str, int] = defaultdict(int)
+    digest: dict[str, str] = {}
+    for row in decided:
+        if row.status != "graded" or row.passed is None:
+            continue
+        passed[row.task] += row.passed
+        graded[row.task] += 1
+        digest[row.task] = digest_of(row.digests.task, row.digests.grader, row.digests.image)[:8]
+    return {t: TaskNight(passed[t], graded[t], digest[t]) for t in sorted(graded)}
+
+
+def _median_of_tasks(rows: list[_Row]) -> float | None:
+    """Median over tasks of the mean working time; answers from the call cache took no time of the system's."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if not row.usage.cached:
+            times[row.task].append(row.timing.working)
+    return round(median(sum(t) / len(t) for t in times.values()), 4) if times else None
+
+
+def _prints(manifest: Manifest, system: SystemInfo, sums: _Sums, tasks: dict[str, TaskNight]) -> dict[str, str]:
+    """Short digests by what they are of; the change log compares them from night to night."""
+    found = {
+        "harness": system.harness_digest[:8],
+        "model": system.model_digest[:8],
+        "tasks": digest_of({name: t.digest for name, t in tasks.items()})[:8],
+        "graders": digest_of(manifest.graders)[:8],
+        "git": manifest.git,
+    }
+    for name, values in sums.prints.items():
+        found[name] = digest_of(sorted(values))[:8]
+    for name in WATCHED_VERSIONS:
+        found[name] = manifest.versions.get(name, "")
+    return {name: value for name, value in sorted(found.items()) if value}
+
+
+def _sentinels(path: Path) -> dict[str, Share]:
+    return {}

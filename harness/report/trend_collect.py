@@ -1,0 +1,62 @@
+"""The nights of a suite: what the history says, and the run folders it does not know yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config.workspace import run_names
+from harness.errors import StoreError
+from harness.report.nights import nights_of
+from harness.report.trend_model import LeftOut
+from harness.store.history import History, Night, by_time, history_path, read_history
+from harness.store.manifest import Manifest
+from harness.store.read import ATTEMPTS, read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The whole history; of it `fresh`, which the history file does not have; and the runs that are no nights."""
+
+    history: History
+    fresh: tuple[Night, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def collect(workspace: Path, suite: str) -> Collected:
+    """Read what is there. A folder is read again only when its records grew since its line was written.
+
+    Raises StoreError when the history itself is damaged; a damaged run folder is left out and named.
+    """
+    runs = workspace / "runs"
+    history = read_history(history_path(runs, suite))
+    known = {n.run: n.bytes for n in history.nights}
+    fresh: list[Night] = []
+    left_out: list[LeftOut] = []
+    for name in run_names(workspace):
+        try:
+            manifest = read_manifest(runs / name)
+            if manifest.suite != suite:
+                continue
+            if why := _no_night(manifest):
+                left_out.append(LeftOut(name, why))
+            elif known.get(name, -1) != _size(runs / name):
+                fresh += nights_of(runs / name)
+        except StoreError as e:
+            left_out.append(LeftOut(name, f"cannot be read: {e}"))
+    again = {(n.run, n.system) for n in fresh}
+    kept = [n for n in history.nights if (n.run, n.system) not in again]
+    return Collected(History(by_time([*kept, *fresh]), history.canaries), tuple(fresh), tuple(left_out))
+
+
+def _no_night(manifest: Manifest) -> str:
+    if manifest.regrade_of:
+        return "the same work graded again"
+    if manifest.selection.task_ids is not None and not manifest.night:
+        return "a selection of tasks"
+    return "nothing was planned" if manifest.n_trials == 0 else ""
+
+
+def _size(path: Path) -> int:
+    attempts = path / ATTEMPTS
+    return attempts.stat().st_size if attempts.is_file() else 0

@@ -1,0 +1,224 @@
+"""Layers: fetched by exact version, checked, laid down, named by content, fixed by the workspace, used offline."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from agent_registry import ARCH, CODEX, Registry
+
+from harness.agents import build, musl, npm
+from harness.agents.lock import LockFile, read_lock
+from harness.cli.main import main
+from harness.errors import RunInvalid
+from harness.toolkit.agent_layers import find_layer, installed_layers, root_of
+
+PACKAGE = "@openai/codex"
+
+
+def run(*words: str) -> int:
+    return int(main(["agent", *words]))
+
+
+def install(*words: str) -> int:
+    return run("install", "--no-smoke", *words)
+
+
+def test_an_agent_is_installed_by_exact_version(registry: Registry, client: str, workspace: Path) -> None:
+    assert install("codex_cli@0.168.0") == 0
+    found = find_layer("codex_cli", "0.168.0")
+    assert found is not None
+    layer, folder = found
+    assert sorted(p.relative_to(root_of(folder)).as_posix() for p in root_of(folder).rglob("*") if p.is_file()) == [
+        "bin/codex",
+        "bin/codex-code-mode-host",
+        "notes.txt",
+    ]
+    assert [(s.package, s.version) for s in layer.sources] == [(PACKAGE, f"0.168.0-linux-{ARCH}")]
+    assert layer.folder == folder.name
+    assert find_layer("codex_cli", "0.169.0") is None
+
+
+def test_nothing_in_a_layer_can_be_written(registry: Registry, workspace: Path) -> None:
+    install("codex_cli")
+    for path in root_of(installed_layers()[0][1]).rglob("*"):
+        assert not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH), path
+
+
+def test_the_same_version_is_the_same_layer_wherever_it_is_built(registry: Registry, tmp_path: Path) -> None:
+    wanted = build.read_spec("codex_cli")
+    one = build.install(wanted, print, tmp_path / "one")
+    two = build.install(wanted, print, tmp_path / "two")
+    assert one.tree == two.tree and one.folder == two.folder
+
+
+def test_what_is_installed_needs_no_registry(
+    registry: Registry, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert install("codex_cli") == 0
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    assert install("codex_cli") == 0
+    assert run("verify") == 0
+
+
+def test_offline_and_absent_is_one_message(
+    registry: Registry,
+    client: str,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    assert install("codex_cli") == 3
+    said = capsys.readouterr().err
+    assert said.count("error:") == 1
+    assert "cannot be fetched" in said and "installed agents need no network" in said
+    assert installed_layers() == []
+
+
+def test_an_unknown_version_says_what_there_is(
+    registry: Registry, client: str, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert install("codex_cli@0.196.0") == 2
+    said = capsys.readouterr().err
+    assert said.count("error:") == 1
+    assert f"has no version 0.196.0-linux-{ARCH}" in said
+    assert "did you mean 0.169.0" in said
+
+
+def test_an_unknown_agent_says_which_there_are(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert install("codex_clj") == 2
+    assert "did you mean 'codex_cli'?" in capsys.readouterr().err
+
+
+def test_bytes_that_are_not_what_the_registry_says_are_not_installed(
+    registry: Registry, client: str, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.spoilt.add(f"{PACKAGE}@0.169.0-linux-{ARCH}")
+    assert install("codex_cli") == 3
+    assert capsys.readouterr().err.count("error:") == 1
+    assert installed_layers() == []
+    assert not (workspace / "agents.lock").exists()
+
+
+def test_a_package_republished_with_other_content_is_refused_by_the_lock(
+    registry: Registry,
+    client: str,
+    workspace: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert install("codex_cli") == 0
+    registry.add(PACKAGE, f"0.169.0-linux-{ARCH}", {f"{CODEX}/bin/codex": (b"#!/bin/sh\necho other\n", 0o755)})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "another-machine"))
+    monkeypatch.setenv("npm_config_cache", str(workspace / "another-npm"))
+    capsys.readouterr()
+    assert install("codex_cli") == 3
+    assert "checksum mismatch: codex_cli@0.169.0" in capsys.readouterr().err
+    assert installed_layers() == []
+
+
+def test_a_layer_that_was_changed_on_disk_is_found(
+    registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("codex_cli")
+    program = root_of(installed_layers()[0][1]) / "bin/codex"
+    program.chmod(0o755)
+    program.write_text("#!/bin/sh\necho I was changed\n")
+    assert run("verify") == 1
+    assert "its content changed" in capsys.readouterr().out
+
+
+def test_a_mode_alone_is_content_too(registry: Registry, workspace: Path) -> None:
+    install("codex_cli")
+    (root_of(installed_layers()[0][1]) / "bin/codex").chmod(0o444)
+    assert run("verify") == 1
+
+
+def test_a_layer_that_was_removed_is_gone_whole(registry: Registry, workspace: Path) -> None:
+    install("codex_cli@0.168.0", "codex_cli@0.169.0")
+    assert run("remove", "codex_cli@0.168.0") == 0
+    assert [layer.version for layer, _ in installed_layers()] == ["0.169.0"]
+    assert run("remove", "codex_cli@0.168.0") == 5
+
+
+def test_the_lock_changes_only_when_something_changed(registry: Registry, workspace: Path) -> None:
+    install("codex_cli@0.169.0")
+    first = (workspace / "agents.lock").read_bytes()
+    install("codex_cli@0.169.0")
+    assert (workspace / "agents.lock").read_bytes() == first
+    install("codex_cli@0.168.0")
+    assert [one.agent for one in read_lock(workspace).agents] == ["codex_cli@0.168.0", "codex_cli@0.169.0"]
+
+
+def test_a_broken_lock_is_told_with_its_name(
+    workspace: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "agents.lock").write_text("{")
+    assert install("codex_cli") == 2
+    assert "agents.lock cannot be read" in capsys.readouterr().err
+
+
+def test_no_lock_is_an_empty_one(tmp_path: Path) -> None:
+    assert read_lock(tmp_path) == LockFile()
+
+
+def test_a_package_laid_out_otherwise_is_refused(
+    registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.add(PACKAGE, f"1.0.0-linux-{ARCH}", {"elsewhere/codex": (b"", 0o755)})
+    assert install("codex_cli@1.0.0") == 3
+    assert "it is laid out differently" in capsys.readouterr().err
+    assert installed_layers() == []
+
+
+def test_a_package_cannot_write_outside_its_layer(registry: Registry, tmp_path: Path) -> None:
+    name = f"{CODEX}/../../../../../escaped"
+    registry.add(PACKAGE, f"2.0.0-linux-{ARCH}", {name: (b"", 0o644), f"{CODEX}/bin/codex": (b"", 0o755)})
+    fetched = npm.fetch(PACKAGE, f"2.0.0-linux-{ARCH}", tmp_path)
+    into = tmp_path / "deep" / "into"
+    into.mkdir(parents=True)
+    with pytest.raises(Exception, match="outside"):
+        npm.unpack(fetched.file, {CODEX: ""}, (), into)
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_a_killed_build_leaves_no_layer(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", fails)
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(KeyboardInterrupt):
+        build.install(build.read_spec("codex_cli"), print, tmp_path / "store")
+    monkeypatch.undo()
+    assert installed_layers(tmp_path / "store") == []
+
+
+def test_the_loader_is_named_inside_the_mount(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    named = b"/lib/ld-musl-x86_64.so.1\0"
+    program.write_bytes(b"\x7fELF" + bytes(600) + named + b"rest")
+    musl.use_loader(program, "/opt/agent/ld-musl.so.1")
+    found = program.read_bytes()
+    assert found == b"\x7fELF" + bytes(600) + b"/opt/agent/ld-musl.so.1\0\0" + b"rest"
+
+
+def test_a_program_without_a_musl_loader_is_refused(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF" + bytes(600) + b"/lib64/ld-linux-x86-64.so.2\0")
+    with pytest.raises(RunInvalid, match="names no musl loader"):
+        musl.use_loader(program, "/opt/agent/ld-musl.so.1")
+
+
+def test_the_list_as_json_is_the_manifests(
+    registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("codex_cli")
+    capsys.readouterr()
+    assert run("list", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["name"] == "codex_cli" and found["entry"] == ["bin/codex"]

@@ -1,0 +1,314 @@
+"""`harness trend` through the command itself, on real run folders with planted effects."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from harness.cli.main import main
+from harness.testing.planted import Missing
+from harness.testing.simulate import Conduct, Night, World, simulate_run
+
+WORLD = World(tasks=40, seed=3, suite="mine")
+NOW = "2026-02-04T12:00Z"
+NIGHTS = 34  # the newest is of 2026-02-03
+
+
+def fill(workspace, nights=NIGHTS, *, step_at=None, delta=-0.25, night=None, systems=None):
+    (workspace / "tasks").mkdir(exist_ok=True)
+    for t in range(nights):
+        changed = step_at is not None and t >= step_at
+        planted = {"ours": Conduct(delta=delta if changed else 0.0, model="model-b" if changed else "model-a")}
+        simulate_run(workspace / "runs", WORLD, (night or {}).get(t, Night(seed=t)), {**planted, **(systems or {})}, t)
+
+
+@pytest.fixture(scope="module")
+def stepped(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("stepped")
+    fill(workspace, step_at=28, systems={"control": Conduct(model="pinned")})
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("quiet")
+    fill(workspace)
+    return workspace
+
+
+@pytest.fixture
+def copy(tmp_path):
+    def made(workspace):
+        shutil.copytree(workspace, tmp_path / "ws")
+        return tmp_path / "ws"
+
+    return made
+
+
+def trend(workspace, capsys, *more, now=NOW):
+    """The exit code, the trend as JSON, and stderr."""
+    words = ["trend", "--workspace", str(workspace), "--replicates", "200", "--format", "json", "--now", now, *more]
+    code = main(words)
+    out, err = capsys.readouterr()
+    return code, json.loads(out) if out.startswith("{") else {}, err
+
+
+def test_quiet_nights_are_ok(quiet, capsys):
+    code, said, _ = trend(quiet, capsys)
+    assert (code, said["state"]) == (0, "ok")
+    assert said["systems"][0]["charts"][0]["baseline_nights"] == 20
+
+
+def test_a_step_alarms_with_its_onset_and_the_lowest_rung_that_moved(stepped, capsys):
+    code, said, _ = trend(stepped, capsys, "--control", "control")
+    assert (code, said["state"]) == (1, "alarm")
+    ours = next(s for s in said["systems"] if s["system"] == "ours")
+    chart = ours["charts"][0]
+    alarm = chart["alarms"][0]
+    assert abs(alarm["onset"] - 28) <= 2
+    assert alarm["low"] <= alarm["change"] <= alarm["high"] < 0
+    rungs = {r["name"]: r["state"] for r in ours["rungs"]}
+    assert rungs == {
+        "replay": "not measured", "sandbox": "not measured", "control": "same", "served": "moved",
+        "judges": "not measured",
+    }  # fmt: skip
+    assert ours["verdict"].startswith("lowest rung that moved: served: served model model-a -> model-b")
+    assert {c["what"] for c in said["changes"]} >= {"served model", "model"}
+    other = next(s for s in said["systems"] if s["system"] == "control")
+    assert other["state"] in ("ok", "watch")
+
+
+def test_when_the_control_falls_too_the_control_is_named(tmp_path, capsys):
+    (tmp_path / "tasks").mkdir()
+    for t in range(NIGHTS):
+        delta = -0.25 if t >= 28 else 0.0
+        systems = {"ours": Conduct(delta=delta), "control": Conduct(delta=delta, model="pinned")}
+        simulate_run(tmp_path / "runs", WORLD, Night(seed=t), systems, t)
+    _, said, _ = trend(tmp_path, capsys, "--control", "control")
+    ours = next(s for s in said["systems"] if s["system"] == "ours")
+    assert ours["verdict"].startswith("lowest rung that moved: control")
+
+
+def test_the_history_survives_its_run_folders(stepped, copy, capsys):
+    workspace = copy(stepped)
+    first = trend(workspace, capsys, "--control", "control")
+    for run in (workspace / "runs").glob("2*"):
+        shutil.rmtree(run)
+    again = trend(workspace, capsys, "--control", "control")
+    assert again == first
+
+
+def test_the_same_nights_give_the_same_bytes_whatever_is_stored(quiet, copy, capsys):
+    workspace = copy(quiet)
+    shutil.rmtree(workspace / "runs" / "history", ignore_errors=True)
+    shutil.rmtree(workspace / "runs" / "baselines", ignore_errors=True)
+    first = trend(workspace, capsys, "--no-record")
+    assert not (workspace / "runs" / "history").exists()
+    assert trend(workspace, capsys) == first
+    assert trend(workspace, capsys) == first  # now from the history and the stored limits
+
+
+def test_a_resumed_run_replaces_its_line(quiet, copy, capsys):
+    workspace = copy(quiet)
+    newest = max((workspace / "runs").glob("2*"))
+    whole = (newest / "attempts.jsonl").read_bytes()
+    (newest / "attempts.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:20]))
+    code, said, _ = trend(workspace, capsys)
+    assert code == 3
+    assert said["systems"][0]["charts"][0]["points"][-1]["mark"] == "hollow"
+    (newest / "attempts.jsonl").write_bytes(whole)
+    code, said, _ = trend(workspace, capsys)
+    assert code == 0
+    assert said["systems"][0]["charts"][0]["points"][-1]["mark"] == "watched"
+
+
+def test_a_half_written_line_is_no_attempt(quiet, copy, capsys):
+    workspace = copy(quiet)
+    newest = max((workspace / "runs").glob("2*"))
+    whole = (newest / "attempts.jsonl").read_bytes()
+    (newest / "attempts.jsonl").write_bytes(whole[:-40])
+    code, said, _ = trend(workspace, capsys)
+    point = said["systems"][0]["charts"][0]["points"][-1]
+    assert code == 3
+    assert "39/40" in point["why"]
+
+
+def test_a_night_under_the_coverage_floor_is_hollow_and_accumulates_nothing(tmp_path, capsys):
+    fill(tmp_path, night={25: Night(seed=25, missing=Missing(outage=0.5))})
+    code, said, _ = trend(tmp_path, capsys)
+    points = said["systems"][0]["charts"][0]["points"]
+    assert (code, points[25]["mark"]) == (0, "hollow")
+    assert points[25]["down"] == points[24]["down"]
+    assert said["systems"][0]["charts"][5]["name"] == "coverage"
+    assert said["systems"][0]["charts"][5]["state"] != "alarm"  # one bad night was told that night
+
+
+def test_a_habit_of_losing_trials_alarms_on_coverage(tmp_path, capsys):
+    fill(tmp_path, night={t: Night(seed=t, missing=Missing(outage=0.3)) for t in range(26, NIGHTS)})
+    code, said, _ = trend(tmp_path, capsys)
+    charts = {c["name"]: c["state"] for c in said["systems"][0]["charts"]}
+    assert (code, charts["coverage"]) == (1, "alarm")
+
+
+def test_few_nights_are_learning(tmp_path, capsys):
+    fill(tmp_path, 9)
+    code, said, _ = trend(tmp_path, capsys)
+    assert (code, said["state"]) == (0, "learning")
+    assert said["systems"][0]["charts"][0]["why"] == "9 of 10 baseline nights"
+
+
+def test_a_slide_that_begins_in_the_baseline_is_not_swallowed_by_it(tmp_path, capsys):
+    """With 20 baseline nights taken as they come, a step at night 12 would be most of the baseline."""
+    fill(tmp_path, 22, step_at=12)
+    code, said, _ = trend(tmp_path, capsys, now="2026-01-23T12:00Z")
+    chart = said["systems"][0]["charts"][0]
+    assert (code, chart["state"], chart["baseline_nights"]) == (1, "alarm", 10)
+
+
+def test_silence_is_stale_and_red(quiet, capsys):
+    code, said, _ = trend(quiet, capsys, "--max-age", "36h", now="2026-02-08T12:00Z")
+    assert (code, said["state"]) == (1, "stale")
+    assert trend(quiet, capsys, "--max-age", "36h")[0] == 0
+
+
+def test_an_alarm_stays_until_it_is_acknowledged_with_a_cause(stepped, copy, capsys):
+    workspace = copy(stepped)
+    assert trend(workspace, capsys)[0] == 1
+    common = ["trend", "ack", "--workspace", str(workspace), "--now", NOW]
+    assert main([*common, "--cause", " "]) == 2
+    capsys.readouterr()
+    assert main([*common, "--cause", "provider moved us to model-b", "--by", "kim"]) == 0
+    assert "acknowledged up to the night of 2026-02-03" in capsys.readouterr().out
+    code, said, _ = trend(workspace, capsys)
+    assert (code, said["state"]) == (0, "ok")
+    assert "provider moved us to model-b" in said["acks"][0]
+    # The level is still low: without a new baseline the next nights alarm again.
+    for t in range(NIGHTS, NIGHTS + 6):
+        simulate_run(workspace / "runs", WORLD, Night(seed=t), {"ours": Conduct(delta=-0.25, model="model-b")}, t)
+    assert trend(workspace, capsys, now="2026-02-10T12:00Z")[0] == 1
+    assert main([*common, "--cause", "accepted", "--rebaseline", "--until", "2026-02-03"]) == 0
+    capsys.readouterr()
+    code, said, _ = trend(workspace, capsys, now="2026-02-10T12:00Z")
+    assert (code, said["state"]) == (0, "learning")
+
+
+def test_an_acknowledgement_without_a_night_is_refused(quiet, capsys):
+    common = ["trend", "ack", "--workspace", str(quiet), "--cause", "known"]
+    assert main([*common, "--suite", "nope"]) == 2
+    assert main([*common, "--system", "nope"]) == 2
+    assert "systems: ours" in capsys.readouterr().err
+
+
+def test_another_suite_is_not_comparable(tmp_path, capsys):
+    fill(tmp_path, night={NIGHTS - 1: Night(seed=99, versions={"task": "2"})})
+    code, said, _ = trend(tmp_path, capsys)
+    assert code == 6
+    assert "another suite: 0% of the baseline's 40 tasks are the same" in said["problems"][0]
+    assert said["systems"][0]["charts"][0]["points"][-1]["mark"] == "changed"
+
+
+def test_a_few_edited_tasks_are_left_out_and_named(tmp_path, capsys):
+    fill(tmp_path, night={NIGHTS - 1: Night(seed=99, versions={"task": "2"}, altered=4)})
+    code, said, _ = trend(tmp_path, capsys)
+    assert code == 0
+    assert any("4 tasks differ from the baseline's" in n for n in said["systems"][0]["notes"])
+
+
+def test_a_clock_ahead_gives_no_verdict(quiet, capsys):
+    code, said, _ = trend(quiet, capsys, now="2026-02-01T12:00Z")
+    assert code == 3
+    assert "a clock is wrong" in said["problems"][0]
+
+
+def test_a_damaged_run_is_left_out_and_named(quiet, copy, capsys):
+    workspace = copy(quiet)
+    shutil.rmtree(workspace / "runs" / "history", ignore_errors=True)
+    second = sorted((workspace / "runs").glob("2*"))[1]
+    lines = (second / "attempts.jsonl").read_bytes().splitlines(keepends=True)
+    (second / "attempts.jsonl").write_bytes(b"".join([lines[0], b"{broken}\n", *lines[1:]]))
+    code, said, _ = trend(workspace, capsys)
+    assert code == 0
+    assert "line 2 is damaged" in said["left_out"][0]["why"]
+
+
+def test_a_damaged_history_is_an_error_with_its_line(quiet, copy, capsys):
+    workspace = copy(quiet)
+    trend(workspace, capsys)
+    path = workspace / "runs" / "history" / "mine.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], b"{nonsense}\n", *lines[1:]]))
+    code, _, err = trend(workspace, capsys)
+    assert code == 2
+    assert "mine.jsonl:2 is damaged" in err
+
+
+def test_a_torn_history_line_is_cut_and_written_anew(quiet, copy, capsys):
+    workspace = copy(quiet)
+    first = trend(workspace, capsys)
+    path = workspace / "runs" / "history" / "mine.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
+    assert trend(workspace, capsys) == first
+    assert len(path.read_bytes().splitlines()) == NIGHTS
+
+
+def test_no_night_at_all_is_nothing(tmp_path, capsys):
+    (tmp_path / "tasks").mkdir()
+    code, _, err = trend(tmp_path, capsys)
+    assert code == 5
+    assert "no night of suite 'mine' is known" in err
+
+
+def test_selections_and_regrades_are_no_nights(quiet, copy, capsys):
+    workspace = copy(quiet)
+    shutil.rmtree(workspace / "runs" / "history", ignore_errors=True)
+    for run, change in zip(sorted((workspace / "runs").glob("2*"))[:2], ({"regrade_of": "x"}, None), strict=True):
+        manifest = json.loads((run / "manifest.json").read_text())
+        manifest |= change or {"selection": {"task_ids": ["task-00001"]}}
+        (run / "manifest.json").write_text(json.dumps(manifest))
+    _, said, _ = trend(workspace, capsys)
+    assert {r["why"] for r in said["left_out"]} == {"the same work graded again", "a selection of tasks"}
+    assert said["systems"][0]["nights"] == NIGHTS - 2
+
+
+def test_every_format_says_the_same_verdict_and_the_figure_is_drawn(stepped, capsys, tmp_path):
+    common = ["trend", "--workspace", str(stepped), "--replicates", "200", "--now", NOW, "--system", "ours"]
+    for form in ("text", "md"):
+        figure = tmp_path / f"{form}.svg"
+        assert main([*common, "--format", form, "--figure", str(figure)]) == 1
+        said = capsys.readouterr().out
+        assert "ALARM" in said
+        assert "model-a" in said
+        assert figure.read_text().count("<svg") == 1
+    assert (tmp_path / "text.svg").read_bytes() == (tmp_path / "md.svg").read_bytes()
+    assert main([*common, "--figure", str(tmp_path / "x.png"), "--out", str(tmp_path / "x.txt")]) == 1
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert main([*common, "--figure", str(tmp_path / "x.gif")]) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--max-age", "soon"], ["--now", "yesterday"], ["--yearly-alarms", "2"], ["--system", "nope"],
+     ["--control", "nope"]],
+)  # fmt: skip
+def test_nonsense_is_a_usage_error(quiet, capsys, words):
+    try:
+        code = main(["trend", "--workspace", str(quiet), "--replicates", "200", "--now", NOW, *words])
+    except SystemExit as e:
+        code = e.code
+    assert code == 2
+    assert words[1] in capsys.readouterr().err
+
+
+def test_the_limits_are_made_once_and_kept_with_their_seed(quiet, copy, capsys):
+    workspace = copy(quiet)
+    _, first, _ = trend(workspace, capsys)
+    path = workspace / "runs" / "baselines" / "trend" / "mine.json"
+    state = json.loads(path.read_text())
+    assert all(limit["seed"] == 0 and limit["replicates"] >= 200 for limit in state["limits"].values())
+    for limit in state["limits"].values():
+        limit["down"] = 77.0
+    path.write_text(json.dumps(state))
+    assert trend(workspace, capsys)[1]["systems"][0]["charts"][0]["limits"]["down"] == 77.0
+    assert trend(workspace, capsys, "--calibrate")[1] == first
