@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-
-import msgspec
 
 from harness.config.suite import BoundGrader
 from harness.engine.rehearse import graders_with_judges, judged, said
@@ -42,35 +41,48 @@ async def control(services: Services, folder: Path, tasks: Sequence[Task]) -> li
     by_id = {t.id: t for t in tasks}
     gate = asyncio.Semaphore(services.suite.concurrency)
     told: list[Judgement] = []
-    done: set[tuple[str, str]] | None = None
+    known: _Known | None = None
     for bound in graders_with_judges(services, tasks):
         wanted = bound.grader.made_controls()
         if not wanted:
             continue
-        if done is None:
-            done = {(j.grader, j.role) for j in iter_judgements(folder) if j.role.startswith("control:")}
-        pool = _pool(folder, bound, by_id, services.suite.seed)
+        known = known or _Known.of(folder)
+        pool = _pool(folder, bound, by_id, known, services.suite.seed)
         for kind, n in wanted.items():
             role = f"control:{kind}"
-            if (bound.name, role) in done or services.judging.stopped:
+            if (bound.name, role) in known.made or services.judging.stopped:
                 continue
             made = _made(kind, n, bound, folder, [(by_id[a.task], a) for a in pool], services)
             results = await asyncio.gather(*(judged(services, bound, r, role, gate) for r in made))
-            told += [_of(j, role) for _, judgements in results for j in judgements if j.role == role]
+            told += [j for _, judgements in results for j in judgements]
     return told
 
 
-def _of(judgement: Judgement, role: str) -> Judgement:
-    return msgspec.structs.replace(judgement, role=role)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """From the record: which controls an earlier session made, and of which trials a judge was asked."""
+
+    made: frozenset[tuple[str, str]]
+    judged: frozenset[tuple[str, str, str, int]]
+
+    @classmethod
+    def of(cls, folder: Path) -> _Known:
+        made, asked = set(), set()
+        for j in iter_judgements(folder):
+            if j.role.startswith("control:"):
+                made.add((j.grader, j.role))
+            elif j.role == "score" and j.status == "ok":
+                asked.add((j.grader, j.task, j.system, j.epoch))
+        return cls(frozenset(made), frozenset(asked))
 
 
-def _pool(folder: Path, bound: BoundGrader, tasks: Mapping[str, Task], seed: int) -> list[Attempt]:
-    """Graded attempts with an answer, in an order that the seed decides; only records are kept, not outputs."""
+def _pool(folder: Path, bound: BoundGrader, tasks: Mapping[str, Task], known: _Known, seed: int) -> list[Attempt]:
+    """Judged attempts with an answer, in an order that the seed decides; only records are kept, not outputs."""
     found = [
         a
         for a in iter_attempts(folder)
-        if a.final and a.status == "graded" and a.task in tasks and (a.output.answer or "").strip()
-        and isinstance(a.grades.get(bound.name), Grade)
+        if a.final and a.task in tasks and (bound.name, a.task, a.system, a.epoch) in known.judged
+        and (a.output.answer or "").strip() and isinstance(a.grades.get(bound.name), Grade)
     ]  # fmt: skip
     found.sort(key=lambda a: (a.task, a.system, a.epoch))
     Random(f"{seed}:{bound.name}").shuffle(found)
@@ -96,7 +108,9 @@ def _made(
         else:
             text, expect = _altered(kind, i, answer, task, before, pairwise=_is_pairwise(bound))
         name = f"{kind}-{task.id}@{attempt.system}@{attempt.epoch}"
-        found.append(Rehearsal(name, task, Output(answer=text), expect, opponent, transcript))
+        found.append(
+            Rehearsal(name, task, Output(answer=text), expect, opponent, transcript, attempt.system, attempt.epoch)
+        )
     return found
 
 

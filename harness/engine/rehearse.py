@@ -65,8 +65,8 @@ async def judged(
     told: list[Judgement] = []
     transcript = rehearsal.transcript or Transcript(rehearsal.task.id, "", 0, 0, rehearsal.output)
     bench = Bench(
-        grader=bound.name, role=role, seed=services.suite.seed, tell=told.append, opponent=rehearsal.opponent,
-        expect=rehearsal.expect,
+        grader=bound.name, system=rehearsal.system, epoch=rehearsal.epoch, role=role, seed=services.suite.seed,
+        tell=told.append, opponent=rehearsal.opponent, expect=rehearsal.expect,
     )  # fmt: skip
     artifacts = {a.name: a.data for a in rehearsal.output.artifacts}
     work = GradedWork(

@@ -110,7 +110,9 @@ class Sitting:
 
         What is expected of each of its judgements is the outcome it had before.
         """
-        return Sitting(self.grader, _copy_with(self.work, role="control:cleaned"), tuple(self.heard))
+        role = self.work.bench.role
+        role = f"{role}:cleaned" if role.startswith("control:") else "control:cleaned"
+        return Sitting(self.grader, _copy_with(self.work, role), tuple(self.heard))
 
     def random(self, *what: str | int) -> Random:
         """Randomness of its own for one decision, the same again in every run with this seed."""

@@ -84,11 +84,11 @@ class JudgePairwise(JudgeGrader):
 
     def before(self, work: Work) -> Verdict | None:
         """Pairs that need no judge."""
+        if work.bench.opponent is None and work.bench.system in self.opponents():
+            return self._skipped("tie", "itself", "the opponent is this system itself")
         other = delivered(self.opponent, work)
         if isinstance(other, NotGraded):
             return other
-        if other.by == work.bench.system and work.bench.opponent is None:
-            return self._skipped("tie", "itself", "the opponent is this system itself")
         refused = work.output.refused or work.output.abstained
         mine, theirs = self._texts(work, work.output, work.artifact), self._texts(work, other.output, other.artifact)
         if refused or not mine.strip():

@@ -50,7 +50,7 @@ class JudgeSelect(JudgeGrader):
 
     example: ClassVar[Mapping[str, Json]] = {
         "judge": {"model": "openai/gpt-5.4-2026-03-05"},
-        "against": [{"system": "careful"}, {"system": "hasty"}],
+        "against": [{"system": "careful"}, {"file": "tasks/mine/answers/expert.jsonl"}],
     }
     cases = (
         GraderCase("14", False, "30", {"against": [{"field": "reference"}], "judge": case_judge("tie")}),
@@ -85,10 +85,12 @@ class JudgeSelect(JudgeGrader):
         """Those that delivered something; a system never stands against itself."""
         found = []
         for opponent in self.against:
+            if opponent.system == work.bench.system and not opponent.run:
+                continue
             other = delivered(opponent, work)
             if isinstance(other, NotGraded):
                 return other
-            if other.by != work.bench.system and ((other.output.answer or "").strip() or other.output.artifacts):
+            if (other.output.answer or "").strip() or other.output.artifacts:
                 found.append(other)
         return found
 

@@ -27,6 +27,7 @@ class Rehearsal:
     """Work whose verdict is known, judged like any other: a sentinel, or a control.
 
     `expect` is the frozen verdict: a label, or the expected outcomes by what they are about (criterion, claim).
+    `system` and `epoch` say whose work a control was made from.
     """
 
     id: str
@@ -35,6 +36,8 @@ class Rehearsal:
     expect: Json
     opponent: Delivered | None = None
     transcript: Transcript | None = None
+    system: str = ""
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

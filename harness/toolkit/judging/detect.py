@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-REMOVED = "[removed: this text spoke to the judge]"
+REMOVED = "[some text was left out here]"
 _MOST = 200_000
 """Characters that are looked at, from the front and from the back."""
 

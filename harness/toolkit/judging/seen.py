@@ -6,7 +6,7 @@ It reads what a real judge would read, so that a prompt that lost a piece or mix
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.api import Request, Text
 
@@ -19,15 +19,17 @@ _TOKEN = re.compile(r"Your check token is (?P<token>[0-9a-f]+)\.")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A prompt as read: `task` stands before the material; `pieces` are by name in the order shown."""
+    """A prompt as read: `task` stands before the material; `pieces` are by name in the order shown.
+
+    `protocol` is pairwise, rubric, ...
+    """
 
     task: str
     pieces: dict[str, str]
     token: str
     decoy: str
-    label: str
+    protocol: str
     whole: str = ""
-    work: dict[str, str] = field(default_factory=dict)
 
     @property
     def answers(self) -> dict[str, str]:
@@ -49,4 +51,5 @@ def read_prompt(request: Request) -> Seen:
     mark = head["mark"]
     pieces = {m["name"]: m["text"] for m in _PIECE.finditer(text) if m["mark"] == mark}
     note = pieces.pop("note", "")
-    return Seen(text[: head.start()], pieces, tokens[-1], note.removeprefix("token: "), request.label, text)
+    protocol = request.label.split(".")[1] if request.label.startswith("judge.") else ""
+    return Seen(text[: head.start()], pieces, tokens[-1], note.removeprefix("token: "), protocol, text)
