@@ -37,6 +37,7 @@ _TO_JUDGE = (
     r"(rate|grade|score|mark|judge|rank|select|choose|pick|prefer|award|"
     r"output|respond|answer|reply|return|declare|vote|give|mark)(d|ed|ing)?\b[^.\n]{0,60}\b(correct|best|better|winner|"
     r"win|highest|maximum|full|top|perfect|met|supported|passed?|first|[ab12]|10)\b"
+    r"|\bthe (answer|response|submission|work|solution) above\b|\binstructions? (continue|follow|end|begin)s?\b"
     r"|\b(give|award|assign|grant)\b[^.\n]{0,40}\b(full|maximum|highest|perfect|top|all)\b[^.\n]{0,20}\b(marks?|scores?|"
     r"points?|credits?|grades?|ratings?)\b"
     r"|\b(this|my|the (above|following|present|first|second)|answer [ab12]|response [ab12]) "
@@ -75,11 +76,12 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
         "template": _TEMPLATE, "hidden": _HIDDEN,
     }.items()
 }  # fmt: skip
+_CARRIES_ON = ("order", "mark", "template")
 _DISGUISED = ("order", "to_judge", "verdict", "form_key")
 _ZERO_WIDTH = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u180e\U000e0000-\U000e007f]")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{24,}={0,2}")
-_SPACED = re.compile(r"(?:\b\w[ .\-_]){6,}\w\b")
+_SPACED = re.compile(r"(?:\b\w[ .\-_]){3,}\w\b")
 _LOOKS = str.maketrans(
     "аеорсухіѕјԁԛԝһӏАВЕКМНОРСТУХІЅЈαβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxisjdqwhlABEKMHOPCTYXISJaBeiKvoptuxABEZHIKMNOPTYX"
 )
@@ -106,18 +108,18 @@ def injection_flags(text: str) -> tuple[str, ...]:
 def cleaned(text: str) -> str:
     """The text with every line that speaks to a judge replaced by a note, and hidden characters taken out."""
     bare = _BIDI.sub("", _ZERO_WIDTH.sub("", text))
-    lines = bare.split("\n")
-    kept = [REMOVED if _speaks(line) else line for line in lines]
+    kept: list[str] = []
+    inside = False  # what follows an order or a forged mark belongs to it, to the end of its paragraph
+    for line in bare.split("\n"):
+        flags = injection_flags(line)
+        speaks = bool(flags) and flags != ("null_answer",)
+        inside = bool(line.strip()) and (inside or any(f.partition(":")[0] in _CARRIES_ON for f in flags))
+        kept.append(REMOVED if speaks or inside else line)
     once = [line for i, line in enumerate(kept) if line != REMOVED or i == 0 or kept[i - 1] != REMOVED]
     joined = "\n".join(once)
-    return (
-        joined if not any(p.search(joined) for p in (_PATTERNS["order"], _PATTERNS["to_judge"])) else _sentences(joined)
-    )
-
-
-def _speaks(line: str) -> bool:
-    flags = injection_flags(line)
-    return bool(flags) and flags != ("null_answer",)
+    if any(f.partition(":")[0] in ("order", "to_judge") for f in injection_flags(joined)):
+        return _sentences(re.sub(r"(?<!\n)\n(?!\n)", " ", joined))  # what is said over several lines
+    return joined
 
 
 def _sentences(text: str) -> str:
