@@ -43,9 +43,11 @@ def install_node(recipe: Recipe, version: str, root: Path) -> list[LayerSource]:
             raise NoSuchVersion(recipe.package, version, there)
         flags = ["--package-lock-only", "--omit-lockfile-registry-resolved"]
         _run([found, "install", *flags, *NPM_FLAGS], root, recipe.package)
-    _run([found, "ci", *NPM_FLAGS], root, recipe.package)
     kept = (root / "package-lock.json").read_text()
-    (root / "package-lock.json").rename(root / KEPT_LOCK)
+    # not `npm ci`: it refuses a set whose optional packages, which are left out anyway, are not all to be had
+    _run([found, "install", *NPM_FLAGS], root, recipe.package)
+    (root / "package-lock.json").unlink()
+    (root / KEPT_LOCK).write_text(kept)
     (root / "node_modules" / ".package-lock.json").unlink(missing_ok=True)
     return [
         LayerSource("npm", name.rpartition("node_modules/")[2], str(entry["version"]), str(entry["integrity"]))
@@ -54,7 +56,7 @@ def install_node(recipe: Recipe, version: str, root: Path) -> list[LayerSource]:
     ]
 
 
-NPM_FLAGS = ("--ignore-scripts", "--omit=dev", "--omit=optional", "--no-audit", "--no-fund", "--silent")
+NPM_FLAGS = ("--ignore-scripts", "--omit=dev", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error")
 
 
 def install_python(recipe: Recipe, version: str, arch: str, root: Path) -> list[LayerSource]:
@@ -121,5 +123,6 @@ def _run(words: Sequence[str], folder: Path, what: str) -> None:
     if "No matching distribution" in done.stderr and "from versions: " in done.stderr:
         there = done.stderr.partition("from versions: ")[2].partition(")")[0].split(", ")
         raise NoSuchVersion(what.partition("==")[0], what.partition("==")[2], there)
-    lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip() and "://" not in line]
-    raise Unreachable(what, "; ".join(lines[-2:]) or f"it ended with {done.returncode}")
+    said = [line.removeprefix("npm error").strip() for line in (done.stderr or done.stdout).splitlines()]
+    lines = [line for line in said if line and "://" not in line and "complete log" not in line]
+    raise Unreachable(what, "; ".join(lines[:2]) or f"it ended with {done.returncode}")

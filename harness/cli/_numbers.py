@@ -1,9 +1,10 @@
-"""Numbers on the command line: refused with the word that was given and what was expected."""
+"""Numbers and times on the command line: refused with the word that was given and what was expected."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from datetime import UTC, datetime, timedelta
 
 
 def whole(word: str) -> int:
@@ -30,3 +31,32 @@ def seed(word: str) -> int:
         return int(word)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{word}' is not a whole number") from None
+
+
+def hours(word: str) -> timedelta:
+    """`36h`, `2d`, `90m`."""
+    units = {"d": 86400.0, "h": 3600.0, "m": 60.0}
+    number, unit = word[:-1], word[-1:]
+    if unit not in units or not number.replace(".", "", 1).isdigit() or float(number) <= 0:
+        raise argparse.ArgumentTypeError(f"'{word}' is no time: write 36h, 2d or 90m")
+    return timedelta(seconds=float(number) * units[unit])
+
+
+def moment(word: str) -> datetime:
+    """A time in ISO 8601, UTC unless it says otherwise."""
+    try:
+        found = datetime.fromisoformat(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{word}' is no time in ISO 8601, such as 2026-01-31T02:17Z") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def share(word: str) -> float:
+    """A probability above 0 and under 1."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"'{word}' is not between 0 and 1")
+    return number

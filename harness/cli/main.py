@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "regrade": "grade stored outputs again, with new or changed graders and no model call",
     "check": "prove each task: reference passes, nothing fails, no leak, no flake, no cheat",
     "report": "what a run says: coverage, pass rates with intervals, cost, failures",
+    "nightly": "one night of a suite: sentinels, canaries, run or resume, gate, trend, report, outputs",
     "trend": "has anything drifted over the nights, since when, and where does it come from?",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",

@@ -34,6 +34,7 @@ class Progress:
         """Start showing; the returned function stops it. Called inside the event loop."""
         loop = asyncio.get_running_loop()
         self._listen(runner, loop)
+        self._quiet = self._quiet or runner.attended  # the terminal is somebody's
         if not self._quiet and runner.stats.done < runner.stats.total and _width(self._out):
             self._bar = tqdm(
                 total=runner.stats.total, initial=runner.stats.done, unit="trial", file=self._out, dynamic_ncols=True

@@ -30,7 +30,7 @@ def execute(args: argparse.Namespace) -> int:
     workspace = find_workspace(args.workspace)
     folder = RunFolder.open(find_run(workspace, args.run))
     try:
-        job = _job(workspace, folder, args)
+        job = resumed_job(workspace, folder, args)
     except BaseException:
         folder.close()
         raise
@@ -38,7 +38,8 @@ def execute(args: argparse.Namespace) -> int:
 
 
 @plugins_aside()
-def _job(workspace: Path, folder: RunFolder, args: argparse.Namespace) -> Job:
+def resumed_job(workspace: Path, folder: RunFolder, args: argparse.Namespace) -> Job:
+    """What is left of a run, after the suite was loaded again. Raises NotComparable when it changed meanwhile."""
     for mended in folder.repaired:
         print(f"repaired: {mended}", file=sys.stderr)
     if source := folder.manifest.regrade_of:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli._numbers import seed, whole
+from harness.cli._numbers import hours, moment, seed, share, whole
 from harness.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_ack(actions.add_parser("ack", help="say what an alarm was: the chart starts anew after it"))
     parser.add_argument("--suite", default="mine", metavar="NAME", help="the suite whose nights are watched (mine)")
     parser.add_argument("--system", action="append", default=[], metavar="NAME", help="only these systems (repeatable)")
-    parser.add_argument("--control", default="", metavar="NAME", help="a pinned system that tells whose change it is")
+    parser.add_argument("--control", metavar="NAME", help="a pinned system that tells whose change it is (the suite's)")
     parser.add_argument(
         "--max-age", type=hours, metavar="36h", help="without a valid night in this time the state is stale: exit 1"
     )
     parser.add_argument("--now", type=moment, metavar="TIME", help="ISO 8601; the only clock (default: now)")
     limits = parser.add_argument_group("limits")
     limits.add_argument(
-        "--yearly-alarms", type=share, default=0.2, metavar="P",
-        help="chance of any false alarm in a quiet year, over all charts (0.2)",
+        "--yearly-alarms", type=share, metavar="P",
+        help="chance of any false alarm in a quiet year, over all charts (the suite's, 0.2)",
     )  # fmt: skip
     limits.add_argument(
         "--seed", type=seed, default=0, metavar="S", help="seed of the Monte Carlo that makes limits (0)"
@@ -55,53 +55,26 @@ def _add_ack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 
 
-def hours(word: str) -> timedelta:
-    """`36h`, `2d`, `90m`."""
-    units = {"d": 86400.0, "h": 3600.0, "m": 60.0}
-    number, unit = word[:-1], word[-1:]
-    if unit not in units or not number.replace(".", "", 1).isdigit() or float(number) <= 0:
-        raise argparse.ArgumentTypeError(f"'{word}' is no time: write 36h, 2d or 90m")
-    return timedelta(seconds=float(number) * units[unit])
-
-
-def moment(word: str) -> datetime:
-    """A time in ISO 8601, UTC unless it says otherwise."""
-    try:
-        found = datetime.fromisoformat(word)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{word}' is no time in ISO 8601, such as 2026-01-31T02:17Z") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def share(word: str) -> float:
-    """A probability above 0 and under 1."""
-    try:
-        number = float(word)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"'{word}' is not between 0 and 1")
-    return number
-
-
 def execute(args: argparse.Namespace) -> int:
     """0 ok, watch or learning; 1 alarm or stale; 3 the newest night is not valid; 5 no night; 6 another suite."""
     return _ack(args) if args.action == "ack" else _trend(args)
 
 
 def _trend(args: argparse.Namespace) -> int:
+    from harness.config.nightly import nightly_of
     from harness.config.workspace import find_workspace
     from harness.report.trend_model import TrendOptions
 
     workspace = find_workspace(args.workspace)
+    says = nightly_of(workspace, args.suite)
     options = TrendOptions(
         now=args.now or datetime.now(UTC),
         max_age=args.max_age,
-        yearly_alarms=args.yearly_alarms,
+        yearly_alarms=args.yearly_alarms or says.yearly_alarms,
         seed=args.seed,
         replicates=args.replicates,
         systems=tuple(args.system),
-        control=args.control,
+        control=says.control if args.control is None else args.control,
     )
     from harness.cli._trend import drawn_of, write_figure
 

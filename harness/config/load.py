@@ -136,6 +136,7 @@ class _SuiteLoader:
             ),
             notes=(*self.notes, *notes),
             gate=spec.gate,
+            nightly=spec.nightly,
         )
 
     def _sandbox_of(self, spec: SuiteFile, spot: YamlSpot) -> Bound | None:

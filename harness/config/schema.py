@@ -232,6 +232,23 @@ class RetriesSpec(Spec):
     """How often a trial is tried again after an infrastructure failure."""
 
 
+class NightlySpec(Spec):
+    """What `harness nightly` and `harness trend` do for this suite."""
+
+    systems: list[Name] = []
+    """The systems that run at night; the default systems if absent. Globs."""
+    control: str = ""
+    """A pinned, cheap system that runs on the same nights: when it falls too, a change is not of the others alone."""
+    canary: str = "canary"
+    """The suite of scripted agents with a known outcome; where there is none, that canary is not measured."""
+    budget_usd: Annotated[float, Field(gt=0)] | None = None
+    """What a night may cost, judges included; the suite's budget if absent."""
+    max_age: Annotated[str, Field(pattern=r"^\d+(\.\d+)?[dhm]$")] = "36h"
+    """Without a valid night in this time the trend is stale: `36h`, `2d`."""
+    yearly_alarms: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """The chance of any false alarm in a quiet year, over all charts."""
+
+
 def _short(key: str) -> Callable[[object], object]:
     """A plain number stands for a mapping with one key."""
     return lambda value: {key: value} if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -296,3 +313,5 @@ class SuiteFile(Spec):
     """A price overlay; `prices.yaml` in the workspace if it is there."""
     gate: str | dict[str, Any] | None = None
     """When a run is good enough: a file, or written here."""
+    nightly: NightlySpec = NightlySpec()
+    """What runs at night, and how it is watched."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.config.schema import NightlySpec
 from harness.plugins.contracts import Grader, Harness, Model, Sandbox
 from harness.records.content import Json
 from harness.records.task import Limits, Task
@@ -76,3 +77,4 @@ class Suite:
     digest: str = ""
     notes: Sequence[str] = field(default=())
     gate: Json = None
+    nightly: NightlySpec = field(default_factory=NightlySpec)

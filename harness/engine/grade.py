@@ -20,12 +20,14 @@ from harness.plugins.contracts import Bench, Box, ModelClient
 from harness.plugins.sound import verdict_faults
 from harness.records.content import Usage
 from harness.records.judgement import Judgement
-from harness.records.outcome import Grade, NotGraded, Output, Verdict
+from harness.records.outcome import NO_CLAIM, Grade, NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, digest_of
 from harness.records.transcript import Transcript
 
 GRADING_S = 3600.0
 """The longest a grader may take; graders by tests have shorter limits of their own."""
+CRITICAL = "critical"
+"""The tag of a task on which a wrong answer is a critical error."""
 GONE = ("engine", "stopped", "not_there")
 """Faults of a SandboxError that a restarted engine leaves behind."""
 
@@ -111,9 +113,18 @@ async def grade(work: GradedWork, services: Services) -> Grading:
         except (MissingRequirement, SandboxError) as e:
             verdicts[name] = NotGraded("sandbox", f"{e.fault if isinstance(e, SandboxError) else e.requirement}: {e}")
             broken = broken or (e if name in task.graders else None)
+    if CRITICAL in task.tags:
+        verdicts |= {name: _as_critical(verdicts[name]) for name in task.graders}
     deciding = tuple(verdicts[name] for name in task.graders)
     digest = digest_of([services.suite.graders[name].digest for name in task.graders], task.reference)
     return Grading(digest, verdicts, deciding, state.usage, perf_counter() - began, tuple(judgements), broken)
+
+
+def _as_critical(verdict: Verdict) -> Verdict:
+    """On a task tagged `critical`, an answer that was read and is wrong is a critical error; silence is not."""
+    if isinstance(verdict, NotGraded) or verdict.passed or verdict.label in NO_CLAIM:
+        return verdict
+    return msgspec.structs.replace(verdict, critical=True)
 
 
 async def verdict_of(bound: BoundGrader, work: GradedWork, services: Services, state: AttemptState) -> Verdict:

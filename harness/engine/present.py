@@ -10,6 +10,9 @@ from typing import NamedTuple
 from harness.records.content import Text
 from harness.records.task import Task, TaskView
 
+LIVING = ("processes", "http", "sql", "command")
+"""What is collected from a box while it lives."""
+
 
 class Shown(NamedTuple):
     """A task as it is shown in one trial: `view` is what the harness sees, `order` the order of its choices."""
@@ -39,6 +42,7 @@ def present(task: Task, seed: int) -> Shown:
         shape=task.shape,
         n_choices=len(order),
         sandbox=task.sandbox,
+        serves=any(one.what in LIVING for one in task.collect),
     )
     return Shown(task, view, order)
 

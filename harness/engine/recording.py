@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import IO, Literal, TypeVar
 
 from harness.engine.attempt_state import AttemptState
-from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed
+from harness.plugins.boxes import MAX_READ_BYTES, Box, Completed, Screen
 from harness.records.transcript import Command
 
 T = TypeVar("T")
@@ -50,6 +50,19 @@ class RecordingBox:
             return done
         finally:
             self._record(argv, done, at, perf_counter() - began)
+
+    async def terminal(
+        self, argv: Sequence[str], screen: Screen, *, env: Mapping[str, str] | None = None, workdir: str = ""
+    ) -> int:
+        """Run a command at somebody's terminal; what it shows is for who records the screen."""
+        at, began = self._state.clock.now, perf_counter()
+        code: int | None = None
+        try:
+            code = await self._box.terminal(argv, screen, env=env, workdir=workdir)
+            return code
+        finally:
+            seconds = round(perf_counter() - began, 4)
+            self._state.events.append(Command(round(at, 4), seconds, tuple(argv), code, note="at a terminal"))
 
     async def read(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
         """A file's bytes."""

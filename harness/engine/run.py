@@ -171,7 +171,7 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             for _ in range(max(1, workers)):
                 group.create_task(self._worker(boxed=False))
-            for _ in range(self.services.boxes.most if boxed else 0):
+            for _ in range(self._boxes_at_once() if boxed else 0):
                 group.create_task(self._worker(boxed=True))
         if not self._stopping:
             self.services.judging.doing = "checking the judges"
@@ -197,6 +197,16 @@ class Runner:
             self._recorder.judged(judgements)
         self.stats.spent_usd += sum(j.usage.cost_usd for j in judgements)
         self.stats.unpriced += sum(j.usage.unpriced for j in judgements)
+
+    @property
+    def attended(self) -> bool:
+        """Whether a person takes part at the terminal."""
+        systems = self.services.suite.systems
+        return any(systems[name].harness.attended for name in self._plan.systems if name in systems)
+
+    def _boxes_at_once(self) -> int:
+        """There is one terminal."""
+        return 1 if self.attended else self.services.boxes.most
 
     async def _prepare(self) -> None:
         """Make the images of the tasks, so that no trial's clock runs for it. Stopping does not wait for them."""

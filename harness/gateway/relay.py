@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from collections.abc import Iterator
 
@@ -24,6 +25,8 @@ from harness.toolkit.wire.sse import event_data
 
 CONNECT_S = 30.0
 MAX_ERROR = 1024**2
+ONE_PIECE = 1024**2
+"""A larger body is sent in pieces, so that the loop is not held up by it."""
 _LOST = (aiohttp.ClientError, TimeoutError, OSError)
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
 
@@ -74,7 +77,8 @@ async def _posted(
     """The provider's answer with its head read. Raises ModelError, and Refused for an error status."""
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=upstream.timeout_s)
     try:
-        answered = await session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+        data = body if len(body) < ONE_PIECE else io.BytesIO(body)
+        answered = await session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
         if answered.status < 300:
             return answered
         said = await answered.content.read(MAX_ERROR)

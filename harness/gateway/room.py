@@ -26,6 +26,7 @@ from harness.records.exchange import Exchange, Outside
 LIMITS = ("time", "turns", "tokens", "cost")
 MAX_BODY = 64 * 1024**2
 SETTLE_S = 5.0
+GRACE_S = 0.25
 NEVER_CALLED = "the agent ended without one request to a model: does its program start, and does it use the door's url?"
 
 
@@ -52,6 +53,7 @@ class Room:
     known: set[str] = field(default_factory=set)
     failed: ModelError | None = None
     last_error: ModelError | None = None
+    crash: Exception | None = None
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -79,6 +81,8 @@ class Room:
 
     def conclude(self, must_call: bool) -> None:
         """What the whole of it comes to, when the agent has ended by itself. Raises what the contract says."""
+        if self.crash is not None:
+            raise self.crash
         if self.limit == "budget":
             raise BudgetReached("the run's budget was used up in the middle of the trial")
         if self.failed is not None:
@@ -96,15 +100,16 @@ class Room:
             self.conclude(must_call=False)
             if self.limit in LIMITS:
                 raise LimitReached(self.limit)  # type: ignore[arg-type]  # one of LIMITS
-        except (BudgetReached, LimitReached, ModelError) as e:
+        except Exception as e:
             raise e from failure
 
     async def settle(self) -> None:
-        """End what is still under way, and wait until it is recorded."""
+        """Let what just ends come to its end, end the rest, and wait until all is recorded."""
         busy = [task for task in self._busy if task is not asyncio.current_task()]
-        for task in busy:
-            task.cancel()
         if busy:
+            _, busy_still = await asyncio.wait(busy, timeout=GRACE_S)
+            for task in busy_still:
+                task.cancel()
             await asyncio.wait(busy, timeout=SETTLE_S)
 
     def _role_of(self, ask: Ask) -> str:
@@ -137,6 +142,9 @@ class Room:
                 await self._ask(passage, request)
         except (ConnectionError, aiohttp.ClientConnectionResetError):
             passage.cut = passage.cut or "agent"
+        except Exception as e:  # noqa: BLE001 - the edge of a request: our own bug must not become the agent's failure
+            self.crash = self.crash or e
+            await reply.error(MANNERS[ask.dialect].stop, f"the gateway failed: {type(e).__name__}")
         except asyncio.CancelledError:
             passage.cut = "agent" if passage.response is None or passage.response.usage.estimated else passage.cut
             raise

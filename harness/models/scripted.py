@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from harness.errors import ModelError, ModelFault, Place, UsageFault
 from harness.models import _script_file
+from harness.models._prompted import prompted
 from harness.plugins.contracts import Model, ModelClient
 from harness.records.content import (
     Json,
@@ -168,6 +169,9 @@ class Scripted(Model):
     path: str = ""
     """A JSONL file in the workspace: rows `{prompt | prompt_sha256, answer | answers, label?}`. A model never sees a
     task's id, so rows are keyed by the text it does see; instructions a harness adds after the prompt do not count."""
+    prompted: bool = False
+    """Do what directives in the prompt say (`@@sh ls`, `@@say done`, ...; `harness.testing.wire_prompt`): drives any
+    agent through any task. Goes before all else, where a prompt has any."""
     echo: bool = False
     """Say the last user text back when nothing else answers."""
     latency_s: float = Field(default=0.0, ge=0)
@@ -203,7 +207,9 @@ class Scripted(Model):
 
     def open(self, workspace: Path) -> ModelClient:
         """A client; raises UsageFault when the file cannot be read."""
-        plain = not (self.rules or self.path or self.answers is not None or self.error or self.latency_s)
+        plain = not (
+            self.rules or self.path or self.answers is not None or self.error or self.latency_s or self.prompted
+        )
         if plain and self.answer is None and self.usage is None:
             return Echo(self.name)
         if plain and self.answer is not None and self.answer == Answer(text=self.answer.text) and self.usage is None:
@@ -253,6 +259,7 @@ class ScriptedClient:
         self.rules = [(re.compile(r.when, re.DOTALL), r) for r in model.rules]
         self.echo = model.echo or (model.answer is None and model.answers is None and not model.path and not self.rules)
         self.failed: dict[str, int] = {}
+        self.erred: set[str] = set()
 
     async def generate(self, request: Request) -> Response:
         """The line that is due. Raises ModelError: a planted one, or `script_exhausted`."""
@@ -271,6 +278,8 @@ class ScriptedClient:
         """Nothing is open."""
 
     def _find(self, request: Request, text: str) -> Answer:
+        if self.model.prompted and (said := prompted(request, self.erred)) is not None:
+            return Answer.model_validate(said)
         label, step = step_of(request)
         for pattern, rule in self.rules:
             if (not rule.label or rule.label == label) and (match := pattern.search(text)):

@@ -29,6 +29,26 @@ class Completed(Protocol):
 MAX_READ_BYTES = 256 * 1024**2
 
 
+class Screen(Protocol):
+    """Somebody's terminal."""
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows."""
+        ...
+
+    def show(self, data: bytes) -> None:
+        """Show what a program wrote."""
+        ...
+
+    async def keys(self) -> bytes:
+        """What was typed; nothing when there is no more."""
+        ...
+
+    async def resized(self) -> None:
+        """Return when the size has changed."""
+        ...
+
+
 class Box(Protocol):
     """An open sandbox. Paths are absolute, or relative to the box's working folder."""
 
@@ -49,6 +69,15 @@ class Box(Protocol):
 
         `timeout_s` is at most the spec's `command_timeout_s`, which is also the default. `on_output` is called with
         each piece of output as it comes, also with those that are not kept.
+        """
+        ...
+
+    async def terminal(
+        self, argv: Sequence[str], screen: Screen, *, env: Mapping[str, str] | None = None, workdir: str = ""
+    ) -> int:
+        """Run a command at somebody's terminal to its end; its exit code. When cancelled its whole tree is killed.
+
+        Raises SandboxError.
         """
         ...
 

@@ -223,6 +223,8 @@ class Harness(Plugin):
     needs_box: ClassVar[bool] = False
     uses_box: ClassVar[bool] = True
     """False for a harness that never looks at `ctx.box`: none is opened for it, and nothing is collected."""
+    attended: ClassVar[bool] = False
+    """True when a person takes part at the terminal: trials are run one at a time, and no progress is shown."""
     uses_gateway: ClassVar[bool] = False
     """True for a harness whose agent asks models by itself: `ctx.gateway` is there, and its box has a door to it."""
 

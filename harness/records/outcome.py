@@ -78,6 +78,11 @@ class NotGraded(msgspec.Struct, frozen=True, omit_defaults=True, tag="not_graded
     usage: Usage = Usage()
 
 
+NO_CLAIM = frozenset(
+    ("no_answer", "empty_patch", "abstained", "refused", "ambiguous", "off_menu", "unreadable", "patch_error",
+     "too_long", "no_tests")
+)  # fmt: skip
+"""Labels of failed grades of work that claims nothing, or in which no answer can be read."""
 Verdict = Grade | NotGraded
 Status = Literal["graded", "ungradable", "infra_error", "skipped"]
 

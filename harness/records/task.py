@@ -178,7 +178,8 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     """What a harness may see of a task: an allow-list. No reference, grader, tag, canary or place is in it.
 
-    `prompt` already has the choices in it, lettered, in this epoch's order.
+    `prompt` already has the choices in it, lettered, in this epoch's order. `serves` says that the living box is asked
+    after the work: what was started there must go on running.
     """
 
     id: str
@@ -187,6 +188,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape
     n_choices: int
     sandbox: SandboxSpec | None
+    serves: bool = False
 
 
 def digest_of(*values: Json) -> str:

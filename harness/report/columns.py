@@ -36,7 +36,6 @@ class _Grade(msgspec.Struct, frozen=True):
     critical: bool = False
     label: str = ""
     explanation: str = ""
-    passed: bool | None = None
     parts: msgspec.Raw = msgspec.Raw()
 
 
@@ -89,7 +88,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class CriticalError:
-    """One critical error: a grader marked it so, or the task is tagged `critical` and the answer is wrong."""
+    """A grade that is marked critical: by its grader, or since the task is tagged `critical` and the answer wrong."""
 
     task: str
     system: str
@@ -241,7 +240,7 @@ class _Reading:
                 o.truncated,
                 nan if o.declared_done is None else o.declared_done,
                 answered or len(bytes(r.artifacts)) > _EMPTY_LIST,
-                self._critical(r, answered),
+                self._critical(r),
                 _visible(r.grades),
                 r.turns,
                 r.retries,
@@ -260,28 +259,17 @@ class _Reading:
             made = min(made, held, key=repr)
         self.about[r.task] = self._alike.setdefault(made, made)
 
-    def _critical(self, r: _Row, answered: bool) -> bool:
+    def _critical(self, r: _Row) -> bool:
         """Whether this is a critical error; told once for each grader that says so."""
         by = [name for name, g in r.grades.items() if g.critical]
-        if not by and CRITICAL in r.tags and r.passed is False and answered:
-            if r.output.abstained or r.output.refused or r.label in NO_CLAIM:
-                return False
-            by = [f"tag {CRITICAL}"]
         for name in by:
-            grade = r.grades.get(name) or next((g for g in r.grades.values() if g.passed is False), _Grade())
+            grade = r.grades[name]
             why = grade.explanation[:_WHY_CHARS]
-            self.criticals.append(
-                CriticalError(r.task, r.system, r.epoch, r.attempt, name, grade.label or r.label, why)
-            )
+            label = grade.label or r.label
+            self.criticals.append(CriticalError(r.task, r.system, r.epoch, r.attempt, name, label, why))
         return bool(by)
 
 
-CRITICAL = "critical"
-"""The tag of a task on which a wrong answer is a critical error."""
-UNREADABLE = frozenset(("ambiguous", "off_menu", "unreadable", "patch_error", "too_long", "no_tests"))
-"""Labels of work in which no answer can be read; nothing is guessed for it."""
-NO_CLAIM = frozenset(("no_answer", "empty_patch", "abstained", "refused")) | UNREADABLE
-"""Labels of outputs that claim nothing."""
 _METRICS = ("verify_rounds", "verify_failed_first", "verify_unresolved", "format_errors")
 _EMPTY_LIST = 2
 _WHY_CHARS = 200

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.report.columns import UNREADABLE, Columns
+from harness.records.outcome import NO_CLAIM
+from harness.report.columns import Columns
 from harness.report.evidence import Mask
 
 NOTHING = frozenset(("no_answer", "empty_patch"))
+UNREADABLE = NO_CLAIM - NOTHING - {"abstained", "refused"}
+"""Labels of work in which no answer can be read; nothing is guessed for it."""
 TAMPERING = frozenset(
     ("protected_path", "prewritten_reward", "canary_passed", "canary_missing", "exit_code", "count", "link_leaves_tree",
      "nested_git", "duplicate_result")

@@ -31,6 +31,7 @@ class LedgerLine:
     systems: tuple[str, ...]
     planned: int
     decided: int | None
+    skipped: int
     graded: int | None
     passed: int | None
     cost_usd: float | None
@@ -46,6 +47,7 @@ class RunCounts:
     """What a run's deciding lines add up to. `results` maps (system, task) to [passed, graded]."""
 
     decided: int
+    skipped: int
     graded: int
     passed: int
     cost_usd: float
@@ -90,13 +92,14 @@ def read_history(folder: Path, manifest: Manifest, own: RunCounts) -> History:
     """Runs beside this one, of the same suite, that were not made later. Nothing else in `runs/` is looked at.
 
     `own` is what this run comes to, so that its lines are not read again. A run that was only graded again, or that
-    this one grades again, holds the same outputs and is not pooled.
+    this one grades again, holds the same outputs and is not pooled; nor are stored answers, played again each time.
     """
     found, unreadable = _earlier(folder, manifest)
     left = HISTORY_BYTES
     lines = [_line(manifest, manifest, own)]
     pooled: dict[tuple[str, str], tuple[int, int]] = dict(own.results)
     pooled_runs = 1
+    stored = {s.name for s in manifest.systems if s.stored}
     for path, other in reversed(found):
         counts = None
         left -= _size(path)
@@ -111,7 +114,7 @@ def read_history(folder: Path, manifest: Manifest, own: RunCounts) -> History:
             continue
         pooled_runs += 1
         for (system, task), (won, n) in counts.results.items():
-            if system in alike:
+            if system in alike and system not in stored:
                 before = pooled.get((system, task), (0, 0))
                 pooled[system, task] = (before[0] + won, before[1] + n)
     return History(tuple(reversed(lines)), pooled, pooled_runs, tuple(sorted(unreadable)))
@@ -169,6 +172,7 @@ def _count(path: Path) -> RunCounts:
             results[system, task] = (before[0] + won, before[1] + 1)
     return RunCounts(
         decided=sum(status in DECIDED for _, status, _ in last.values()),
+        skipped=sum(status == "skipped" for _, status, _ in last.values()),
         graded=sum(n for _, n in results.values()),
         passed=sum(won for won, _ in results.values()),
         cost_usd=cost,
@@ -190,6 +194,7 @@ def _line(this: Manifest, manifest: Manifest, counts: RunCounts | None) -> Ledge
         systems=tuple(s.name for s in manifest.systems),
         planned=manifest.n_trials,
         decided=counts.decided if counts else None,
+        skipped=counts.skipped if counts else 0,
         graded=counts.graded if counts else None,
         passed=counts.passed if counts else None,
         cost_usd=counts.cost_usd if counts else None,

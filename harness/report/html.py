@@ -76,7 +76,7 @@ def printable(value: object) -> object:
 
 
 def capital(text: str) -> str:
-    """The text with its first letter in upper case, but for names that begin a line."""
+    """A heading with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 

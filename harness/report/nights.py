@@ -13,7 +13,9 @@ import msgspec
 from harness.records.content import Usage
 from harness.records.outcome import Digests, Status
 from harness.records.task import digest_of
+from harness.report.system import SAID_SKIP
 from harness.store.history import Night, Share, TaskNight
+from harness.store.judgements import iter_judgements
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import ATTEMPTS, iter_lines, read_manifest
 
@@ -23,6 +25,10 @@ WATCHED_VERSIONS = ("eval-harness", "anthropic", "openai")
 
 class _Output(msgspec.Struct, frozen=True, gc=False):
     refused: bool = False
+
+
+class _Trouble(msgspec.Struct, frozen=True, gc=False):
+    cause: str = ""
 
 
 class _Timing(msgspec.Struct, frozen=True, gc=False):
@@ -39,6 +45,7 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
     status: Status
     final: bool = True
     passed: bool | None = None
+    trouble: _Trouble | None = None
     output: _Output = _Output()
     usage: Usage = Usage()
     timing: _Timing = _Timing()
@@ -89,6 +96,8 @@ def _night(manifest: Manifest, system: SystemInfo, sums: _Sums, judges: dict[str
     decided = list(sums.last.values())
     worked = [r for r in decided if r.status in ("graded", "ungradable")]
     tasks = _tasks(decided)
+    may_lack = {*manifest.may_lack, SAID_SKIP}
+    lacking = sum(r.status == "skipped" and r.trouble is not None and r.trouble.cause in may_lack for r in decided)
     priced = sums.calls > 0 and sums.unpriced == 0 and not system.simulated
     return Night(
         suite=manifest.suite,
@@ -97,6 +106,7 @@ def _night(manifest: Manifest, system: SystemInfo, sums: _Sums, judges: dict[str
         created=manifest.created,
         night=manifest.night,
         planned=manifest.n_tasks * manifest.epochs,
+        lacking=lacking,
         graded=sum(t.graded for t in tasks.values()),
         floor=manifest.coverage_floor,
         epochs=manifest.epochs,
@@ -155,4 +165,11 @@ def _prints(manifest: Manifest, system: SystemInfo, sums: _Sums, tasks: dict[str
 
 
 def _sentinels(path: Path) -> dict[str, Share]:
-    return {}
+    """Sentinels judged right of all that were judged, by judge. A call that failed for infrastructure is none."""
+    hits: dict[str, int] = defaultdict(int)
+    n: dict[str, int] = defaultdict(int)
+    for j in iter_judgements(path):
+        if j.role == "sentinel" and j.expected and j.status not in ("api_error", "skipped_budget"):
+            n[j.judge] += 1
+            hits[j.judge] += j.status == "ok" and j.outcome == j.expected
+    return {judge: Share(hits[judge], n[judge]) for judge in sorted(n)}

@@ -12,6 +12,9 @@ from harness.report.rates import TaskMeans, rate
 from harness.report.system import graded
 from harness.stats.intervals import Codes
 
+VARIANT = "variant:"
+"""A tag `variant:AXIS:TASK` marks a task that asks the same as TASK in another way, along AXIS (paraphrase, language,
+order, ...): for pairs, not for slices."""
 MOST_SEPARATING = 15
 """How many separating tasks a report lists; it says how many there are."""
 
@@ -48,7 +51,7 @@ def _parts(a: About) -> list[tuple[str, str]]:
     if shape.context is not None:
         words = ("under 4k", "4k-32k", "32k-128k", "over 128k")
         parts.append(("context", _bin(shape.context, (3_999, 31_999, 128_000), words)))
-    return parts + [("tag", t) for t in sorted(set(a.tags))]
+    return parts + [("tag", t) for t in sorted(set(a.tags)) if not t.startswith(VARIANT)]
 
 
 def _bin(value: int, ends: tuple[int, ...], words: tuple[str, ...]) -> str:

@@ -15,6 +15,8 @@ from harness.stats.intervals import Codes, Estimate, bounds, cost_per_success, q
 from harness.store.manifest import Manifest, SystemInfo
 
 GRADED, UNGRADABLE, INFRA = (STATUSES.index(s) for s in ("graded", "ungradable", "infra_error"))
+BAD_VALUE = "bad_value"
+"""Cause of a trial whose line says *graded* and holds no verdict, or a value outside [0, 1]."""
 Mask = NDArray[np.bool_]
 
 
@@ -35,8 +37,9 @@ def deciding(rows: Columns) -> Mask:
 
 
 def graded(rows: Columns) -> Mask:
-    """Rows with a verdict."""
-    mask: Mask = (rows.column["status"] == GRADED) & ~np.isnan(rows.column["passed"])
+    """Rows with a verdict: passed or not, and a value in [0, 1]."""
+    value = rows.column["value"]
+    mask: Mask = (rows.column["status"] == GRADED) & ~np.isnan(rows.column["passed"]) & (value >= 0) & (value <= 1)
     return mask
 
 
@@ -112,8 +115,10 @@ def skipped_for(lack: str) -> str:
 
 def _causes(rows: Columns) -> tuple[Count, ...]:
     found: Counter[str] = Counter()
-    for status, cause in zip(rows.codes("status").tolist(), rows.codes("cause").tolist(), strict=True):
-        word = rows.causes[cause]
+    bad = (rows.column["status"] == GRADED) & ~graded(rows)
+    each = zip(rows.codes("status").tolist(), rows.codes("cause").tolist(), bad.tolist(), strict=True)
+    for status, cause, unsound in each:
+        word = BAD_VALUE if unsound else rows.causes[cause]
         found[f"{STATUSES[status]}: {word}" if word else STATUSES[status]] += 1
     return _counts(found)
 

@@ -22,6 +22,8 @@ LINE, BAND, HARM, GAIN = "#2563a8", "#d6e4f3", "#c22f2f", "#8a5cb8"
 WIDTH, TALL = 12.0, 5.4
 """Inches: the whole picture, and one system."""
 MOST_SYSTEMS = 8
+LEAST_DAYS = 10.0
+"""Days on the axis at least, so that a first night is not drawn as an hour."""
 
 
 def draw(trend: Trend, kind: Literal["png", "svg"] | str) -> bytes:
@@ -70,7 +72,6 @@ def _system(block: Any, system: SystemTrend) -> None:
     _alarm_words(top, system)
     _sums(block.add_subplot(grid[1, :], sharex=top), main)
     top.tick_params(labelbottom=False)
-    top.xaxis.get_offset_text().set_visible(False)
     for column, chart in enumerate(small):
         _values(block.add_subplot(grid[2, column]), chart, large=False)
 
@@ -119,9 +120,12 @@ def _ticks(axes: Any, chart: ChartSaid, *, large: bool) -> None:
     elif chart.unit == "s":
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.3g} s"))
     axes.yaxis.set_major_locator(MaxNLocator(5 if large else 3))
-    locator = _dates.AutoDateLocator(minticks=2, maxticks=9 if large else 3)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(_dates.ConciseDateFormatter(locator, show_offset=large))
+    days = _days(list(chart.points))
+    if days:
+        missing = max(0.0, LEAST_DAYS - (max(days) - min(days)))
+        axes.set_xlim(min(days) - 0.7 - missing / 2, max(days) + 0.7 + missing / 2)
+    axes.xaxis.set_major_locator(MaxNLocator(12 if large else 3, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{_dates.num2date(v):%-d %b}"))
     if not large:
         axes.tick_params(labelsize=7)
 

@@ -52,7 +52,7 @@ def split(nights: Sequence[Night], alarmed_early: Callable[[Split], bool]) -> Sp
             changed.add(i)
             why[i] = f"another suite: {share:.0%} of the baseline's {len(work)} tasks are the same"
         elif not night.is_valid:
-            why[i] = f"coverage {night.graded}/{night.planned} is under the floor of {night.floor:.0%}"
+            why[i] = f"coverage {night.graded}/{night.planned - night.lacking} is under the floor of {night.floor:.0%}"
         else:
             sound.append(i)
 

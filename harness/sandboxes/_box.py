@@ -8,10 +8,11 @@ from pathlib import PurePosixPath
 from typing import IO, Literal, TypeVar
 
 from harness.api import SandboxError, SandboxSpec
-from harness.plugins.contracts import MAX_READ_BYTES
+from harness.plugins.boxes import MAX_READ_BYTES, Screen
 from harness.sandboxes import _files as files
 from harness.sandboxes._engine import Engine
 from harness.sandboxes._exec import Command, Finished, run
+from harness.sandboxes._terminal import at_terminal
 from harness.sandboxes._watch import Watch
 
 T = TypeVar("T")
@@ -76,6 +77,17 @@ class DockerBox:
             on_output=on_output,
         )
         return await run(self._engine, self.container, command, self._watch)
+
+    async def terminal(
+        self, argv: Sequence[str], screen: Screen, *, env: Mapping[str, str] | None = None, workdir: str = ""
+    ) -> int:
+        """Run a command at somebody's terminal."""
+        if self._stopped:
+            raise SandboxError("stopped", "the box was stopped: nothing runs in it any more")
+        folder = self._absolute(workdir)
+        return await at_terminal(
+            self._engine, self.container, argv, screen, env=env or {}, user=self._user, workdir=folder
+        )
 
     async def read(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
         """A regular file's bytes."""

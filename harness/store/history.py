@@ -39,7 +39,8 @@ class Share(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Night(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="night", tag_field="kind"):
     """One system in one run. Times are UTC, ISO 8601; money in US dollars; seconds of working time.
 
-    `p50_s` is the median over tasks; `output_tokens` per decided trial; `cost_usd` None where no call was priced.
+    `lacking` are trials skipped for what the machine may lack: no floor counts them. `p50_s` is the median over tasks;
+    `output_tokens` per decided trial; `cost_usd` None where a call was not priced.
     `served` are the names providers returned, `prints` short digests of everything else that can change a result, by
     what it is. `judges` are sentinels judged right of all, by judge. `bytes` is the size of `attempts.jsonl` then.
     """
@@ -51,6 +52,7 @@ class Night(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="
     created: str
     night: str = ""
     planned: int
+    lacking: int = 0
     graded: int
     floor: float
     epochs: int
@@ -70,8 +72,9 @@ class Night(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="
 
     @property
     def coverage(self) -> float:
-        """Graded of planned trials; 0 when nothing was planned."""
-        return self.graded / self.planned if self.planned else 0.0
+        """Graded of planned trials, without those that may lack; 0 when there are none."""
+        asked = self.planned - self.lacking
+        return self.graded / asked if asked > 0 else 0.0
 
     @property
     def is_valid(self) -> bool:

@@ -2,7 +2,8 @@
 
 A harness is tried on small tasks (text, choices, parts with a picture, files) in a scratch workspace, with models that
 echo, agree, say nothing or fail. Nothing leaves the machine. A task the harness says it has no means for
-(MissingRequirement) counts as handled, as long as one task comes to an output.
+(MissingRequirement) counts as handled, as long as one task comes to an output. A harness that runs a program behind the
+gateway may say so of every task: the program is not here. One that needs a person is not tried.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ async def check_harness_async(cls: type[Harness], workspace: Path) -> list[Findi
         return findings
     harness = cls.model_validate(dict(cls.example))
     with scratch(cls, workspace) as place:
+        if harness.attended:
+            return [*findings, Finding("needs a person, so it is not tried", True)]
         trial = _Trial(harness, place, _tasks(place))
         findings.append(_said("its example passes its own check", lambda: "; ".join(harness.check(place))))
         findings.append(_said("its roles and delegates are names", lambda: _names(harness, place)))
@@ -105,6 +108,8 @@ class _Trial:
                 if wrong := _ill_formed(output):
                     return f"{task.id}: {wrong}"
                 got.append(output)
+        if self.harness.uses_gateway:  # its program is not here, and it said so
+            return ""
         return "" if got else "no task came to an output: each raised MissingRequirement"
 
     async def is_deterministic(self) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Literal, TypeVar
 
 from harness.errors import SandboxError, UsageFault
+from harness.plugins.boxes import Screen
 from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed, Gateway, ModelClient
 from harness.records.content import File, Json, Request, Response, Text, Usage
 from harness.records.outcome import Output
@@ -210,6 +211,12 @@ class FakeBox:
         if on_output is not None and (said := finished.stdout + finished.stderr):
             on_output(said)
         return finished
+
+    async def terminal(
+        self, argv: Sequence[str], screen: Screen, *, env: Mapping[str, str] | None = None, workdir: str = ""
+    ) -> int:
+        """There is no terminal here."""
+        raise SandboxError("terminal", "this box has no terminal")
 
     async def read(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
         """A file's bytes. Raises FileNotFoundError."""

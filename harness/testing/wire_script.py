@@ -85,6 +85,7 @@ class Ask(msgspec.Struct):
     messages: list[dict[str, Any]] | None = None
     input: str | list[dict[str, Any]] | None = None
     contents: list[dict[str, Any]] | None = None
+    system: Any = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: Any = None
     output_config: dict[str, Any] | None = None
@@ -92,6 +93,7 @@ class Ask(msgspec.Struct):
     response_format: dict[str, Any] | None = None
     stream_options: dict[str, Any] | None = None
     size: int = 0
+    directed: bool = False
 
     def last_text(self) -> str:
         """The last user text of the conversation, or nothing."""

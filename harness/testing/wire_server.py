@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from harness.testing import wire_anthropic, wire_gemini, wire_openai
+from harness.testing.wire_prompt import due, view_of
 from harness.testing.wire_script import Ask, Step, by_rule
 
 Json = dict[str, Any]
@@ -94,10 +95,11 @@ class State:
     count: int = 0
     scripts: dict[str, deque[Step]] = field(default_factory=dict)
     seen: deque[tuple[int, bytes, bytes]] = field(default_factory=deque)
+    erred: set[str] = field(default_factory=set)
     dice: random.Random = field(default_factory=lambda: random.Random(0))
 
     def next_step(self, ask: Ask) -> Step:
-        """The next scripted step for this model, then for any model, then what the model's name says."""
+        """The next scripted step for this model, then for any model, then what the prompt or the model's name says."""
         for key in (ask.model, "") if self.scripts else ():
             queue = self.scripts.get(key)
             if queue:
@@ -107,7 +109,17 @@ class State:
                 if step.text is None and not _says_something(step):
                     step = msgspec.structs.replace(step, text=by_rule(ask).text)
                 return step
-        return by_rule(ask)
+        return (self._prompted(ask) if ask.directed else None) or by_rule(ask)
+
+    def _prompted(self, ask: Ask) -> Step | None:
+        """What the prompt itself asks for."""
+        found = due(view_of(ask))
+        if found is None:
+            return None
+        if found.error and found.key not in self.erred:
+            self.erred.add(found.key)
+            return Step(status=found.error)
+        return found.step
 
     def remember(self, head: bytes, body: bytes) -> None:
         """Keep a request for `GET /_log`."""
@@ -166,7 +178,7 @@ class Connection(asyncio.Protocol):
         except msgspec.MsgspecError as e:
             self._send(400, dialect.error(400, Step(error_message=str(e)), state.count))
             return
-        ask.size = len(body)
+        ask.size, ask.directed = len(body), b"@@" in body
         if google:
             ask.model, ask.stream = google[1].decode(), google[2] == b"streamGenerateContent"
         step = state.next_step(ask)
@@ -254,6 +266,7 @@ class Connection(asyncio.Protocol):
             self._raw(200, _encode([_logged(*r) for r in state.seen]), "application/json", {})
         elif path == b"/_reset":
             state.scripts.clear()
+            state.erred.clear()
             state.seen.clear()
             self._send(200, {})
         else:

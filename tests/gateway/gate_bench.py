@@ -74,6 +74,7 @@ class GateBench:
         self.folder = folder
         self.server = GatewayServer(folder)
         self.prices = PriceBook()
+        self.entrances: list[Entrance] = []
 
     def opened(self, model: Model, policy: RetryPolicy = QUICK) -> OpenModel:
         return OpenModel(
@@ -109,6 +110,7 @@ class GateBench:
             over_budget=lambda: over.append("over"),
         )
         entrance = Entrance(self.server, CountedTrial(cast(Services, services), state, allow))
+        self.entrances.append(entrance)
         folder = await entrance.open()
         main = model if isinstance(model, OpenModel) else self.opened(model)
         models = {"main": main, **{role: self.opened(m) for role, m in (others or {}).items()}}

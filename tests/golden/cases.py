@@ -118,8 +118,80 @@ def nothing_ran(runs: Path) -> Path:
     return write(runs, manifest((info("alpha"),), 3, 1), [])
 
 
+def rich(runs: Path) -> Path:
+    """Everything a section of the full report can be alive on, with an earlier run, a broken-off one and judgements."""
+    from harness.records.judgement import Judgement
+
+    systems = (info("alpha"), info("beta"))
+    first = [_rich(f"task-{i:02d}", s.name, i, n) for s in systems for i in range(24) for n in range(1, 16)]
+    write(runs, _earlier(systems, "20260101T030405Z-mine-00000001", 24, 15), first)
+    write(runs, _earlier(systems, "20260101T040405Z-mine-00000002", 24, 2), first[:3])
+    found = [_rich(f"task-{i:02d}", s.name, i, epoch) for s in systems for i in range(24) for epoch in (1, 2)]
+    path = write(runs, manifest(systems, 24, 2, graders={"match": "1"}), found)
+    judge: dict[str, Any] = {"judge": "strict", "model": "openai/judge", "status": "ok", "system": "alpha"}
+    said = [
+        Judgement(grader="claims", protocol="claims", task=f"task-{i:02d}", epoch=1, about=f"claim {c}",
+                  outcome="supported" if (i + c) % 4 else "contradicted", **judge)
+        for i in range(12) for c in range(3)
+    ]  # fmt: skip
+    said.append(Judgement(grader="claims", protocol="claims", **(judge | {"status": "unparseable", "task": "task-00"})))
+    said += [
+        Judgement(grader="steps", protocol="steps", task=f"task-{i:02d}", epoch=1, outcome=str(2 + i % 2), **judge)
+        for i in range(4)
+    ]
+    (path / "judgements.jsonl").write_bytes(b"".join(msgspec.json.encode(j) + b"\n" for j in said))
+    return path
+
+
+def _earlier(systems: tuple[SystemInfo, ...], run: str, n_tasks: int, epochs: int) -> Manifest:
+    plan = manifest(systems, n_tasks, epochs, graders={"match": "1"})
+    return msgspec.structs.replace(plan, run=run, created=f"2026-01-01T0{run[10]}:04:05Z")
+
+
+def _rich(task: str, system: str, i: int, epoch: int) -> Attempt:
+    """Each task fails in its own way, alpha less than beta; the first eight are solid under alpha."""
+    beta = system == "beta"
+    passed = i < 8 or (i % 3 == 0 and not beta) or (i == 10 and epoch % 2 == 0)
+    output: dict[str, Any] = {"answer": "x", "confidence": 0.95 if i < 12 else 0.6, "declared_done": True}
+    tags = [t for t, at in (("unanswerable", 20), ("benign", 21), ("hidden", 22), ("hidden", 23)) if i == at]
+    tags += [f"variant:paraphrase:task-{i - 1:02d}"] if i % 2 and i < 20 else []
+    more: dict[str, Any] = {}
+    grade: dict[str, Any] = {"label": "right" if passed else "wrong"}
+    if not passed:
+        match i:
+            case 11:
+                output |= {"refused": True, "answer": None, "declared_done": None}
+                grade = {"label": "refused"}
+            case 13:
+                output |= {"abstained": True, "declared_done": None}
+                grade = {"label": "abstained"}
+            case 14:
+                more = {"limit": "turns"}
+                output |= {"declared_done": False}
+            case 16:
+                output |= {"declared_done": False, "metrics": {"ended": "format_errors", "format_errors": 3}}
+            case 17:
+                output |= {"answer": None, "declared_done": None, "confidence": None}
+                grade = {"label": "no_answer"}
+            case 19:
+                grade = {"label": "passes_visible_fails_hidden", "parts": {"visible": {"passed": 4, "of": 4}}}
+            case 20:
+                more = {"flags": ("protected_path: tests/test_x.py", "invented_api: client.fetch")}
+            case 22:
+                grade = {"label": "critical", "critical": True, "explanation": "deleted the customer's table"}
+            case _:
+                pass
+    verdict = Grade(float(passed), passed, **grade)
+    shape = Shape(horizon="short" if i < 12 else "long", stakes="high" if i % 4 == 0 else "low", surface="code")
+    return attempt(
+        task, system, passed, epoch=epoch, family=f"family-{i // 2}", tags=tuple(tags), shape=shape,
+        label=verdict.label, grades={"match": verdict}, output=Output(**output), **more,
+    )  # fmt: skip
+
+
 CASES: dict[str, Callable[[Path], Path]] = {
     "ordinary": ordinary, "invalid": invalid, "nothing_graded": nothing_graded, "nothing_ran": nothing_ran,
+    "rich": rich,
 }  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from harness.report.columns import Columns
 from harness.report.evidence import Evidence
 from harness.report.section import Section, Table
 from harness.report.words import many, percent, some
-from harness.stats.exact import false_discovery, fisher
+from harness.stats.multiple import benjamini_hochberg
+from harness.stats.paired import fisher
 from harness.stats.repeats import CLASS_ATTEMPTS, task_classes
 
 MOST_MOVERS = 10
@@ -49,7 +50,7 @@ def classes(e: Evidence) -> Section:
     pooled_of = many(e.history.pooled_runs, "run")
     what = (
         f"classes from {pooled_of} with the same tasks, graders and systems; attempts: median per task; a class needs "
-        f"{CLASS_ATTEMPTS} of them"
+        f"{CLASS_ATTEMPTS} of them; stored answers are the same in every run and are not pooled"
     )
     return Section(
         "classes",
@@ -57,7 +58,7 @@ def classes(e: Evidence) -> Section:
         tables=(Table("solid, flaky and dead tasks", header, tuple(rows), (what, *notes)), *_movers(e)),
         notes=("solid and dead tasks cannot show a change: what a gate can see are those that can move",),
         methods=(
-            "task classes: exact intervals of pooled attempts (Clopper and Pearson 1934): solid above 0.8, dead below "
+            "exact intervals of pooled attempts (Clopper and Pearson 1934): solid above 0.8, dead below "
             "0.2 at 90 %, flaky inside 0.1 to 0.9 at 80 %",
         ),
         data={"systems": data, "pooled_runs": e.history.pooled_runs},
@@ -77,7 +78,7 @@ def _in_this_run(ok: Columns) -> tuple[int, int, int]:
 
 def _movers(e: Evidence) -> list[Table]:
     """Tasks whose rate differs from the same system's earlier runs."""
-    found: list[tuple[float, str, str, int, int, int, int]] = []
+    found: list[tuple[str, str, int, int, int, int]] = []
     for name, ok in zip(e.names, e.graded, strict=True):
         task, at = np.unique(ok.codes("task"), return_inverse=True)
         here = zip(
@@ -88,18 +89,17 @@ def _movers(e: Evidence) -> list[Table]:
         )
         for code, won, n in here:
             pooled = e.history.pooled.get((name, e.rows.tasks[code]), (won, n))
-            before_won, before = pooled[0] - won, pooled[1] - n
-            if before > 0:
-                p = fisher(won, n, before_won, before)
-                found.append((p, e.rows.tasks[code], name, won, n, before_won, before))
+            if pooled[1] > n:
+                found.append((e.rows.tasks[code], name, won, n, pooled[0] - won, pooled[1] - n))
     if not found:
         return []
-    found.sort()
-    adjusted = false_discovery(np.array([f[0] for f in found])).tolist()
-    moved = [(f, q) for f, q in zip(found, adjusted, strict=True) if q < FDR]
+    counts = np.array([f[2:] for f in found], dtype=np.float64).T
+    adjusted = benjamini_hochberg(fisher(*counts)).tolist()
+    ordered = sorted(zip(adjusted, found, strict=True))
+    moved = [(q, f) for q, f in ordered if q < FDR]
     rows = tuple(
         (task, system, f"{won_0}/{n_0} {percent(won_0 / n_0)}", f"{won}/{n} {percent(won / n)}", f"{q:.3g}")
-        for (_, task, system, won, n, won_0, n_0), q in moved[:MOST_MOVERS]
+        for q, (task, system, won, n, won_0, n_0) in moved[:MOST_MOVERS]
     )
     note = (
         f"{many(len(found), 'pair')} of task and system compared; some move by chance, and these survive a correction"

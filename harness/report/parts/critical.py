@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from harness.records.content import Json
-from harness.report.columns import CRITICAL, CriticalError
+from harness.report.columns import CriticalError
 from harness.report.evidence import Evidence
 from harness.report.section import Section, Table
 from harness.report.words import many, of
 from harness.stats.exact import upper_bound
 
+CRITICAL = "critical"
+"""The tag of a task on which a wrong answer is a critical error; the engine marks its grade."""
 MOST_LISTED = 200
 
 
@@ -30,9 +32,7 @@ def critical(e: Evidence) -> Section:
             f"a critical error: a grader marked it so, or a wrong answer was given to a task tagged `{CRITICAL}`",
             "none seen is not none possible: the bound says how often they may still happen",
         ),
-        methods=(
-            "critical errors: one-sided exact 95 % upper bound (Clopper and Pearson 1934), over tasks: any epoch",
-        ),
+        methods=("one-sided exact 95 % upper bound (Clopper and Pearson 1934), over tasks: any epoch",),
         data={"systems": _data(e), "errors": [_error(c) for c in found]},
     )
 

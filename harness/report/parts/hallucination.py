@@ -94,6 +94,6 @@ def _claims(e: Evidence, claims: list[JudgedPart]) -> tuple[Table, dict[str, Jso
     judges = sorted({f"{p.judge} ({p.model}) in {p.grader}" for p in claims})
     notes = [f"said by judges: {'; '.join(judges)}; how far to believe them is in the judges' data sheet"]
     if e.judged.lost:
-        notes.append(f"{many(e.judged.lost, 'judgement')} could not be read and count for nothing")
+        notes.append(f"without a readable verdict, and counted for nothing: {many(e.judged.lost, 'judgement')}")
     header = ("system", "claims", "not supported", "rate, mean over tasks", "verdicts")
     return Table("claim level: claims that the sources do not support", header, tuple(rows), tuple(notes)), data

@@ -40,13 +40,14 @@ def headline_section(e: Evidence) -> Section:
             "false_success": int(lied.sum()),
             "pass_all_epochs": every[0] if every[1] else None,
         }
+    every_epoch = "its epoch" if e.manifest.epochs == 1 else f"all {e.manifest.epochs} epochs"
     verify = Table(
         "verification failure: of all, and of those the system declared done",
         (
             "system",
             "verifier fails / graded",
             "false success: fails / declared done",
-            f"all {e.manifest.epochs} epochs",
+            f"passes in {every_epoch}",
         ),
         tuple(rows),
         ("false success is work that the system said was done and the verifier fails",),

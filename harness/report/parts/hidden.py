@@ -8,7 +8,7 @@ from harness.report.evidence import Evidence
 from harness.report.history import HIDDEN
 from harness.report.section import Section, Table
 from harness.report.words import many, share, short_rate
-from harness.stats.exact import mcnemar
+from harness.stats.paired import mcnemar
 
 HOW = (
     f"no grader tells visible tests from hidden ones (`visible` of test_report and code_tests), and no task is tagged "
@@ -59,7 +59,7 @@ def hidden(e: Evidence) -> Section:
         "dev against hidden",
         tables=tuple(tables),
         notes=(f"runs that looked at hidden tasks, this one included: {looks:,}",) if split.any() else (),
-        methods=("dev against hidden: P(hidden fails | visible passes) as a mean over tasks; exact McNemar by task",),
+        methods=("P(hidden fails | visible passes) as a mean over tasks; exact McNemar by task",),
         data={"systems": data, "looks": looks},
     )
 
@@ -69,7 +69,7 @@ def _p_by_task(task: np.ndarray, dev: np.ndarray, own: np.ndarray) -> str:
     codes, at = np.unique(task, return_inverse=True)
     lean = np.bincount(at, weights=dev.astype(float) - own.astype(float), minlength=len(codes))
     b, c = int((lean > 0).sum()), int((lean < 0).sum())
-    return f"{mcnemar(b, c):.3g} ({b:,} against {c:,} tasks)" if b + c else "no task differs"
+    return f"{mcnemar(b, c).exact:.3g} ({b:,} against {c:,} tasks)" if b + c else "no task differs"
 
 
 def _split(e: Evidence, split: np.ndarray) -> Table:

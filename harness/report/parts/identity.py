@@ -28,7 +28,7 @@ def identity(e: Evidence) -> Section:
         "identity and ledger",
         tables=(_run(e), _systems(e), _ledger(history.ledger)),
         notes=tuple(notes),
-        methods=("ledger: runs of this suite in the same folder, created before this one; regraded runs are marked",),
+        methods=("runs of this suite in the same folder, created before this one; regraded runs are marked",),
         data={"ledger": [_line(line) for line in history.ledger], "hidden_looks": looks},
     )
 
@@ -92,7 +92,8 @@ def _ledger(lines: tuple[LedgerLine, ...]) -> Table:
 
 def _state(line: LedgerLine) -> str:
     broken = " (broken off)" if line.decided is not None and line.decided < line.planned else ""
-    return broken + (" (regraded)" if line.regrade_of else "")
+    absent = f" ({line.skipped:,} skipped)" if line.skipped else ""
+    return broken + absent + (" (regraded)" if line.regrade_of else "")
 
 
 def _cost(line: LedgerLine) -> str:

@@ -10,7 +10,7 @@ from harness.report.evidence import Evidence, Mask
 from harness.report.section import Section, Table
 from harness.report.tables import failed_tables
 from harness.report.words import many, percent, percents
-from harness.stats.exact import mcnemar
+from harness.stats.paired import mcnemar
 
 MOST_PAIRS = 15
 
@@ -34,9 +34,7 @@ def missing(e: Evidence) -> Section:
         "missing data",
         tables=(_causes(e), _bounds(e), _hard(e), *_differential(e, flags), *failed_tables(e.systems)),
         notes=("not graded is neither passed nor failed: rates are over graded trials",),
-        methods=(
-            "missing data: worst-case bounds (Manski 1990); exact McNemar on missing flags between systems, by task",
-        ),
+        methods=("worst-case bounds (Manski 1990); exact McNemar on missing flags between systems, by task",),
         data={"missing": lost, "systems": {s.name: {c.name: c.n for c in s.coverage.missing} for s in e.systems}},
     )
 
@@ -100,7 +98,7 @@ def _differential(e: Evidence, flags: np.ndarray) -> list[Table]:
     found = []
     for i, j in combinations(range(len(e.names)), 2):
         b, c = int((flags[i] & ~flags[j]).sum()), int((~flags[i] & flags[j]).sum())
-        found.append((mcnemar(b, c), f"{e.names[i]} / {e.names[j]}", b, c))
+        found.append((mcnemar(b, c).exact, f"{e.names[i]} / {e.names[j]}", b, c))
     found.sort()
     rows = tuple((pair, f"{b:,}", f"{c:,}", f"{p:.3g}") for p, pair, b, c in found[:MOST_PAIRS])
     notes = ["a small p: the two were not measured on the same tasks; compare them only on tasks that both have"]

@@ -9,13 +9,11 @@ import numpy as np
 from harness.report.columns import Columns
 from harness.report.evidence import Evidence
 from harness.report.section import Figure, Section, Series, Table
+from harness.report.slices import VARIANT
 from harness.report.words import many
 from harness.stats.intervals import Estimate
 from harness.stats.variants import paired_difference
 
-VARIANT = "variant:"
-"""A tag `variant:AXIS:TASK` marks a task that asks the same as TASK in another way, along AXIS (paraphrase, language,
-order, ...)."""
 HOW = f"no task is tagged `{VARIANT}AXIS:TASK`; tag paraphrases and other variants of a task with its id"
 
 
@@ -63,7 +61,7 @@ def robustness(e: Evidence) -> Section:
         "robustness",
         tables=(table,),
         figures=(figure,) if series else (),
-        methods=("robustness: paired differences with two pseudo-pairs, clustered by family (Bonett and Price 2012)",),
+        methods=("paired differences with two pseudo-pairs, clustered by family (Bonett and Price 2012)",),
         data={"systems": data},
     )
 

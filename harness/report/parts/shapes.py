@@ -9,11 +9,13 @@ from harness.report.evidence import Evidence
 from harness.report.model import Rate, Slice
 from harness.report.section import Section, Table
 from harness.report.tables import slices_table
-from harness.report.words import percent
+from harness.report.words import many, percent
 from harness.stats.intervals import Interval
 from harness.stats.variants import partially_pooled
 
 Z = 1.959963984540054
+FEWEST = 2
+"""Tasks of a slice that is shown."""
 
 
 def shapes(e: Evidence) -> Section:
@@ -26,11 +28,20 @@ def shapes(e: Evidence) -> Section:
     return Section(
         "slices",
         "slices by shape and tag",
-        tables=(*(t for t in tables if t), slices_table(found, e.systems)),
+        tables=(*(t for t in tables if t), _whole(e, found)),
         notes=("exploration, never a verdict: among thirty slices one differs by chance nearly always",),
-        methods=("slices: partially pooled within a field (DerSimonian and Laird 1986; Efron and Morris 1975)",),
+        methods=("partially pooled within a field (DerSimonian and Laird 1986; Efron and Morris 1975)",),
         data={"slices": [_data(e, s) for s in found]},
     )
+
+
+def _whole(e: Evidence, found: tuple[Slice, ...]) -> Table:
+    """Slices of several tasks; one task is no slice."""
+    shown = tuple(s for s in found if s.tasks >= FEWEST)
+    table = slices_table(shown, e.systems)
+    left = len(found) - len(shown)
+    more = (f"{many(left, 'slice')} of one task: only in summary.json",) if left else ()
+    return Table(table.title, table.header, table.rows, (*table.notes, *more))
 
 
 def _pooled(e: Evidence, field: str, parts: list[Slice]) -> Table | None:

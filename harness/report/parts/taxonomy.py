@@ -41,7 +41,7 @@ def taxonomy(e: Evidence) -> Section:
         "failure taxonomy",
         tables=tuple(tables),
         figures=_figure(e, masks),
-        methods=("failure kinds: deterministic signals of the records; intervals: Wilson with a design effect",),
+        methods=("deterministic signals of the records; intervals: Wilson with a design effect",),
         data={
             "systems": {
                 name: {"graded": len(ok), "failed": int(failed(ok).sum()), **{k: int(v.sum()) for k, v in m.items()}}

@@ -14,26 +14,30 @@ NIGHTS = 10
 
 def trend(e: Evidence) -> Section:
     """Earlier runs of the same things, side by side. Unavailable when this is the first."""
-    lines = [ln for ln in e.history.ledger if ln.same and ln.graded and not ln.regrade_of]
+    floor = e.manifest.coverage_floor
+    nights = [ln for ln in e.history.ledger if ln.same and ln.graded and not ln.regrade_of]
+    lines = [ln for ln in nights if (ln.graded or 0) >= floor * (ln.planned - ln.skipped)]
     if len(lines) < 2:
         why = "this is the first valid run of these tasks, graders and systems; a trend needs earlier ones"
         return Section("trend", "trend excerpt", why_not=why)
     shown = lines[-NIGHTS:]
     rows = tuple((ln.run, ln.created[:10], *(_rate(ln, name) for name in e.names)) for ln in shown)
     x = tuple(float(i) for i in range(1, len(shown) + 1))
-    nights = f"last {many(len(shown), 'run')} of the same things: passed of graded trials"
+    title = f"last {many(len(shown), 'run')} of the same things: passed of graded trials"
+    thin = len(nights) - len(lines)
     note = "for looking only; alarms with a budget of false ones: harness trend"
+    notes = (note, f"{many(thin, 'run')} with too little coverage left out") if thin else (note,)
     return Section(
         "trend",
         "trend excerpt",
-        tables=(Table(nights, ("run", "date", *e.names), rows, (note,)),),
+        tables=(Table(title, ("run", "date", *e.names), rows, notes),),
         figures=(
             Figure(
                 "lines", "Passed of graded trials, run by run", "run, oldest first", "share passed",
                 tuple(_series(name, x, shown) for name in e.names), share_y=True,
             ),
         ),
-        methods=("trend excerpt: shares of trials with Wilson's interval; a picture, not a test",),
+        methods=("shares of trials with Wilson's interval; a picture, not a test",),
         data={"runs": [{"run": ln.run, "passed": ln.passed, "graded": ln.graded} for ln in shown]},
     )  # fmt: skip
 

@@ -1,0 +1,42 @@
+"""The steps of a night that only look: sentinels of judges, the gate, the trend."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from harness.config.suite import Suite
+from harness.report.nightly import Step, state_of
+
+
+def sentinel_step(suite: Suite) -> Step:
+    """Whether the suite's judges still judge right what is known."""
+    used = {name for task in suite.tasks for name in (*task.graders, *task.informative)}
+    judged = sorted(name for name in used if suite.graders[name].grader.judges())
+    if not judged:
+        return Step("sentinels", "not measured", "no grader of this suite asks a judge")
+    return Step("sentinels", "not measured", f"judges of {', '.join(judged)}: their sentinels are judged in the run")
+
+
+def gate_step(workspace: Path, run: Path, now: datetime) -> Step:
+    """The suite's gate, where it has one."""
+    return Step("gate", "not measured", "this suite has no baseline to be held against")
+
+
+def trend_step(workspace: Path, suite: Suite, folder: Path, now: datetime, replicates: int) -> Step:
+    """The trend with tonight in it; `trend.md` and `trend.png` go into the night's folder."""
+    from harness.cli._numbers import hours
+    from harness.cli._trend import drawn_of, write_figure
+    from harness.report.trend_model import TrendOptions
+    from harness.report.trend_render import trend_markdown
+    from harness.report.trend_words import trend_loud
+
+    says = suite.nightly
+    options = TrendOptions(now, hours(says.max_age), says.yearly_alarms, 0, replicates, (), says.control)
+    trend = drawn_of(workspace, suite.name, options).trend
+    write_figure(trend, folder / "trend.png")
+    (folder / "trend.md").write_text(trend_markdown(trend, "trend.png"), encoding="utf-8")
+    words = [f"{s.system} {s.state}" for s in trend.systems]
+    learning = next((s.charts[0].why for s in trend.systems if s.state == "learning"), "")
+    said = f"{trend.state}" + (f": {learning}" if trend.state == "learning" and learning else f": {', '.join(words)}")
+    return Step("trend", state_of(trend.exit_code), said, trend_loud(trend))

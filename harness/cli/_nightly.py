@@ -1,0 +1,250 @@
+"""The steps of a night. Each step can be done again: what is settled is not asked, paid for or counted twice."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from harness.cli._night_out import publish_night
+from harness.cli._night_watch import gate_step, sentinel_step, trend_step
+from harness.cli._out import plugins_aside, say
+from harness.cli.execute import execute_job, policy_of
+from harness.cli.resume_cmd import resumed_job
+from harness.config.load import load_suite
+from harness.config.suite import Suite
+from harness.config.workspace import find_run, run_names, suite_names
+from harness.engine.canary import Checked, pin, pinned_path, replay, scripted
+from harness.engine.prepare import make_manifest, named_secrets, preflight
+from harness.engine.select import Filters, select_systems, select_tasks
+from harness.engine.session import Job
+from harness.errors import Exit, HarnessError, StoreError
+from harness.prices import PriceBook
+from harness.report.nightly import NightResult, Step, state_of
+from harness.store.folder import RunFolder
+from harness.store.history import Canary, Rung, append_history, history_path, read_history
+from harness.store.lock import Lock
+from harness.store.read import Settled, read_manifest, settled
+
+NIGHTS = "nightly"
+"""Folder of the nights' outputs, in `runs/`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tonight:
+    """What the steps share. `folder` is where the night's files go."""
+
+    workspace: Path
+    suite: Suite
+    night: str
+    now: datetime
+    folder: Path
+    args: argparse.Namespace
+
+
+def tonight(workspace: Path, night: str, now: datetime, args: argparse.Namespace) -> int:
+    """The whole night. Raises StoreError when another process is at the same one, ConfigError for a faulty suite."""
+    with plugins_aside():
+        suite = _overridden(load_suite(workspace, args.suite), args)
+    folder = workspace / "runs" / NIGHTS / f"{suite.name}-{night}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = Lock(folder)
+    try:
+        return _steps(Tonight(workspace, suite, night, now, folder, args))
+    finally:
+        lock.release()
+
+
+def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
+    changes = {
+        "epochs": args.epochs,
+        "budget_usd": args.budget_usd if args.budget_usd is not None else suite.nightly.budget_usd,
+        "concurrency": args.concurrency,
+        "boxes": args.boxes,
+    }
+    return replace(suite, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _steps(at: Tonight) -> int:
+    steps = [_guarded("sentinels", lambda: sentinel_step(at.suite))]
+    steps += [
+        _guarded("replay", lambda: _canary(at, "replay", lambda: _replay(at))),
+        _guarded("sandbox", lambda: _canary(at, "sandbox", lambda: _scripted(at))),
+    ]
+    code, run = _run(at)
+    if code == Exit.INTERRUPTED:
+        return code
+    path = at.workspace / "runs" / run
+    steps.append(_run_step(path, code))
+    steps.append(_guarded("gate", lambda: gate_step(at.workspace, path, at.now)))
+    steps.append(_guarded("trend", lambda: trend_step(at.workspace, at.suite, at.folder, at.now, at.args.replicates)))
+    return publish_night(at.workspace, at.folder, path, _result(at, run, steps))
+
+
+def _result(at: Tonight, run: str, steps: list[Step]) -> NightResult:
+    from harness.report.nightly import VERDICTS, exit_code_of
+
+    code = exit_code_of(steps)
+    return NightResult(
+        suite=at.suite.name, night=at.night, run=run, exit_code=int(code), verdict=VERDICTS[code], steps=tuple(steps),
+        files={},
+    )  # fmt: skip
+
+
+def _guarded(name: str, step: Callable[[], Step]) -> Step:
+    """A step that cannot be made is told, and the others go on: a broken gate must not hide the trend."""
+    try:
+        return step()
+    except HarnessError as e:
+        state = state_of(e.exit_code) if e.exit_code != Exit.USAGE else "invalid"
+        return Step(name, state, str(e), tuple(line for line in e.render().splitlines()[1:] if line.strip()))
+
+
+def _canary(at: Tonight, rung: Rung, check: Callable[[], Checked]) -> Step:
+    """A canary's step; what it said tonight already is kept, unless it could not be measured then."""
+    path = history_path(at.workspace / "runs", at.suite.name)
+    known = [c for c in read_history(path).canaries if (c.night, c.rung) == (at.night, rung)]
+    if known and known[-1].state != "not measured" and not at.args.again:
+        said = known[-1]
+        found = Checked(said.state, said.checked, said.differ, said.detail)
+    else:
+        with plugins_aside():
+            found = check()
+        line = Canary(
+            suite=at.suite.name, night=at.night, at=at.now.isoformat(timespec="seconds"), rung=rung, state=found.state,
+            checked=found.checked, differ=found.differ, detail=found.detail,
+        )  # fmt: skip
+        if not known or msgspec.structs.replace(known[-1], at=line.at) != line:
+            append_history(path, [line])
+    words = {"same": "ok", "moved": "invalid", "not measured": "not measured"}
+    return Step(rung, words[found.state], found.detail, found.differ[:10])  # type: ignore[arg-type]  # of these words
+
+
+def _replay(at: Tonight) -> Checked:
+    pinned = pinned_path(at.workspace / "runs", at.suite.name)
+    if (pinned / "manifest.json").is_file():
+        return replay(at.suite, pinned)
+    earlier = _newest_before(at)
+    if earlier is None:
+        help = "harness nightly --pin RUN keeps some for every night"
+        return Checked("not measured", detail=f"there is no stored work of an earlier night yet; {help}")
+    scratch = at.folder / "replayed"
+    shutil.rmtree(scratch, ignore_errors=True)
+    pin(earlier, scratch)
+    try:
+        return replay(at.suite, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _newest_before(at: Tonight) -> Path | None:
+    """The newest run of another night whose folder is here."""
+    for name in reversed(run_names(at.workspace)):
+        with contextlib.suppress(StoreError):
+            manifest = read_manifest(at.workspace / "runs" / name)
+            if manifest.suite == at.suite.name and manifest.night not in ("", at.night):
+                return at.workspace / "runs" / name
+    return None
+
+
+def _scripted(at: Tonight) -> Checked:
+    name = at.suite.nightly.canary
+    if name not in suite_names(at.workspace):
+        return Checked("not measured", detail=f"this workspace has no suite '{name}' of scripted agents")
+    shutil.rmtree(at.folder / "canary", ignore_errors=True)
+    return scripted(load_suite(at.workspace, name), at.folder, "canary")
+
+
+def _run(at: Tonight) -> tuple[int, str]:
+    """Make tonight's run, or go on with it: the run's manifest names its night, so there is one. Returns its name."""
+    made = _run_of_tonight(at)
+    if made is None:
+        folder, job = _new_job(at)
+    else:
+        before = settled(made) if (made / "attempts.jsonl").is_file() else None
+        manifest = read_manifest(made)
+        if before is not None and len(before.done) >= manifest.n_trials:
+            from harness.report.build import build_report
+
+            return build_report(made).exit_code, made.name
+        folder = RunFolder.open(made)
+        try:
+            job = resumed_job(at.workspace, folder, at.args)
+        except BaseException:
+            folder.close()
+            raise
+    with contextlib.redirect_stdout(io.StringIO()):  # the report is a file of the night; its text would bury the rest
+        code = execute_job(job, at.args)
+    return code, folder.path.name
+
+
+def _run_of_tonight(at: Tonight) -> Path | None:
+    for name in reversed(run_names(at.workspace)):
+        with contextlib.suppress(StoreError):
+            manifest = read_manifest(at.workspace / "runs" / name)
+            if (manifest.suite, manifest.night) == (at.suite.name, at.night):
+                return at.workspace / "runs" / name
+    return None
+
+
+@plugins_aside()
+def _new_job(at: Tonight) -> tuple[RunFolder, Job]:
+    suite, says = at.suite, at.suite.nightly
+    names = at.args.system or [*says.systems, *([says.control] if says.systems and says.control else [])]
+    systems = select_systems(suite, list(dict.fromkeys(names)))
+    if says.control and says.control in suite.systems:
+        systems.setdefault(says.control, suite.systems[says.control])
+    tasks, selection = select_tasks(suite, Filters(system=tuple(names), seed=suite.seed))
+    prices = PriceBook.load(suite.prices)
+    for warning in preflight(suite, systems, tasks, prices, at.args.allow_unpriced):
+        say_aside(warning)
+    manifest = make_manifest(suite, tasks, systems, selection, prices, at.now)
+    manifest = msgspec.structs.replace(manifest, night=at.night)
+    folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))
+    nothing = Settled(frozenset(), {}, 0.0, 0.0, 0)
+    return folder, Job(suite, folder, tasks, nothing, prices, policy_of(at.args))
+
+
+def say_aside(warning: str) -> None:
+    """A warning, where progress goes too."""
+    import sys
+
+    print(f"warning: {warning}", file=sys.stderr)
+
+
+def _run_step(path: Path, code: int) -> Step:
+    from harness.report.build import build_report
+
+    report = build_report(path)
+    graded = sum(s.coverage.graded for s in report.systems)
+    planned = sum(s.coverage.planned for s in report.systems)
+    said = f"{graded} of {planned} trials graded"
+    rates = [
+        f"{s.name} {s.passed.value:.1%}" for s in report.systems if s.passed.value is not None and not s.privileged
+    ]
+    more = "; ".join(rates[:6])
+    return Step("run", state_of(code), f"{said}; {more}" if more else said, tuple(report.invalid))
+
+
+def pin_work(workspace: Path, args: argparse.Namespace) -> int:
+    """`--pin RUN`: replace the suite's pinned work."""
+    source = find_run(workspace, args.pin)
+    suite = read_manifest(source).suite
+    to = pinned_path(workspace / "runs", suite)
+    fresh = to.parent / ".new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        count = pin(source, fresh / suite)
+        shutil.rmtree(to, ignore_errors=True)
+        (fresh / suite).rename(to)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    say(f"pinned {count} attempts of {source.name} in {to.relative_to(workspace)}: commit this folder\n")
+    return Exit.OK

@@ -1,0 +1,265 @@
+"""What every agent CLI shares: its layer, its pre-flight, its run behind a door of the gateway, and how it is judged.
+
+    layer mounted at /opt/agent -> look at the image -> lay down configuration -> door open -> program runs -> door shut
+    -> what it did, by the gateway's record; what it says of itself, beside it
+
+A CLI is a class of data and three methods: `invoke` (argv, environment, prompt), `configuration` and `claims`
+(what its output says of itself).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from harness.api import (
+    Artifact,
+    Box,
+    Dialect,
+    Door,
+    Harness,
+    Json,
+    MissingRequirement,
+    Mount,
+    Output,
+    Served,
+    SolveContext,
+    TaskView,
+)
+from harness.harnesses._cli_box import STATE, Around, Invocation, Program, Ran, lay_down, look_around
+from harness.harnesses._cli_record import Record, measures, read_record, wrapping
+from harness.records.task import digest_of
+from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, installed_layers, known_versions, root_of
+from harness.toolkit.prompt import prompt_text
+
+EVENTS = "agent/events.jsonl"
+STDERR = "agent/stderr.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a CLI is started with. `model` is the name it is told; `effort` the word of the model's settings."""
+
+    prompt: str
+    model: str
+    effort: str
+    base_url: str
+    key: str
+    around: Around
+    dialects: Sequence[Dialect]
+    state: str = STATE
+
+    @property
+    def home(self) -> str:
+        """A folder it may write its own things into."""
+        return self.around.home
+
+
+class AgentCli(Harness):
+    """An agent's own program, in the task's box, behind the gateway."""
+
+    needs_box: ClassVar[bool] = True
+    uses_gateway: ClassVar[bool] = True
+    agent: ClassVar[str]
+    """The name of its recipe and layer."""
+    dialects: ClassVar[Sequence[Dialect]]
+    """The APIs it can speak; the first is its own."""
+    known_model: ClassVar[str] = ""
+    """A model's name that the CLI knows, for models it does not."""
+    own_provider: ClassVar[str] = ""
+    """The provider whose model names the CLI knows."""
+    shell_tool: ClassVar[tuple[str, str]] = ("", "")
+    """Its shell tool and the argument that holds the command: for the smoke run with a scripted model."""
+
+    release: str
+    """The exact version of the program. It must be installed: `harness agent install NAME@VERSION`."""
+    model_shown: str = ""
+    """The model's name that the program is told, where it matters: some choose prompt and parameters by it. The gateway
+    asks the system's model whatever the program asks for. Empty: the model's own name where the program knows such
+    names, else one that it knows."""
+    project_instructions: bool = False
+    """Whether instructions and settings in the task's own files (CLAUDE.md, AGENTS.md, hooks, ...) have effect."""
+    web_tools: bool = False
+    """Whether the program offers its web search and fetch. The provider would run them outside the box: the gateway
+    refuses them all the same, and counts the tries, unless the suite allows them."""
+    own_tools: bool = False
+    """Whether programs that the agent ships (such as rg) are on the PATH of its commands, which changes the box."""
+    flags: tuple[str, ...] = ()
+    """More words for the command line."""
+    env: Mapping[str, str] = Field(default_factory=dict)
+    """More environment variables."""
+    grace_s: float = Field(default=5.0, ge=0.5, le=120)
+    """Seconds between INT and KILL when a limit ends the program."""
+
+    @abstractmethod
+    def invoke(self, start: Start) -> Invocation:
+        """The command line after the program's own words, its environment and its standard input."""
+
+    def configuration(self, start: Start) -> Mapping[str, str | bytes]:
+        """Configuration to lay down, by absolute path in the box."""
+        return {}
+
+    @abstractmethod
+    def claims(self, ran: Ran) -> dict[str, Json]:
+        """What the program says of itself: turns, tokens, cost, how it ended. Nothing is decided by it."""
+
+    async def answer(self, box: Box, ran: Ran) -> str | None:
+        """The final answer, where it is not what the model said last."""
+        return None
+
+    def mounts(self, workspace: Path) -> Sequence[Mount]:
+        """The layer. Raises MissingRequirement when it is not installed."""
+        return (Mount(root_of(self._installed()[1]), MOUNT),)
+
+    def missing(self, workspace: Path) -> Sequence[str]:
+        """The layer, where it is not installed."""
+        try:
+            self._installed()
+        except MissingRequirement as e:
+            return (str(e),)
+        return ()
+
+    async def solve(self, task: TaskView, ctx: SolveContext) -> Output:
+        """Run the program to its end or to a limit. Raises MissingRequirement before any model call."""
+        box, gateway = ctx.box, ctx.gateway
+        if box is None or gateway is None:
+            raise MissingRequirement("sandbox", f"{self.agent} works in a box with a gateway, and there is none")
+        layer = self._layer()
+        around = await look_around(box, self._needs(layer), f"{self.agent}@{self.release}")
+        await self._lay_task(task, ctx, around)
+        served = gateway.models["main"]
+        longest = task.sandbox.command_timeout_s if task.sandbox is not None else 1800.0
+        program = Program(box, self.grace_s, longest, keep_left=task.serves)
+        spoken = self.spoken(served)
+        async with gateway.open(spoken, aliases=self.aliases()) as door:
+            prompt, told = prompt_text(task.prompt), self._told(served)
+            start = Start(prompt, told, served.effort, door.base_url, door.key, around, spoken)
+            await lay_down(box, self.configuration(start))
+            how = self._whole(self.invoke(start), layer, start)
+            try:
+                ran = await program.run(how, lambda: bool(door.limit))
+                answer = await self.answer(box, ran)
+            except BaseException:
+                ctx.save(self._output(program.ran, door, layer, how))
+                raise
+            output = self._output(ran, door, layer, how, answer)
+            ctx.save(output)
+        if ran.left:
+            ctx.note("leftovers", f"{len(ran.left)} processes were still running and were ended", list(ran.left))
+        return output
+
+    def spoken(self, served: Served) -> Sequence[Dialect]:
+        """The dialects it will speak to this model."""
+        return self.dialects[:1]
+
+    def aliases(self) -> Mapping[str, str]:
+        """Names it asks for that mean another role than `main`."""
+        return {}
+
+    def fingerprint(self, layer: Layer | None, how: Invocation, record: Record) -> dict[str, Json]:
+        """What this harness was in this attempt; `harness compare` shows where two differ."""
+        return {
+            "agent": self.agent,
+            "release": self.release,
+            **({"binary": layer.binary[:16], "layer": layer.tree[:16]} if layer is not None else {}),
+            "flags": digest_of([word for word in how.argv if word not in how.task_words], sorted(how.env)),
+            "project_instructions": self.project_instructions,
+            "web_tools": self.web_tools,
+            **wrapping(record),
+        }
+
+    def _told(self, served: Served) -> str:
+        if self.model_shown:
+            return self.model_shown
+        return served.name if served.provider == self.own_provider or not self.known_model else self.known_model
+
+    def _needs(self, layer: Layer | None) -> Sequence[str]:
+        return layer.needs if layer is not None else ()
+
+    def _layer(self) -> Layer | None:
+        return self._installed()[0]
+
+    def _installed(self) -> tuple[Layer, Path]:
+        found = find_layer(self.agent, self.release)
+        if found is None:
+            there = ", ".join(known_versions(self.agent, installed_layers())) or "none"
+            raise MissingRequirement(
+                "agent",
+                f"{self.agent}@{self.release} is not installed (installed: {there}): "
+                f"harness agent install {self.agent}@{self.release}",
+            )
+        return found
+
+    def _program(self, layer: Layer | None) -> list[str]:
+        """The words that start the program."""
+        assert layer is not None
+        first, *rest = layer.entry
+        inside = [word if word.startswith("-") or "/" not in word else f"{MOUNT}/{word}" for word in rest]
+        return [first if first == "python3" else f"{MOUNT}/{first}", *inside]
+
+    def _whole(self, said: Invocation, layer: Layer | None, start: Start) -> Invocation:
+        """The program's words before those of the CLI, the environment that all share, and what the user adds."""
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        own = [f"{MOUNT}/{part}" for part in layer.path] if layer is not None and self.own_tools else []
+        env = {
+            "HOME": start.home,
+            **({"PATH": ":".join((path, *own))} if own else {}),
+            "NO_COLOR": "1",
+            "TERM": "dumb",
+            **said.env,
+            **self.env,
+        }
+        argv = [*self._program(layer), *said.argv, *self.flags]
+        return Invocation(argv, env, said.stdin, start.around.folder, (start.prompt,))
+
+    async def _lay_task(self, task: TaskView, ctx: SolveContext, around: Around) -> None:
+        """Files of the task that its image does not hold."""
+        assert ctx.box is not None
+        there = {f.name for f in task.sandbox.files} if task.sandbox is not None else set()
+        for file in task.files:
+            if file.name not in there:
+                await ctx.box.write(file.name, ctx.read_file(file))
+
+    def _output(self, ran: Ran, door: Door, layer: Layer | None, how: Invocation, answer: str | None = None) -> Output:
+        """What is delivered: the gateway's word decides, the program's own is kept beside it."""
+        record = read_record(door.exchanges)
+        metrics: dict[str, Json] = {
+            **measures(record),
+            "exit_code": ran.exit_code,
+            "ended": self._ended(ran, door, record),
+            "leftovers": len(ran.left),
+            "fingerprint": self.fingerprint(layer, how, record),
+            "claims": self._claims(ran),
+        }
+        kept = [Artifact(EVENTS, bytes(ran.output))] if ran.output else []
+        if ran.stderr:
+            kept.append(Artifact(STDERR, ran.stderr.encode()))
+        return Output(
+            answer=record.text if answer is None else answer,
+            artifacts=tuple(kept),
+            declared_done=record.ended_by_itself and not ran.stopped and not door.limit,
+            refused=record.refused,
+            truncated=record.cut,
+            metrics=metrics,
+        )
+
+    def _claims(self, ran: Ran) -> dict[str, Json]:
+        try:
+            return {name: said for name, said in self.claims(ran).items() if said is not None}
+        except Exception as e:  # noqa: BLE001 - a program's own words, in a form that its next version may change
+            return {"unreadable": f"{type(e).__name__}: {e}"}
+
+    def _ended(self, ran: Ran, door: Door, record: Record) -> str:
+        """done, refusal, limit:KIND, stopped, or cut_off: the program ended while its model still wanted to work."""
+        if door.limit:
+            return f"limit:{door.limit}"
+        if ran.stopped:
+            return f"limit:{ran.stopped}"
+        if record.refused:
+            return "refusal"
+        return "done" if record.ended_by_itself else "cut_off"

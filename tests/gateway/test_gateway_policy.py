@@ -1,0 +1,162 @@
+"""What a provider would do outside the box is refused, whatever way it is asked for, unless the task allows it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from gate_bench import GateBench, a_model
+
+from harness.gateway.asks import BadAsk, ask_of
+from harness.gateway.dialects import path_of
+from harness.gateway.policy import WORDS, wanted
+from harness.records.exchange import Outside
+from harness.testing.wire import WireServer
+
+HELLO: Any = [{"role": "user", "content": "hello"}]
+
+
+def wants(path: str, body: dict[str, Any]) -> set[str]:
+    found = path_of("POST", path)
+    assert found is not None
+    return set(wanted(ask_of(found, json.dumps({"model": "m", **body}).encode())))
+
+
+def said(block: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [block]}]}
+
+
+ANTHROPIC = [
+    ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "web_search"),
+    ({"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]}, "web_fetch"),
+    ({"tools": [{"type": "code_execution_20250825", "name": "code_execution"}]}, "code_execution"),
+    ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, "remote_mcp"),
+    ({"tools": [{"type": "brand_new_20271231", "name": "x"}]}, "other_tools"),
+    ({"mcp_servers": [{"type": "url", "url": "https://evil.example", "name": "x"}]}, "remote_mcp"),
+    ({"container": "abc"}, "code_execution"),
+    (said({"type": "image", "source": {"type": "url", "url": "https://evil.example/?d=secret"}}), "urls"),
+    (said({"type": "document", "source": {"type": "url", "url": "https://evil.example/a.pdf"}}), "urls"),
+    (said({"type": "document", "source": {"type": "file", "file_id": "file_1"}}), "stored_files"),
+    (
+        said({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {"type": "url", "url": "http://x"}}]}),
+        "urls",
+    ),
+]  # fmt: skip
+OPENAI = [
+    ("/v1/responses", {"tools": [{"type": "web_search"}]}, "web_search"),
+    ("/v1/responses", {"tools": [{"type": "web_search_preview_2025_03_11"}]}, "web_search"),
+    ("/v1/responses", {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}, "code_execution"),
+    ("/v1/responses", {"tools": [{"type": "file_search", "vector_store_ids": ["v"]}]}, "file_search"),
+    ("/v1/responses", {"tools": [{"type": "mcp", "server_label": "x", "server_url": "https://e"}]}, "remote_mcp"),
+    ("/v1/responses", {"tools": [{"type": "image_generation"}]}, "image_generation"),
+    ("/v1/responses", {"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}]}, "web_search"),
+    ("/v1/responses", {"input": [{"type": "additional_tools", "tools": [{"type": "web_search"}]}]}, "web_search"),
+    ("/v1/responses", {"prompt": {"id": "pmpt_1"}}, "stored_files"),
+    (
+        "/v1/responses",
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://e/x"}]}]},
+        "urls",
+    ),
+    (
+        "/v1/responses",
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "https://e/x"}]}]},
+        "urls",
+    ),
+    ("/v1/chat/completions", {"web_search_options": {"search_context_size": "low"}}, "web_search"),
+    ("/v1/chat/completions", said({"type": "image_url", "image_url": {"url": "https://e/x.png"}}), "urls"),
+    ("/v1/chat/completions", {"model": "gpt-5-search-api"}, "web_search"),
+]
+GEMINI = [
+    ({"tools": [{"googleSearch": {}}]}, "web_search"),
+    ({"tools": [{"google_search": {}}]}, "web_search"),
+    ({"tools": [{"urlContext": {}}]}, "web_fetch"),
+    ({"tools": [{"codeExecution": {}}]}, "code_execution"),
+    ({"tools": {"functionDeclarations": [], "codeExecution": {}}}, "code_execution"),
+    ({"contents": [{"parts": [{"fileData": {"fileUri": "https://e/x"}}]}]}, "urls"),
+    ({"cachedContent": "cachedContents/1"}, "stored_files"),
+]
+
+
+@pytest.mark.parametrize(("body", "word"), ANTHROPIC)
+def test_messages(body: dict[str, Any], word: Outside) -> None:
+    assert wants("/v1/messages", {"messages": HELLO, **body}) == {word}
+
+
+@pytest.mark.parametrize(("path", "body", "word"), OPENAI)
+def test_openai(path: str, body: dict[str, Any], word: Outside) -> None:
+    assert wants(path, body) == {word}
+
+
+@pytest.mark.parametrize(("body", "word"), GEMINI)
+def test_gemini(body: dict[str, Any], word: Outside) -> None:
+    assert wants("/v1beta/models/g:generateContent", body) == {word}
+
+
+def test_every_word_has_a_meaning() -> None:
+    assert set(WORDS) == set(Outside.__args__)  # type: ignore[attr-defined]
+
+
+def test_escaped_letters_hide_nothing() -> None:
+    path = path_of("POST", "/v1/messages")
+    assert path is not None
+    body = (
+        b'{"model": "m", "messages": [{"role": "user", "content": [{"type": "image", "source": '
+        b'{"type": "u\\u0072l", "\\u0075rl": "https://evil.example"}}]}]}'
+    )
+    assert set(wanted(ask_of(path, body))) == {"urls"}
+    assert set(wanted(ask_of(path, b'{"model": "m", "\\u006dcp_servers": [{"url": "x"}], "messages": []}'))) == {
+        "remote_mcp"
+    }
+
+
+def test_what_agents_do_all_day_asks_for_nothing() -> None:
+    """Own tools, data URLs, addresses in arguments, in results and in plain words, earlier searches in a history."""
+    fetch = {"type": "tool_use", "id": "1", "name": "WebFetch", "input": {"url": "https://example.com"}}
+    result = {"type": "tool_result", "tool_use_id": "1", "content": 'see "url": https://example.com'}
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+    tools = [
+        {"name": "WebFetch", "input_schema": {"properties": {"url": {"type": "string"}}}},
+        {"type": "bash_20250124", "name": "bash"},
+        {"type": "text_editor_20250728", "name": "edit"},
+    ]
+    messages = [{"role": "assistant", "content": [fetch]}, {"role": "user", "content": [result, picture]}]
+    assert wants("/v1/messages", {"messages": messages, "tools": tools}) == set()
+    own: dict[str, Any] = {"tools": [{"type": "function", "name": "f"}, {"type": "custom", "name": "apply_patch"}]}
+    data = {
+        "input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,aGk="}]}]
+    }
+    assert wants("/v1/responses", {**own, **data, "container": None}) == set()
+    assert wants("/v1/chat/completions", {"messages": HELLO, "tools": [{"type": "function", "function": {}}]}) == set()
+    assert wants("/v1beta/models/g:generateContent", {"tools": [{"functionDeclarations": [{"name": "f"}]}]}) == set()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"{", b'"x"', b'{"model": 5}', b'{"model": "m", "tools": 5}', b'{"model": "m", "tools": [5]}'],
+)
+def test_what_is_no_request_is_said_to_be_none(body: bytes) -> None:
+    path = path_of("POST", "/v1/messages")
+    assert path is not None
+    with pytest.raises(BadAsk):
+        wanted(ask_of(path, body))
+
+
+def test_a_refusal_is_told_recorded_and_sends_nothing(gate: GateBench, wire: WireServer) -> None:
+    async def go() -> None:
+        model = a_model("anthropic", name="claude-opus-4-7", base_url=wire.url)
+        body = {"model": "x", "max_tokens": 5, "messages": HELLO, "tools": ANTHROPIC[0][0]["tools"]}
+        async with gate.door(model) as visit:
+            refused = await visit.http().post("/v1/messages", json=body)
+            assert refused.status_code == 403 and "does not allow" in refused.json()["error"]["message"]
+            assert visit.last.refused == ("web_search: web_search_20250305",) and visit.state.turns == 0
+            assert wire.log() == []
+        async with gate.door(model, allow=("web_search",)) as visit:
+            allowed = await visit.http().post("/v1/messages", json=body)
+            assert allowed.status_code == 200
+            assert visit.last.allowed == ("web_search: web_search_20250305",) and visit.last.refused == ()
+        assert len(wire.log()) == 1
+        await gate.server.aclose()
+
+    asyncio.run(go())
