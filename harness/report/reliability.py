@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.report.build import read_evidence
 from harness.report.evidence import Evidence
 from harness.report.model import Report
+from harness.report.parts.agents import agents
 from harness.report.parts.caution import caution
 from harness.report.parts.classes import classes
 from harness.report.parts.confidence import confidence
@@ -21,6 +22,7 @@ from harness.report.parts.hallucination import hallucination
 from harness.report.parts.headline import headline_section
 from harness.report.parts.hidden import hidden
 from harness.report.parts.identity import identity
+from harness.report.parts.judges import judges
 from harness.report.parts.methods import methods
 from harness.report.parts.missing import missing
 from harness.report.parts.repeats import repeats
@@ -33,6 +35,7 @@ from harness.report.section import Section
 
 SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     identity,
+    judges,
     headline_section,
     classes,
     taxonomy,
@@ -46,6 +49,7 @@ SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     hidden,
     missing,
     spend,
+    agents,
     trend,
 )
 """In the order read (stats reference 6.3); methods and limits follow, written from these."""

@@ -33,7 +33,7 @@ _WORK = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """A group of answers of similar confidence: means of both, and Wilson's interval of the share that was right."""
+    """Answers of similar confidence: means of both, and Wilson's interval of the share right with a design effect."""
 
     n: int
     sure: float
@@ -101,12 +101,13 @@ def auroc(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> Estima
 def calibration(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> Calibration:
     """The expected calibration error over bins of equal mass (Naeini et al. 2015), corrected for its own bias.
 
-    Answers of equal confidence stay in one bin, as in scikit-learn's `calibration_curve(strategy="quantile")`. The null
-    is drawn with right ~ Bernoulli(sure), its noise widened by the design effect of the residuals in families. The
-    interval is the corrected error +- t(G-1) times the standard deviation over resampled families.
+    Answers of equal confidence stay in one bin, as in scikit-learn's `calibration_curve(strategy="quantile")`; up to
+    ten different confidences are bins of their own. The null is drawn with right ~ Bernoulli(sure), its noise widened
+    by the design effect of the residuals in families. The interval is the corrected error +- t(G-1) times the standard
+    deviation over resampled families.
     """
     at = _bins(sure)
-    bins = _of_bins(sure, right, at)
+    bins = _of_bins(right, sure, at, family)
     own, groups = _codes(family)
     residual = right - sure
     error = float(np.abs(np.bincount(at, weights=residual)).sum()) / len(sure)
@@ -124,9 +125,9 @@ def calibration(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> 
     return Calibration(error, null, Estimate(error - null, Interval(error - null - half, error - null + half)), bins)
 
 
-def reliability_bins(sure: Numbers, right: Numbers) -> tuple[Bin, ...]:
-    """The bins of a reliability diagram; fewer for few answers, at least ten in each."""
-    return _of_bins(sure, right, _bins(sure))
+def reliability_bins(sure: Numbers, right: Numbers, family: Codes) -> tuple[Bin, ...]:
+    """The bins of a reliability diagram; fewer for few answers."""
+    return _of_bins(right, sure, _bins(sure), family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,22 +155,28 @@ def risk_coverage(sure: Numbers, right: Numbers) -> RiskCoverage:
 
 
 def _bins(sure: Numbers) -> Codes:
-    """A bin for every answer."""
+    """A bin for every answer: of equal mass, or one for each confidence where few different ones are said."""
+    levels, level = np.unique(sure, return_inverse=True)
+    if len(levels) <= MOST_BINS:
+        return level.astype(np.int64)
     count = max(1, min(MOST_BINS, len(sure) // 10))
     edges = np.unique(np.quantile(sure, np.linspace(0, 1, count + 1)))
     at = np.searchsorted(edges[1:-1], sure)
     return np.unique(at, return_inverse=True)[1].astype(np.int64)
 
 
-def _of_bins(sure: Numbers, right: Numbers, at: Codes) -> tuple[Bin, ...]:
-    n = np.bincount(at)
-    means = np.bincount(at, weights=sure) / n
-    shares = np.bincount(at, weights=right) / n
-    z = z_of(0.95)
-    return tuple(
-        Bin(int(k), float(c), float(p), wilson(float(p), float(k), z))
-        for k, c, p in zip(n.tolist(), means.tolist(), shares.tolist(), strict=True)
-    )
+def _of_bins(right: Numbers, sure: Numbers, at: Codes, family: Codes) -> tuple[Bin, ...]:
+    found, z = [], z_of(0.95)
+    for b in range(int(at.max()) + 1):
+        inside = at == b
+        y, own = right[inside], np.unique(family[inside], return_inverse=True)[1]
+        p, n = float(y.mean()), len(y)
+        spread = float(((y - p) ** 2).sum())
+        # Where all are alike the design effect cannot be seen, and the worst one is assumed.
+        worst = n / (int(own.max()) + 1)
+        deff = float((np.bincount(own, weights=y - p) ** 2).sum()) / spread if spread > 0 else worst
+        found.append(Bin(n, float(sure[inside].mean()), p, wilson(p, n / max(1.0, deff), z)))
+    return tuple(found)
 
 
 def _null_error(sure: Numbers, at: Codes, seed: int) -> float:
