@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "report": "what a run says: coverage, pass rates with intervals, cost, failures",
     "nightly": "one night of a suite: sentinels, canaries, run or resume, gate, trend, report, outputs",
     "trend": "has anything drifted over the nights, since when, and where does it come from?",
+    "label": "judge what judges judged, blind, by keys: labels that calibrate them",
+    "judge": "judges: list them, audit them on stored work, calibrate them by labels",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",
     "new": "scaffold a suite, task, grader or harness that runs",

@@ -84,6 +84,7 @@ class Evidence:
         held = self.tagged(HIDDEN)
         return RunCounts(
             decided=sum(int(np.isin(d.column["status"], settled).sum()) for d in self.decided),
+            skipped=sum(int((d.column["status"] == STATUSES.index("skipped")).sum()) for d in self.decided),
             graded=sum(n for _, n in results.values()),
             passed=sum(won for won, _ in results.values()),
             cost_usd=sum(s.cost.total + s.cost.judge_total for s in self.systems),

@@ -31,6 +31,7 @@ class LedgerLine:
     systems: tuple[str, ...]
     planned: int
     decided: int | None
+    skipped: int
     graded: int | None
     passed: int | None
     cost_usd: float | None
@@ -46,6 +47,7 @@ class RunCounts:
     """What a run's deciding lines add up to. `results` maps (system, task) to [passed, graded]."""
 
     decided: int
+    skipped: int
     graded: int
     passed: int
     cost_usd: float
@@ -170,6 +172,7 @@ def _count(path: Path) -> RunCounts:
             results[system, task] = (before[0] + won, before[1] + 1)
     return RunCounts(
         decided=sum(status in DECIDED for _, status, _ in last.values()),
+        skipped=sum(status == "skipped" for _, status, _ in last.values()),
         graded=sum(n for _, n in results.values()),
         passed=sum(won for won, _ in results.values()),
         cost_usd=cost,
@@ -191,6 +194,7 @@ def _line(this: Manifest, manifest: Manifest, counts: RunCounts | None) -> Ledge
         systems=tuple(s.name for s in manifest.systems),
         planned=manifest.n_trials,
         decided=counts.decided if counts else None,
+        skipped=counts.skipped if counts else 0,
         graded=counts.graded if counts else None,
         passed=counts.passed if counts else None,
         cost_usd=counts.cost_usd if counts else None,

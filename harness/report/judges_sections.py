@@ -13,6 +13,7 @@ _HEADER = ("figure", "value [95%]", "n", "how to read it")
 _SCORES = (
     "win_rate", "wins", "wins_plus_ties", "judged_ties", "disagreement_ties", "average_rate", "first_order_rate",
     "second_order_rate", "good_rate", "equal_length_rate", "corrected",
+    "corrected_external",
 )  # fmt: skip
 """Figures that speak of the work; all the others speak of the judge."""
 _SIGNED = ("position_effect", "label_effect", "own_family_lift", "length_slope", "slot_logit", "length_logit")

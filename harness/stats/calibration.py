@@ -33,7 +33,7 @@ _WORK = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """A group of answers of similar confidence: means of both, and Wilson's interval of the share that was right."""
+    """Answers of similar confidence: means of both, and Wilson's interval of the share right with a design effect."""
 
     n: int
     sure: float
@@ -106,7 +106,7 @@ def calibration(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> 
     interval is the corrected error +- t(G-1) times the standard deviation over resampled families.
     """
     at = _bins(sure)
-    bins = _of_bins(sure, right, at)
+    bins = _of_bins(right, sure, at, family)
     own, groups = _codes(family)
     residual = right - sure
     error = float(np.abs(np.bincount(at, weights=residual)).sum()) / len(sure)
@@ -124,9 +124,9 @@ def calibration(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> 
     return Calibration(error, null, Estimate(error - null, Interval(error - null - half, error - null + half)), bins)
 
 
-def reliability_bins(sure: Numbers, right: Numbers) -> tuple[Bin, ...]:
-    """The bins of a reliability diagram; fewer for few answers, at least ten in each."""
-    return _of_bins(sure, right, _bins(sure))
+def reliability_bins(sure: Numbers, right: Numbers, family: Codes) -> tuple[Bin, ...]:
+    """The bins of a reliability diagram; fewer for few answers."""
+    return _of_bins(right, sure, _bins(sure), family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +161,18 @@ def _bins(sure: Numbers) -> Codes:
     return np.unique(at, return_inverse=True)[1].astype(np.int64)
 
 
-def _of_bins(sure: Numbers, right: Numbers, at: Codes) -> tuple[Bin, ...]:
-    n = np.bincount(at)
-    means = np.bincount(at, weights=sure) / n
-    shares = np.bincount(at, weights=right) / n
-    z = z_of(0.95)
-    return tuple(
-        Bin(int(k), float(c), float(p), wilson(float(p), float(k), z))
-        for k, c, p in zip(n.tolist(), means.tolist(), shares.tolist(), strict=True)
-    )
+def _of_bins(right: Numbers, sure: Numbers, at: Codes, family: Codes) -> tuple[Bin, ...]:
+    found, z = [], z_of(0.95)
+    for b in range(int(at.max()) + 1):
+        inside = at == b
+        y, own = right[inside], np.unique(family[inside], return_inverse=True)[1]
+        p, n = float(y.mean()), len(y)
+        spread = float(((y - p) ** 2).sum())
+        # Where all are alike the design effect cannot be seen, and the worst one is assumed.
+        worst = n / (int(own.max()) + 1)
+        deff = float((np.bincount(own, weights=y - p) ** 2).sum()) / spread if spread > 0 else worst
+        found.append(Bin(n, float(sure[inside].mean()), p, wilson(p, n / max(1.0, deff), z)))
+    return tuple(found)
 
 
 def _null_error(sure: Numbers, at: Codes, seed: int) -> float:

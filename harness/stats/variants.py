@@ -21,7 +21,8 @@ def paired_difference(d: Numbers, family: Codes, level: float = 0.95) -> Estimat
         return Estimate(float("nan"), None, "no pair was graded")
     value = float(d.mean())
     if g < FEW_FAMILIES:
-        return Estimate(value, None, f"{g} {'pairs' if g == n else 'families'}, {FEW_FAMILIES} are needed")
+        pairs, families = "pair" if n == 1 else "pairs", "family" if g == 1 else "families"
+        return Estimate(value, None, f"{n} {pairs} in {g} {families}, {FEW_FAMILIES} are needed")
     own = np.unique(family, return_inverse=True)[1].astype(np.int64)
     variance = cluster_variance(d, own) * (n / (n + 2)) ** 2 + 2 / (n + 2) ** 2
     middle, half = float(d.sum()) / (n + 2), t_of(level, g - 1) * math.sqrt(variance)

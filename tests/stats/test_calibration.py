@@ -39,9 +39,9 @@ def test_brier_and_auroc_are_scikit_learns(places):
 
 
 def test_bins_are_scikit_learns_by_quantiles():
-    sure, right, _ = drawn(500, 0.0, 4)
+    sure, right, family = drawn(500, 0.0, 4)
     shares, means = calibration_curve(right, sure, n_bins=10, strategy="quantile")
-    bins = reliability_bins(sure, right)
+    bins = reliability_bins(sure, right, family)
     assert [b.right for b in bins] == pytest.approx(shares.tolist(), abs=1e-9)
     assert [b.sure for b in bins] == pytest.approx(means.tolist(), abs=1e-9)
 
@@ -49,8 +49,10 @@ def test_bins_are_scikit_learns_by_quantiles():
 def test_equal_confidences_stay_in_one_bin_and_their_order_changes_nothing():
     sure, right, family = drawn(300, 0.1, 5, places=1)
     order = np.random.default_rng(0).permutation(300)
-    assert len({b.sure for b in reliability_bins(sure, right)}) == len(reliability_bins(sure, right))
-    assert reliability_bins(sure, right) == pytest.approx(reliability_bins(sure[order], right[order]))
+    bins = reliability_bins(sure, right, family)
+    assert len({b.sure for b in bins}) == len(bins)
+    mixed = reliability_bins(sure[order], right[order], family[order])
+    assert [(b.n, round(b.right, 12)) for b in bins] == [(b.n, round(b.right, 12)) for b in mixed]
     assert risk_coverage(sure, right).area == pytest.approx(risk_coverage(sure[order], right[order]).area)
     assert auroc(sure, right, family).value == pytest.approx(auroc(sure[order], right[order], family).value)
 
@@ -80,6 +82,13 @@ def test_epochs_that_repeat_an_answer_add_no_certainty():
     wide, narrow = five.corrected.interval, rows.corrected.interval
     assert wide.high - wide.low > 1.8 * (narrow.high - narrow.low)
     assert wide.high - wide.low == pytest.approx(once.corrected.interval.high - once.corrected.interval.low, rel=0.25)
+
+
+def test_bars_of_the_diagram_do_not_shrink_when_answers_are_repeated():
+    sure, right, family = drawn(100, 0.1, 8)
+    once = reliability_bins(sure, right, family)
+    five = reliability_bins(np.repeat(sure, 5), np.repeat(right, 5), np.repeat(family, 5))
+    assert [b.interval.low for b in five] == pytest.approx([b.interval.low for b in once])
 
 
 def test_a_confidence_that_never_changes_tells_nothing_and_has_no_interval():

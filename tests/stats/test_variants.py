@@ -17,7 +17,7 @@ def test_equal_variants_are_not_certain():
 def test_few_families_have_no_interval_and_none_no_value():
     few = paired_difference(np.array([0.0, -1.0] * 10), np.repeat(np.arange(5), 4))
     assert few.interval is None
-    assert few.why_not == "5 families, 8 are needed"
+    assert few.why_not == "20 pairs in 5 families, 8 are needed"
     assert np.isnan(paired_difference(np.zeros(0), np.zeros(0, dtype=int)).value)
 
 

@@ -91,7 +91,7 @@ def _measure(e: Evidence, name: str, ok: Columns) -> Measured | None:
         skill=brier_skill(sure, right),
         auroc=auroc(sure, right, family),
         error=calibration(sure, right, family) if tasks >= ECE_TASKS else None,
-        bins=reliability_bins(sure, right),
+        bins=reliability_bins(sure, right, family),
         curve=risk_coverage(sure, right),
     )
 
@@ -158,7 +158,7 @@ def _diagram(measured: list[Measured]) -> Table:
         for i, b in enumerate(m.bins)
     )
     header = ("system", "answers", "said", "right", "95% of right")
-    note = "intervals of bins take answers for independent: wider where epochs repeat a task"
+    note = "intervals: Wilson with a design effect, so that epochs and families add no certainty"
     return Table("reliability diagram: bins of equal mass", header, rows, (note,))
 
 

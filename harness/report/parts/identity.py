@@ -92,7 +92,8 @@ def _ledger(lines: tuple[LedgerLine, ...]) -> Table:
 
 def _state(line: LedgerLine) -> str:
     broken = " (broken off)" if line.decided is not None and line.decided < line.planned else ""
-    return broken + (" (regraded)" if line.regrade_of else "")
+    absent = f" ({line.skipped:,} skipped)" if line.skipped else ""
+    return broken + absent + (" (regraded)" if line.regrade_of else "")
 
 
 def _cost(line: LedgerLine) -> str:

@@ -16,7 +16,7 @@ def trend(e: Evidence) -> Section:
     """Earlier runs of the same things, side by side. Unavailable when this is the first."""
     floor = e.manifest.coverage_floor
     nights = [ln for ln in e.history.ledger if ln.same and ln.graded and not ln.regrade_of]
-    lines = [ln for ln in nights if (ln.graded or 0) >= floor * ln.planned]
+    lines = [ln for ln in nights if (ln.graded or 0) >= floor * (ln.planned - ln.skipped)]
     if len(lines) < 2:
         why = "this is the first valid run of these tasks, graders and systems; a trend needs earlier ones"
         return Section("trend", "trend excerpt", why_not=why)
