@@ -34,6 +34,7 @@ class _Output(msgspec.Struct, frozen=True):
 
 class _Grade(msgspec.Struct, frozen=True):
     critical: bool = False
+    weak: bool = False
     label: str = ""
     explanation: str = ""
     parts: msgspec.Raw = msgspec.Raw()
@@ -106,7 +107,7 @@ class Columns:
     `column` maps a name to an array; missing numbers are NaN. `task`, `system`, `limit`, `cause`, `label`, `flags` and
     `ended` hold codes into `tasks`, `systems`, `limits`, `causes` and `words`, which are sorted. `about` is in the
     order of `tasks`. `flags` are the words before the colons of an attempt's flags, sorted and joined by a space;
-    `visible` is the share of the tests it could see that passed; `critical` is 1 for a critical error.
+    `visible` is the share of the tests it could see that passed; `critical` and `weak` are 1 where a grade is so.
     """
 
     column: dict[str, Numbers]
@@ -138,7 +139,7 @@ class Columns:
 _NAMES = (
     "task", "system", "epoch", "attempt", "status", "final", "passed", "value", "limit", "cause", "answered",
     "verify_rounds", "verify_failed_first", "verify_unresolved", "format_errors", "label", "flags", "ended",
-    "confidence", "abstained", "refused", "truncated", "declared", "delivered", "critical", "visible",
+    "confidence", "abstained", "refused", "truncated", "declared", "delivered", "critical", "visible", "weak",
     "turns", "retries", "working", "waiting",
     "judge_cost", "judge_calls", "judge_unpriced", *USAGE,
 )  # fmt: skip
@@ -242,6 +243,7 @@ class _Reading:
                 answered or len(bytes(r.artifacts)) > _EMPTY_LIST,
                 self._critical(r),
                 _visible(r.grades),
+                any(g.weak for g in r.grades.values()),
                 r.turns,
                 r.retries,
                 t.working,

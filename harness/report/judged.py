@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +12,26 @@ import msgspec
 from harness.errors import StoreError
 
 JUDGEMENTS = "judgements.jsonl"
+SUPPORTED = "supported"
+CLAIM_WORDS = (SUPPORTED, "contradicted", "not_found")
+"""What a judge of claims says of one claim; anything else, or how the work was split, is no verdict."""
+CLEAN = "clean"
+"""What a judge of steps says when no step is wrong; else the index of the first wrong one, from 0."""
+DISPUTED = "disputed"
+
+TrialKey = tuple[str, str, int]
+"""(system, task, epoch)."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedPart:
-    """One verdict of a judge on a claim or a step; `outcome` is its word or the index of a step."""
+    """One verdict of a judge on a claim, or on all steps of a work; `outcome` is its word."""
 
     protocol: str
     judge: str
     model: str
     grader: str
-    task: str
-    system: str
-    epoch: int
+    trial: TrialKey
     about: str
     outcome: str
 
@@ -34,6 +42,33 @@ class Judged:
 
     parts: tuple[JudgedPart, ...]
     lost: int
+
+    def of(self, protocol: str) -> list[JudgedPart]:
+        """Those of one protocol: `claims` or `steps`."""
+        return [p for p in self.parts if p.protocol == protocol]
+
+    def claims(self) -> dict[TrialKey, list[str]]:
+        """For each trial the verdict on each claim: what most of its judges said, else `disputed`."""
+        found: dict[TrialKey, list[str]] = defaultdict(list)
+        for (trial, _, _), words in _votes(self.of("claims")):
+            found[trial].append(_majority(words))
+        return dict(found)
+
+    def first_wrong(self) -> dict[TrialKey, str]:
+        """For each trial the first wrong step that most of its judges named, `clean` or `disputed`."""
+        return {trial: _majority(words) for (trial, _, _), words in _votes(self.of("steps"))}
+
+
+def _votes(parts: Iterable[JudgedPart]) -> list[tuple[tuple[TrialKey, str, str], list[str]]]:
+    found: dict[tuple[TrialKey, str, str], list[str]] = defaultdict(list)
+    for p in parts:
+        found[p.trial, p.grader, p.about].append(p.outcome)
+    return sorted(found.items())
+
+
+def _majority(words: list[str]) -> str:
+    word, n = Counter(words).most_common(1)[0]
+    return word if 2 * n > len(words) else DISPUTED
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -49,7 +84,6 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     system: str = ""
     epoch: int = 0
     about: str = ""
-    verdict: str = ""
     outcome: str = ""
 
 
@@ -61,15 +95,19 @@ def read_judged(folder: Path) -> Judged:
             continue
         if line.status != "ok":
             lost += 1
-            continue
-        parts.append(
-            JudgedPart(
-                line.protocol, line.judge, line.model, line.grader, line.task, line.system, line.epoch, line.about,
-                line.outcome or line.verdict,
+        elif _is_verdict(line):
+            trial = (line.system, line.task, line.epoch)
+            parts.append(
+                JudgedPart(line.protocol, line.judge, line.model, line.grader, trial, line.about, line.outcome)
             )
-        )  # fmt: skip
-    parts.sort(key=lambda p: (p.protocol, p.system, p.task, p.epoch, p.grader, p.judge, p.about, p.outcome))
+    parts.sort(key=lambda p: (p.protocol, p.trial, p.grader, p.about, p.judge, p.outcome))
     return Judged(tuple(parts), lost)
+
+
+def _is_verdict(line: _Line) -> bool:
+    if line.protocol == "claims":
+        return line.outcome in CLAIM_WORDS
+    return not line.about and (line.outcome == CLEAN or line.outcome.isdigit())
 
 
 def _lines(folder: Path) -> Iterator[_Line]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 
 import numpy as np
 
 from harness.records.content import Json
 from harness.report.evidence import Evidence
 from harness.report.failures import attempted, wrong
-from harness.report.judged import JudgedPart
+from harness.report.judged import SUPPORTED
 from harness.report.rates import rate, task_means
 from harness.report.section import Section, Table
 from harness.report.words import many, percent, percents, share
 
-SUPPORTED = "supported"
 NO_JUDGE = "claim level: unavailable: no judge of claims ran (grader judge_claims); deterministic signals cannot tell"
 
 
@@ -23,13 +22,12 @@ def hallucination(e: Evidence) -> Section:
     if not any(len(ok) for ok in e.graded):
         return Section("hallucination", "hallucination", why_not="no trial was graded")
     answers, data = _answers(e)
-    claims = [p for p in e.judged.parts if p.protocol == "claims"]
     methods = [
         "answer level: wrong over attempted and over all; F is the harmonic mean of correct over both (SimpleQA)"
     ]
     tables, notes = [answers], []
-    if claims:
-        table, by_claim = _claims(e, claims)
+    if e.judged.of("claims"):
+        table, by_claim = _claims(e)
         tables.append(table)
         data["claims"] = by_claim
         methods.append("claim level: share of claims not supported per trial, mean over tasks, clustered by family")
@@ -63,35 +61,27 @@ def _answers(e: Evidence) -> tuple[Table, dict[str, Json]]:
     return Table("answer level: answers that were given and are wrong", header, tuple(rows), (note,)), {"answers": data}
 
 
-def _claims(e: Evidence, claims: list[JudgedPart]) -> tuple[Table, dict[str, Json]]:
-    """Judges of one claim are one verdict: what most of them said; a draw is not supported by most."""
-    votes: dict[tuple[str, str, int, str], list[str]] = defaultdict(list)
-    for p in claims:
-        votes[p.system, p.task, p.epoch, p.about].append(p.outcome)
+def _claims(e: Evidence) -> tuple[Table, dict[str, Json]]:
+    """Judges of one claim are one verdict: what most of them said."""
     code = {t: i for i, t in enumerate(e.rows.tasks)}
+    verdicts = {trial: words for trial, words in e.judged.claims().items() if trial[1] in code}
     rows, data = [], {}
     for name in e.names:
-        words: Counter[str] = Counter()
-        trials: dict[tuple[str, int], list[bool]] = defaultdict(list)
-        for (system, task, epoch, _), said in votes.items():
-            if system == name and task in code:
-                agreed = Counter(said).most_common(1)[0]
-                word = agreed[0] if 2 * agreed[1] > len(said) else "disputed"
-                words[word] += 1
-                trials[task, epoch].append(word != SUPPORTED)
-        if not trials:
+        own = {trial: words for trial, words in verdicts.items() if trial[0] == name}
+        if not own:
             rows.append((name, "0", "0", "no claim was judged", ""))
             continue
-        keys = sorted(trials)
-        shares = np.array([float(np.mean(trials[k])) for k in keys])
-        found = rate(task_means(np.array([code[t] for t, _ in keys], dtype=np.int64), shares), e.family)
+        keys = sorted(own)
+        shares = np.array([float(np.mean([w != SUPPORTED for w in own[k]])) for k in keys])
+        found = rate(task_means(np.array([code[task] for _, task, _ in keys], dtype=np.int64), shares), e.family)
+        words = Counter(w for said in own.values() for w in said)
         n = sum(words.values())
         unsupported = n - words[SUPPORTED]
         told = ", ".join(f"{w} {k:,}" for w, k in sorted(words.items(), key=lambda x: (-x[1], x[0])))
         interval = percents(found.other_tasks) if found.other_tasks else f"undefined: {found.why_not}"
         rows.append((name, f"{n:,}", f"{unsupported:,}", f"{percent(found.value)} {interval}", told))
         data[name] = {"claims": n, "unsupported": unsupported, "rate": found.value, "tasks": found.tasks}
-    judges = sorted({f"{p.judge} ({p.model}) in {p.grader}" for p in claims})
+    judges = sorted({f"{p.judge} ({p.model}) in {p.grader}" for p in e.judged.of("claims")})
     notes = [f"said by judges: {'; '.join(judges)}; how far to believe them is in the judges' data sheet"]
     if e.judged.lost:
         notes.append(f"without a readable verdict, and counted for nothing: {many(e.judged.lost, 'judgement')}")

@@ -44,6 +44,12 @@ def _limits(e: Evidence) -> list[str]:
         said.append(f"the command line chose {m.n_tasks:,} of {m.selection.tasks_in_suite:,} tasks")
     if m.cache:
         said.append("the call cache was on: answers may be older than this run, and say nothing about drift")
+    weak = sum(int((ok.column["weak"] == 1).sum()) for ok in e.graded)
+    if weak:
+        graded = sum(len(ok) for ok in e.graded)
+        said.append(
+            f"{weak:,} of {graded:,} grades rest on weak evidence: similarity, or terminal output read as a log"
+        )
     if any(s.cost.judge_calls for s in e.systems):
         said.append("some grades are a judge's: see what is known about the judge before believing them")
     said.append("systems are shown side by side here, not tested against each other: use harness compare")

@@ -9,12 +9,14 @@ import numpy as np
 from harness.report.columns import Columns
 from harness.report.evidence import Evidence, Mask
 from harness.report.failures import KINDS, failed
+from harness.report.judged import SUPPORTED
 from harness.report.section import Figure, Section, Series, Table
 from harness.report.words import many, of, share
 
 DRAWN = ("refused", "abstained", "limit", "halted", "no_answer", "unreadable", "visible", "wrong")
 """Kinds that the figure shows; a trial is drawn once, as the first of these that it is."""
 MOST_LABELS = 20
+MOST_STEPS = 8
 
 
 def taxonomy(e: Evidence) -> Section:
@@ -35,7 +37,7 @@ def taxonomy(e: Evidence) -> Section:
     if absent:
         notes.append(f"none of: {', '.join(absent)}")
     table = Table(f"kinds of failure: {many(total, 'failed trial')}", header, rows, tuple(notes))
-    tables = [table, _unlabelled(e, masks), *_labels(e), *_steps(e)]
+    tables = [table, _unlabelled(e, masks), *_labels(e), *_judged(e)]
     return Section(
         "failures",
         "failure taxonomy",
@@ -83,19 +85,30 @@ def _labels(e: Evidence) -> list[Table]:
     return [Table("labels that graders gave to failed trials", ("label", *e.names), rows, notes)]
 
 
-def _steps(e: Evidence) -> list[Table]:
-    """The first wrong step, where judges of steps said one."""
-    parts = [p for p in e.judged.parts if p.protocol == "steps"]
-    if not parts:
+def _judged(e: Evidence) -> list[Table]:
+    """What judges of claims and of steps said, apart from what the records say."""
+    claims, steps = e.judged.claims(), e.judged.first_wrong()
+    if not claims and not steps:
         return []
-    judges = sorted({f"{p.grader}: {p.judge} ({p.model})" for p in parts})
+    judges = sorted({f"{p.grader}: {p.judge} ({p.model})" for p in e.judged.parts})
     rows = []
     for name in e.names:
-        own = Counter(p.outcome or "none" for p in parts if p.system == name)
-        said = ", ".join(f"{step} {n:,}x" for step, n in sorted(own.items(), key=lambda x: (-x[1], x[0]))[:8])
-        rows.append((name, f"{sum(own.values()):,}", said or "not judged"))
-    note = f"said by judges, not by records: {'; '.join(judges)}"
-    return [Table("first wrong step", ("system", "judged", "step: how often"), tuple(rows), (note,))]
+        said = [words for (system, _, _), words in claims.items() if system == name]
+        bad = sum(any(w != SUPPORTED for w in words) for words in said)
+        own = Counter(step for (system, _, _), step in steps.items() if system == name)
+        wrong = sorted(((s, n) for s, n in own.items() if s.isdigit()), key=lambda x: (-x[1], int(x[0])))
+        told = ", ".join(f"step {step} in {n:,}" for step, n in wrong[:MOST_STEPS])
+        rows.append(
+            (
+                name,
+                of(bad, len(said)) if said else "no judge of claims",
+                of(sum(n for _, n in wrong), sum(own.values())) if own else "no judge of steps",
+                told or "none",
+            )
+        )
+    header = ("system", "invented: a claim its sources do not support", "a wrong step", "first wrong step, from 0")
+    note = f"of judged trials, failed or not; said by judges, not by records: {'; '.join(judges)}"
+    return [Table("said by judges", header, tuple(rows), (note,))]
 
 
 def _figure(e: Evidence, masks: list[dict[str, Mask]]) -> tuple[Figure, ...]:
