@@ -102,7 +102,7 @@ def _elsewhere(workspace: Path, path: Path, runs: set[str]) -> Elsewhere:
         for key, (calibration, items) in judged_elsewhere(iter_judgements(workspace / "runs" / run)).items():
             if key not in here:
                 continue
-            if set(calibration) != set(here[key][0]):
+            if calibration and not set(calibration) & set(here[key][0]):
                 raise UsageFault(
                     f"judge '{key[1]}' of '{key[0]}' or its prompt was another one in run '{run}'",
                     help="those labels say nothing about the judge of this run: label this one",

@@ -26,6 +26,7 @@ from harness.report.judges_other import (
     injection_figure,
     money,
     rate_figures,
+    recalibrated,
     repeat_figures,
     returned,
     select_figures,
@@ -164,7 +165,7 @@ def _notes(asked: Asked, models: int, about: About, left_out: str, calls: Calls)
         yield f"OWN FAMILY: the judge is of the family '{asked.family}', as is the model of {', '.join(kin)}"
     if models > 1:
         yield "MORE THAN ONE MODEL ANSWERED: what was measured is a mixture"
-    if len(calibrations(calls)) > 1:
+    if recalibrated(calls):
         yield "MORE THAN ONE CALIBRATION: the judge or its prompt changed within these judgements"
     if left_out:
         yield left_out
