@@ -6,6 +6,7 @@
     ├── NothingToRun             nothing selected, nothing ran (exit 5)
     ├── RunInvalid               coverage, judge gate, infrastructure, budget (exit 3)
     ├── NotComparable            digests differ from the baseline or the earlier run (exit 6)
+    ├── GateFailed               what was asked for would hide a loss (exit 1)
     └── StoreError               a run folder that is locked, newer, torn or on a full disk (exit 2 or 3)
     ModelError                   a model call failed; says whether trying again can help
     SandboxError                 a box or its engine failed: infrastructure, never a grade
@@ -125,6 +126,12 @@ class NotComparable(HarnessError):
     """Digests differ where they must be equal."""
 
     exit_code = Exit.NOT_COMPARABLE
+
+
+class GateFailed(HarnessError):
+    """A loss was shown where none is accepted."""
+
+    exit_code = Exit.GATE_FAILED
 
 
 class StoreError(HarnessError):

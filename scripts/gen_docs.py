@@ -15,6 +15,7 @@ import importlib
 import inspect
 import re
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,12 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     check = parser.parse_args().check
     absent: list[str] = []
-    pages = {"cli.md": cli_page(absent), "plugins.md": plugins_page(absent), "records.md": records_page()}
+    pages = {
+        "cli.md": cli_page(absent),
+        "plugins.md": plugins_page(absent),
+        "records.md": records_page(),
+        "gates.md": gates_page(),
+    }
     for name in absent:
         print(f"not in the tree, left out: {name}", file=sys.stderr)
     stale = []
@@ -187,6 +193,42 @@ def _value(value: Any) -> str:
 def _cell(text: str) -> str:
     """Text for a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def gates_page() -> str:
+    """Every key of a gate's policy."""
+    from harness.config import gates
+
+    parts = [
+        "# The gate's policy",
+        MADE,
+        "Keys of `gates.yaml`, of the file that a suite's `gate:` names, or of what is written there. In use: "
+        "[gate a run](../how-to/gate.md).",
+    ]
+    for title, model in (
+        ("The policy", gates.GateFile),
+        ("A metric", gates.MetricGate),
+        ("`must_pass`", gates.MustPass),
+        ("`critical_errors`", gates.CriticalErrors),
+        ("`cost_per_success`", gates.CostGate),
+        ("`latency`", gates.LatencyGate),
+        ("`latency_p95`", gates.P95Gate),
+    ):
+        rows = []
+        for name, field in model.model_fields.items():
+            plain = not field.is_required() and isinstance(field.default, (bool, int, float, str))
+            default = f"`{str(field.default).lower()}`" if plain else "required" if field.is_required() else ""
+            rows.append(f"| `{name}` | {default} | {_cell(field.description or '')} |")
+        parts += [
+            f"## {title}",
+            inspect.getdoc(model) or "",
+            "\n".join(["| key | default | |", "|---|---|---|", *rows]),
+        ]
+    parts += [
+        "## What can fail",
+        "`fail_on` takes " + ", ".join(f"`{w}`" for w in typing.get_args(gates.Failing)) + ".",
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def records_page() -> str:

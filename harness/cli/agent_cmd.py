@@ -73,8 +73,20 @@ def _install(args: argparse.Namespace) -> int:
 
 
 def _smoke(layer: Layer) -> Layer:
-    """Try a layer against a scripted model; written into its manifest."""
-    return layer
+    """Try a layer against a scripted model; how that went is written into its manifest."""
+    from harness.agents.build import record_smoke
+    from harness.cli._agent_smoke import smoke
+    from harness.toolkit.agent_layers import find_layer
+
+    _say(f"trying {layer.spec} in a box against a scripted model")
+    told = smoke(layer)
+    found = find_layer(layer.name, layer.version)
+    if not told or found is None:
+        _say("there is no container engine here: it was not tried")
+        return layer
+    if not told["ok"]:
+        _say(f"{layer.spec} failed its smoke run: {told['why']}")
+    return record_smoke(found[1], layer, told)
 
 
 def _list(args: argparse.Namespace) -> int:

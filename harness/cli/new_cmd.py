@@ -36,8 +36,24 @@ def _make(args: argparse.Namespace) -> int:
     _schemas(workspace)
     relative = made[0].relative_to(workspace) if made[0].is_relative_to(workspace) else made[0]
     chosen = _floor_and_ceiling(workspace, suite) if args.kind == "task" else ""
+    if args.kind == "suite":
+        print(_power(workspace, args.name))
     print(f"next: {_next(args.kind, args.name, suite, relative.as_posix())}{chosen}")
     return Exit.OK
+
+
+def _power(workspace: Path, suite: str) -> str:
+    """What the new suite could tell as it is: most suites begin too small, and nobody says so."""
+    from harness.cli._skim import skim_suite
+    from harness.cli._table import many
+    from harness.config.workspace import find_suite
+    from harness.report.power_table import basis_of, one_line
+
+    found = skim_suite(workspace, find_suite(workspace, suite))
+    count = sum(t.rows or 1 for t in found.tasks)
+    families = len({t.family or t.id for t in found.tasks})
+    epochs = found.epochs if isinstance(found.epochs, int) and found.epochs > 0 else 1
+    return f"{many(count, 'task')}: {one_line(basis_of(count, families, ()), epochs)}"
 
 
 def _floor_and_ceiling(workspace: Path, suite: str) -> str:

@@ -53,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--epochs", type=whole, metavar="K", help="trials of each task under each system")
     which.add_argument("--seed", type=seed, metavar="S", help="seed of order, sample and shuffled choices")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and what it may cost; run nothing")
+    parser.add_argument("--gate", action="store_true", help="then `harness gate` this run; its exit code is the gate's")
+    parser.add_argument("--baseline", default="", metavar="NAME", help="the same, against this baseline")
     add_execution_arguments(parser)
 
 
@@ -61,7 +63,17 @@ def execute(args: argparse.Namespace) -> int:
     workspace = find_workspace(args.workspace)
     if args.dry_run:
         return _dry_run(_select(workspace, args), args.json)
-    return execute_job(_job(_select(workspace, args), args), args)
+    if not (args.gate or args.baseline):
+        return execute_job(_job(_select(workspace, args), args), args)
+    from harness.cli._run_gate import check_gate, gate_run
+
+    chosen = _select(workspace, args)
+    check_gate(chosen.suite, list(chosen.systems), args.baseline)
+    made = [_job(chosen, args)]
+    del chosen
+    folder = made[0].folder.path
+    # Handed over, not kept: the tasks are given up before the report is made.
+    return gate_run(folder, execute_job(made.pop(), args), args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +126,16 @@ def _dry_run(chosen: _Selected, as_json: bool) -> int:
         print(f"warning: {line}", file=sys.stderr)
     estimates = estimate(suite, systems, tasks, chosen.prices)
     plan = Plan(tasks, list(systems), suite.epochs, suite.seed, NOTHING_SETTLED)
+    from harness.cli.power_cmd import history_of
+    from harness.report.power_table import basis_of, one_line
+
+    families = len({t.family or t.id for t in tasks})
+    detectable = one_line(basis_of(len(tasks), families, history_of(suite.workspace, suite.name)), suite.epochs)
     if as_json:
         said = {
             "suite": suite.name, "tasks": [t.id for t in tasks], "systems": list(systems), "epochs": suite.epochs,
             "trials": plan.total, "budget_usd": suite.budget_usd, "estimates": estimates,
+            "detectable": detectable,
         }  # fmt: skip
         print(msgspec.json.format(msgspec.json.encode(said)).decode())
         return Exit.OK
@@ -125,7 +143,6 @@ def _dry_run(chosen: _Selected, as_json: bool) -> int:
         f"suite {suite.name}: {_n(len(tasks), 'task')} x {_n(len(systems), 'system')} x "
         f"{_n(suite.epochs, 'epoch')} = {_n(plan.total, 'trial')}"
     )
-    families = len({t.family for t in tasks})
     print(f"families: {families}; tags: {', '.join(sorted({tag for t in tasks for tag in t.tags})) or 'none'}")
     width = max(len(e.system) for e in estimates)
     for e in estimates:
@@ -133,6 +150,7 @@ def _dry_run(chosen: _Selected, as_json: bool) -> int:
     total = sum(e.usd or 0.0 for e in estimates)
     open_ended = "at least " if any(e.usd is None for e in estimates) else ""
     budget = f"; budget ${suite.budget_usd:g}" if suite.budget_usd is not None else ""
+    print(detectable)
     print(f"estimated cost: {open_ended}${total:.4f}{budget}; nothing was run")
     return Exit.OK
 

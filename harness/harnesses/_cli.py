@@ -26,6 +26,7 @@ from harness.api import (
     Json,
     MissingRequirement,
     Mount,
+    NoModelCall,
     Output,
     Served,
     SolveContext,
@@ -136,22 +137,32 @@ class AgentCli(Harness):
         longest = task.sandbox.command_timeout_s if task.sandbox is not None else 1800.0
         program = Program(box, self.grace_s, longest, keep_left=task.serves)
         spoken = self.spoken(served)
-        async with gateway.open(spoken, aliases=self.aliases()) as door:
-            prompt, told = prompt_text(task.prompt), self._told(served)
-            start = Start(prompt, told, served.effort, door.base_url, door.key, around, spoken)
-            await lay_down(box, self.configuration(start))
-            how = self._whole(self.invoke(start), layer, start)
-            try:
-                ran = await program.run(how, lambda: bool(door.limit))
-                answer = await self.answer(box, ran)
-            except BaseException:
-                ctx.save(self._output(program.ran, door, layer, how))
-                raise
-            output = self._output(ran, door, layer, how, answer)
-            ctx.save(output)
+        try:
+            async with gateway.open(spoken, aliases=self.aliases()) as door:
+                prompt, told = prompt_text(task.prompt), self._told(served)
+                start = Start(prompt, told, served.effort, door.base_url, door.key, around, spoken)
+                await lay_down(box, self.configuration(start))
+                how = self._whole(self.invoke(start), layer, start)
+                try:
+                    ran = await program.run(how, lambda: bool(door.limit))
+                    answer = await self.answer(box, ran)
+                except BaseException:
+                    ctx.save(self._output(program.ran, door, layer, how))
+                    raise
+                output = self._output(ran, door, layer, how, answer)
+                ctx.save(output)
+        except NoModelCall as e:
+            raise NoModelCall(f"{e} {_last_words(program.ran)}") from e
+        finally:
+            self._tell(ctx, program.ran)
+        return output
+
+    def _tell(self, ctx: SolveContext, ran: Ran) -> None:
+        """What no record of requests shows: what was still running, and what a program said that failed."""
         if ran.left:
             ctx.note("leftovers", f"{len(ran.left)} processes were still running and were ended", list(ran.left))
-        return output
+        if ran.stderr:
+            ctx.note("stderr", ran.stderr)
 
     def spoken(self, served: Served) -> Sequence[Dialect]:
         """The dialects it will speak to this model."""
@@ -263,3 +274,10 @@ class AgentCli(Harness):
         if record.refused:
             return "refusal"
         return "done" if record.ended_by_itself else "cut_off"
+
+
+def _last_words(ran: Ran) -> str:
+    """How a program ended that did nothing."""
+    said = ran.stderr or bytes(ran.output[-2000:]).decode("utf-8", "replace")
+    words = " ".join(said.split())[-600:]
+    return f"(exit code {ran.exit_code}{f'; its last words: {words}' if words else ', without a word'})"

@@ -24,8 +24,7 @@ WATCH_S = 0.25
 KEPT_EVENTS = 8 * 1024**2
 """Bytes of the program's own output that are kept."""
 
-LOOK = r"""
-# look-around
+LOOK = r"""# look-around
 say() { printf '%s\t%s\n' "$1" "$2"; }
 for p in bash git python3 node rg; do say "$p" "$(command -v "$p" 2>/dev/null)"; done
 say glibc "$(getconf GNU_LIBC_VERSION 2>/dev/null ||
@@ -44,8 +43,7 @@ mkdir -p "$1" && chmod 700 "$1" && say state yes
 PUT = '# lay-down\nmkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"'
 RUN = 'echo $$ >"$0/pid" && exec "$@" 2>"$0/stderr"'
 SIGNAL = '# signal\nread -r pid <"$1/pid" && kill -s "$2" -- "-$pid" 2>/dev/null; :'
-LEFT = r"""
-# end-what-is-left
+LEFT = r"""# end-what-is-left
 if [ "$1" = all ]; then kill -s KILL -- -1 2>/dev/null; exit 0; fi
 for p in /proc/[0-9]*; do
   case "$(readlink "$p/exe" 2>/dev/null)" in "$2"/*) kill -s KILL "${p#/proc/}" 2>/dev/null ;; esac

@@ -124,7 +124,9 @@ def wrapping(record: Record) -> dict[str, Json]:
     first = next((e for e in record.main if e.system_digest or e.tools_digest), None)
     if first is None:
         return {}
-    text = [_stable(str(first.parts.get(part, part))) for part in first.system]
+    said = [first.parts.get(part, part) for part in first.system]
+    said += [m for part in first.messages if _is_systems(m := first.parts.get(part))]
+    text = [_stable(str(_without_ids(one))) for one in said]
     return {
         "system": first.system_digest,
         "system_stable": digest_of(text),
@@ -135,6 +137,15 @@ def wrapping(record: Record) -> dict[str, Json]:
         "settings": sorted(first.settings),
         "first_request_bytes": first.bytes_in,
     }
+
+
+def _is_systems(message: Json) -> bool:
+    """Codex has its system prompt in messages of the role developer."""
+    return isinstance(message, dict) and message.get("role") in ("system", "developer")
+
+
+def _without_ids(message: Json) -> Json:
+    return {k: v for k, v in message.items() if k != "id"} if isinstance(message, dict) else message
 
 
 def _stable(text: str) -> str:

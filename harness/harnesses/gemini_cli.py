@@ -39,12 +39,11 @@ class GeminiCli(AgentCli):
             "GOOGLE_GEMINI_BASE_URL": start.base_url,
             "GEMINI_API_KEY": start.key,
             "GEMINI_CLI_TRUST_WORKSPACE": "true",
-            "GEMINI_CLI_SYSTEM_SETTINGS_PATH": f"{start.state}/gemini.json",
         }
         return Invocation(argv, env)
 
     def configuration(self, start: Start) -> Mapping[str, str | bytes]:
-        """Settings of the system, which win over the project's and the user's."""
+        """The user's settings: it takes those of a system only from folders of root."""
         settings: dict[str, Json] = {
             "general": {"disableAutoUpdate": True, "disableUpdateNag": True, "enableAutoUpdate": False},
             "privacy": {"usageStatisticsEnabled": False},
@@ -57,7 +56,7 @@ class GeminiCli(AgentCli):
             settings["tools"] = {"exclude": ["google_web_search", "web_fetch"]}
         if self.max_turns is not None:
             settings["model"] = {"maxSessionTurns": self.max_turns}
-        return {f"{start.state}/gemini.json": json.dumps(settings, indent=1)}
+        return {f"{start.home}/.gemini/settings.json": json.dumps(settings, indent=1)}
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Its `result` event."""

@@ -16,8 +16,7 @@ from harness.toolkit.prompt import prompt_text
 CAST = "human/terminal.cast"
 STATE = "/scratch/human"
 SHORT_S = 20.0
-SETUP = r"""
-# human
+SETUP = r"""# human
 mkdir -p "$0/bin" && cat >"$0/task.txt"
 printf '#!/bin/sh\nprintf "%%s\\n" "$*" >%s/answer; echo done >%s/end\nkill -s HUP $PPID\n' "$0" "$0" >"$0/bin/finish"
 printf '#!/bin/sh\necho gave_up >%s/end\nkill -s HUP $PPID\n' "$0" >"$0/bin/giveup"

@@ -36,12 +36,12 @@ class QwenCode(AgentCli):
             "OPENAI_API_KEY": start.key,
             "OPENAI_BASE_URL": f"{start.base_url}/v1",
             "OPENAI_MODEL": start.model,
-            "QWEN_CODE_SYSTEM_SETTINGS_PATH": f"{start.state}/qwen.json",
+            "QWEN_HOME": f"{start.state}/qwen",
         }
         return Invocation(argv, env)
 
     def configuration(self, start: Start) -> Mapping[str, str | bytes]:
-        """Settings of the system, which win over the project's and the user's."""
+        """The user's settings, outside the work."""
         settings: dict[str, Json] = {
             "general": {"disableAutoUpdate": True, "disableUpdateNag": True, "enableAutoUpdate": False},
             "privacy": {"usageStatisticsEnabled": False},
@@ -52,7 +52,7 @@ class QwenCode(AgentCli):
             settings["context"] = {"fileName": ".no-such-file-of-instructions"}
         if not self.web_tools:
             settings["tools"] = {"exclude": ["web_search", "web_fetch"]}
-        return {f"{start.state}/qwen.json": json.dumps(settings, indent=1)}
+        return {f"{start.state}/qwen/settings.json": json.dumps(settings, indent=1)}
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Its `result` event, in the form of Claude Code's."""

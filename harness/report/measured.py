@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.errors import UsageFault
 from harness.records.outcome import Digests
 from harness.report.columns import About
+from harness.report.system import SAID_SKIP
 from harness.report.tallies import GRADER, METRICS, PASS_RATE, Measured, Origin, Tally, Totals
 from harness.report.trials import BAD_VALUE, STATUSES, Trials, deciding
 from harness.stats.intervals import Codes, Numbers
@@ -40,7 +41,8 @@ def measure(trials: Trials, system: str) -> Measured:
     tasks = tuple(trials.words["task"][t] for t in named)
     at = np.searchsorted(named, trials.codes("task"))
     count = len(tasks)
-    totals = _totals(trials, rows, graded)
+    overlooked = _overlooked(trials, decides & ~graded)
+    totals = _totals(trials, rows, graded, int(overlooked.sum()))
     return Measured(
         label=manifest.run,
         suite=manifest.suite,
@@ -49,7 +51,7 @@ def measure(trials: Trials, system: str) -> Measured:
         tasks=tasks,
         about=tuple(trials.about[t] for t in named),
         digests=_task_digests(trials, rows, graded, at, count),
-        planned=np.full(count, float(manifest.epochs)),
+        planned=manifest.epochs - np.bincount(at[overlooked], minlength=count).astype(np.float64),
         unseen=max(0, manifest.n_tasks - count),
         tallies=_tallies(trials, rows, graded, at, count),
         totals=totals,
@@ -57,7 +59,7 @@ def measure(trials: Trials, system: str) -> Measured:
         missing=_missing(trials, rows, decides, graded, bad, totals.planned),
         time_limited=_time_limited(trials, decides, at, count),
         criticals=_criticals(trials, graded),
-        warnings=_warnings(trials, rows, graded),
+        warnings=_warnings(trials, rows, graded, totals.overlooked),
     )
 
 
@@ -133,7 +135,15 @@ def _tallies(
     return found
 
 
-def _totals(trials: Trials, rows: NDArray[np.bool_], graded: NDArray[np.bool_]) -> Totals:
+def _overlooked(trials: Trials, ungraded: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Trials skipped for what the suite lets a machine lack, or because their task says so."""
+    allowed = {*trials.manifest.may_lack, SAID_SKIP}
+    codes = [i for i, word in enumerate(trials.words["cause"]) if word in allowed]
+    skipped = trials.column["status"] == STATUSES.index("skipped")
+    return np.asarray(ungraded & skipped & np.isin(trials.column["cause"], codes))
+
+
+def _totals(trials: Trials, rows: NDArray[np.bool_], graded: NDArray[np.bool_], overlooked: int) -> Totals:
     c, m = trials.column, trials.manifest
     attempted = len(np.unique(np.stack([c["task"][rows], c["epoch"][rows]]), axis=1)[0]) if rows.any() else 0
     models: set[str] = set()
@@ -156,6 +166,7 @@ def _totals(trials: Trials, rows: NDArray[np.bool_], graded: NDArray[np.bool_]) 
         refused=int(c["refused"][graded].sum()),
         critical=int(c["critical"][graded].sum()),
         models=tuple(sorted(models)),
+        overlooked=overlooked,
     )
 
 
@@ -210,8 +221,10 @@ def _criticals(trials: Trials, graded: NDArray[np.bool_]) -> tuple[tuple[str, in
     return tuple((trials.words["task"][int(c["task"][i])], int(c["epoch"][i]), "") for i in at)
 
 
-def _warnings(trials: Trials, rows: NDArray[np.bool_], graded: NDArray[np.bool_]) -> tuple[str, ...]:
+def _warnings(trials: Trials, rows: NDArray[np.bool_], graded: NDArray[np.bool_], overlooked: int) -> tuple[str, ...]:
     found = []
+    if overlooked:
+        found.append(f"{overlooked} trials were skipped for what this machine may lack; nothing here has them in it")
     c, m = trials.column, trials.manifest
     seen = np.unique(trials.codes("task")[rows])
     if trials.doubled:

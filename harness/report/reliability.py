@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.report.build import read_evidence
 from harness.report.evidence import Evidence
 from harness.report.model import Report
+from harness.report.parts.agents import agents
 from harness.report.parts.caution import caution
 from harness.report.parts.classes import classes
 from harness.report.parts.confidence import confidence
@@ -48,6 +49,7 @@ SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     hidden,
     missing,
     spend,
+    agents,
     trend,
 )
 """In the order read (stats reference 6.3); methods and limits follow, written from these."""

@@ -23,7 +23,7 @@ def slices(means: Sequence[TaskMeans], about: Sequence[About], family: Codes) ->
     """Rates by each shape field and each tag, in the order of systems that `means` has."""
     members: dict[tuple[str, str], list[int]] = {}
     for code, a in enumerate(about):
-        for part in _parts(a):
+        for part in parts_of(a):
             members.setdefault(part, []).append(code)
     found = []
     for (name, value), codes in sorted(members.items(), key=lambda m: (_ORDER[m[0][0]], _rank(m[0][1]), m[0][1])):
@@ -43,7 +43,8 @@ def _rank(value: str) -> int:
     return _RANKS.get(value, len(_RANKS))
 
 
-def _parts(a: About) -> list[tuple[str, str]]:
+def parts_of(a: About) -> list[tuple[str, str]]:
+    """The slices that a task belongs to, as field and value."""
     shape = a.shape
     parts = [(n, str(v)) for n in ("horizon", "stakes", "surface") if (v := getattr(shape, n)) is not None]
     if shape.tools is not None:

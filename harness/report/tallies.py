@@ -59,7 +59,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """A night in sums. Costs in US dollars over all billed attempts; `unpriced` calls make them lower bounds."""
+    """A night in sums. Costs in US dollars over all billed attempts; `unpriced` calls make them lower bounds.
+
+    `overlooked` trials were skipped for something that the suite lets a machine lack, or that their task says: the
+    floor of coverage does not count them.
+    """
 
     planned: int
     graded: int
@@ -77,6 +81,12 @@ class Totals:
     refused: int
     critical: int
     models: tuple[str, ...] = ()
+    overlooked: int = 0
+
+    @property
+    def counted(self) -> int:
+        """The trials that coverage is of."""
+        return self.planned - self.overlooked
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +133,8 @@ class Measured:
 
     @property
     def coverage(self) -> float:
-        """Graded of planned trials; 0 when nothing was planned."""
-        return self.totals.graded / self.totals.planned if self.totals.planned else 0.0
+        """Graded of the trials that count; 0 when none does."""
+        return self.totals.graded / self.totals.counted if self.totals.counted else 0.0
 
     def where(self, keep: NDArray[np.bool_]) -> Measured:
         """Only these tasks; totals stay those of the run."""

@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 POWER = 0.8
 MOST_TASKS = 1_000_000
-MOST_EPOCHS = 1_000
+MOST_EPOCHS = 100
 
 
 @dataclass(frozen=True, slots=True)

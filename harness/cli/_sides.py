@@ -1,0 +1,71 @@
+"""What a command compares: runs by name, and `baseline:NAME`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageFault
+
+if TYPE_CHECKING:
+    from harness.report.measured import Measured
+    from harness.report.trials import Trials
+
+BASELINE = "baseline:"
+
+
+def run_path(name: str | None, workspace: Path | None) -> Path:
+    """A run's folder: a path to one, or what `find_run` knows. Raises UsageFault."""
+    from harness.config.workspace import find_run, find_workspace, is_run
+
+    if name and is_run(Path(name)):
+        return Path(name)
+    return find_run(find_workspace(workspace), name)
+
+
+def read_side(name: str, workspace: Path | None) -> Trials | Measured:
+    """A run as its trials, or a baseline as what was measured. Raises HarnessError."""
+    if name.startswith(BASELINE):
+        from harness.config.workspace import find_workspace
+        from harness.report.baseline import measured_of, read_baseline
+
+        return measured_of(read_baseline(find_workspace(workspace), name.removeprefix(BASELINE)))
+    from harness.report.trials import read_trials
+
+    return read_trials(run_path(name, workspace))
+
+
+def systems_of(side: Trials | Measured) -> list[str]:
+    """The systems that a side has, in the order of its plan."""
+    from harness.report.measured import Measured
+
+    return [side.system.name] if isinstance(side, Measured) else [s.name for s in side.manifest.systems]
+
+
+def measured_side(side: Trials | Measured, system: str) -> Measured:
+    """One system of a side. Raises UsageFault when it has none of that name."""
+    from harness.report.measured import Measured, measure
+
+    if isinstance(side, Measured):
+        if side.system.name != system:
+            raise UsageFault(f"{side.label} is of the system '{side.system.name}', not '{system}'")
+        return side
+    return measure(side, system)
+
+
+def pairs_of(a: Trials | Measured, b: Trials | Measured, systems: list[str]) -> list[tuple[str, str]]:
+    """Which system of a with which of b: those named, those with the same name, or the only ones of both."""
+    there_a, there_b = systems_of(a), systems_of(b)
+    if len(systems) == 2:
+        return [(systems[0], systems[1])]
+    if systems:
+        return [(systems[0], systems[0])]
+    common = [s for s in there_a if s in there_b]
+    if common:
+        return [(s, s) for s in common]
+    if len(there_a) == 1 == len(there_b):
+        return [(there_a[0], there_b[0])]
+    raise UsageFault(
+        f"the two sides have no system of the same name: {', '.join(there_a)}; {', '.join(there_b)}",
+        help="name one of each: --systems A B",
+    )

@@ -1,0 +1,102 @@
+"""What attempts say of the agents that made them: the gateway's counts, the programs' own claims, the fingerprints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.records.content import Json, Usage
+from harness.store.read import iter_lines
+
+CLAIMED = ("turns", "input_tokens", "output_tokens", "cache_read_tokens", "cost_usd")
+"""What some programs count themselves and the gateway counts too."""
+
+
+class _Output(msgspec.Struct, frozen=True):
+    metrics: dict[str, Json] = {}
+    declared_done: bool | None = None
+
+
+class _Row(msgspec.Struct, frozen=True):
+    task: str
+    system: str
+    epoch: int
+    attempt: int
+    final: bool = True
+    passed: bool | None = None
+    turns: int = 0
+    usage: Usage = Usage()
+    output: _Output = _Output()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One deciding attempt of an agent. `counts` and `claims` hold numbers alone, `fingerprint` words."""
+
+    task: str
+    system: str
+    epoch: int
+    passed: bool | None
+    turns: int
+    usage: Usage
+    counts: dict[str, float]
+    tools: dict[str, int]
+    refused: dict[str, int]
+    ended: str
+    claims: dict[str, float]
+    claims_success: bool
+    fingerprint: dict[str, Json]
+
+
+def read_agent_rows(run: Path) -> list[AgentRow]:
+    """The deciding attempts with a fingerprint, by system, task and epoch. Raises StoreError on a damaged line."""
+    found = [_row(r) for r in _lines(run) if r.final]
+    return sorted(found, key=lambda r: (r.system, r.task, r.epoch))
+
+
+def _lines(run: Path) -> Iterator[_Row]:
+    for row in iter_lines(run, msgspec.json.Decoder(_Row)):
+        if isinstance(row.output.metrics.get("fingerprint"), dict):
+            yield row
+
+
+def _row(row: _Row) -> AgentRow:
+    metrics = row.output.metrics
+    claims = metrics.get("claims")
+    claims = claims if isinstance(claims, dict) else {}
+    return AgentRow(
+        task=row.task,
+        system=row.system,
+        epoch=row.epoch,
+        passed=row.passed,
+        turns=row.turns,
+        usage=row.usage,
+        counts=_numbers(metrics),
+        tools={k: int(v) for k, v in _numbers(metrics.get("tool_calls")).items()},
+        refused={k: int(v) for k, v in _numbers(metrics.get("refused")).items()},
+        ended=str(metrics.get("ended", "")),
+        claims=_numbers(claims),
+        claims_success=claims.get("ended") in ("success", "turn.completed") and not claims.get("is_error"),
+        fingerprint=dict(metrics["fingerprint"]),
+    )
+
+
+def _numbers(found: Json) -> dict[str, float]:
+    if not isinstance(found, dict):
+        return {}
+    return {k: float(v) for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+def counted(row: AgentRow) -> dict[str, float]:
+    """The gateway's number for each thing that programs claim. Anthropic's input leaves out what was cached."""
+    u = row.usage
+    return {
+        "turns": float(row.turns),
+        "input_tokens": float(u.input_total if row.fingerprint.get("agent") == "codex_cli" else u.input),
+        "output_tokens": float(u.output_total),
+        "cache_read_tokens": float(u.cache_read),
+        "cost_usd": u.cost_usd,
+    }

@@ -1,0 +1,55 @@
+"""What a policy says wrong about a run: every fault at once, each at its place in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from harness.config.gates import Policy
+from harness.errors import Fault
+from harness.plugins.loader import did_you_mean
+from harness.report.tallies import GRADER, METRICS, Measured
+
+
+def gate_faults(policy: Policy, measured: Sequence[Measured], baselines: Mapping[str, Measured]) -> list[Fault]:
+    """Metrics and tasks that do not exist, and directions that are the wrong way round."""
+    return [*_metric_faults(policy, measured, baselines), *_task_faults(policy, measured)]
+
+
+def _metric_faults(policy: Policy, measured: Sequence[Measured], baselines: Mapping[str, Measured]) -> list[Fault]:
+    sides = [*measured, *baselines.values()]
+    graders = sorted({n for m in sides for n in m.tallies if n.startswith(GRADER)})
+    names = [*METRICS, *graders]
+    found = []
+    for name, gate in policy.file.metrics.items():
+        loc = ("metrics", name)
+        if name not in names:
+            close = did_you_mean(name, names)
+            there = f"metrics of this run: {', '.join(names)}"
+            found.append(
+                policy.spot.fault(f"no metric '{name}'", loc, f"{close} — {there}" if close else there, key=True)
+            )
+        elif gate.direction and name in METRICS and gate.direction != ("up" if METRICS[name][0] else "down"):
+            right = "up" if METRICS[name][0] else "down"
+            found.append(
+                policy.spot.fault(f"`{name}` is better {right}", (*loc, "direction"), f"write {right}, or leave it out")
+            )
+    return found
+
+
+def _task_faults(policy: Policy, measured: Sequence[Measured]) -> list[Fault]:
+    tasks = sorted({t for m in measured for t in m.tasks})
+    whole = all(not m.unseen and not m.origin.filters for m in measured)
+    found = []
+    for i, rule in enumerate(policy.file.must_pass):
+        if any(fnmatchcase(t, rule.task) for t in tasks) or not whole:
+            continue
+        close = did_you_mean(rule.task, tasks)
+        help = close or "a rule about no task would never fail; globs are over task ids"
+        found.append(policy.spot.fault(f"must_pass: no task of this run matches '{rule.task}'", ("must_pass", i), help))
+    return found
+
+
+def unmatched(policy: Policy, measured: Measured) -> list[str]:
+    """Must-pass rules that match nothing in a run of a part of the suite, or in one that is not whole."""
+    return [r.task for r in policy.file.must_pass if not any(fnmatchcase(t, r.task) for t in measured.tasks)]

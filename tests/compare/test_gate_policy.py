@@ -1,0 +1,217 @@
+"""The policy: what each rule decides, and everything said wrong at once with its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from nights import NOW, Ran, edit, harness, night, promoted
+
+from harness.testing.simulate import Conduct, World
+
+MANY = World(tasks=150, families=50, seed=5)
+
+
+def gate(root: Path, policy: str, *more: str) -> Ran:
+    (root / "gates.yaml").write_text(policy)
+    return harness(root, "gate", "--now", NOW, "--policy", "gates.yaml", *more)
+
+
+def test_all_faults_of_a_policy_are_told_at_once_with_their_places(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30)
+    done = gate(
+        tmp_path,
+        "metrics:\n  pass_rate: {margin: 5}\n  value: {}\ncoverage: 2\nfail_on: [REGRESION]\n"
+        "cost: 1\nlatency_p95: 90x\n",
+    )
+    assert done.code == 2
+    for line in (2, 3, 4, 5, 6, 7):
+        assert f"gates.yaml:{line}:" in done.err, line
+    assert "did you mean 'REGRESSION'" in done.err
+
+
+def test_names_that_this_run_does_not_have_are_told_at_once(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30)
+    done = gate(
+        tmp_path,
+        "metrics:\n  pas_rate: 0.05\n  grader.mtch: 0.05\n  refusal_rate: {margin: 0.1, direction: up}\n"
+        "must_pass:\n  - task-00001\n  - tsk-00002\n",
+    )
+    assert done.code == 2
+    assert "did you mean 'pass_rate'" in done.err
+    assert "did you mean 'grader.match'" in done.err
+    assert "`refusal_rate` is better down" in done.err
+    assert "gates.yaml:7:" in done.err and "matches 'tsk-00002'" in done.err
+
+
+def test_must_pass_is_by_k_of_n(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30, epochs=3)
+
+    def set_passes(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+        wins = {"task-00000": 1, "task-00001": 2, "task-00002": 3}
+        for x in lines:
+            if x["task"] in wins:
+                won = x["epoch"] <= wins[str(x["task"])]  # type: ignore[operator]
+                x |= {"passed": won, "value": float(won)}
+        return lines
+
+    edit(run, set_passes)
+
+    def code(rule: str) -> int:
+        return gate(tmp_path, f"metrics: {{pass_rate: 0.9}}\nmust_pass: [{rule}]\n").code
+
+    assert code("task-00002") == 0
+    assert code("task-00001") == 0  # more than half
+    assert code("task-00000") == 1
+    assert code("{task: task-00001, passes: 3}") == 1
+    assert code("{task: task-00001, passes: 2, of: 3}") == 0
+    assert code("{task: task-00001, passes: 3, of: 4}") == 3  # a fourth epoch would decide it
+    assert code("{task: task-00000, passes: 3, of: 4}") == 1  # nothing could
+
+
+def test_a_must_pass_task_that_was_not_graded_is_no_pass(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30)
+    edit(run, lambda lines: [x for x in lines if x["task"] != "task-00007"])
+    done = gate(tmp_path, "coverage: 0.9\nmetrics: {pass_rate: 0.9}\nmust_pass: [task-00007]\n")
+    assert done.code == 3, done.out
+
+
+def test_absolute_limits_need_no_baseline(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    night(tmp_path, 0, world=MANY, epochs=3)
+    assert gate(tmp_path, "metrics: {pass_rate: {min: 0.5}}").code == 0
+    assert gate(tmp_path, "metrics: {pass_rate: {min: 0.95}}").code == 1
+    close = gate(tmp_path, "metrics: {pass_rate: {min: 0.73}}")
+    assert (close.code, "inconclusive" in close.out) == (0, True)
+    assert gate(tmp_path, "metrics: {refusal_rate: {max: 0.2}}").code == 0
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (3.0, 1)])
+def test_cost_per_success_is_judged_by_its_interval(tmp_path: Path, factor: float, code: int) -> None:
+    promoted(tmp_path, nights=3, world=MANY)
+    night(tmp_path, 30, Conduct(cost_usd=0.02 * factor), world=MANY, epochs=3)
+    done = gate(tmp_path, "metrics: {pass_rate: 0.5}\ncost_per_success: {max_ratio: 1.5}\n")
+    assert done.code == code, done.out
+
+
+def test_unpriced_calls_make_a_cost_rule_invalid_and_never_zero(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30, Conduct(unpriced=0.3))
+    done = gate(tmp_path, "metrics: {pass_rate: 0.5}\ncost_per_success: {max_usd: 100}\n")
+    assert (done.code, "have no price" in done.out) == (3, True)
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (1.5, 1)])
+def test_latency_is_judged_by_the_paired_ratio(tmp_path: Path, factor: float, code: int) -> None:
+    promoted(tmp_path, nights=3, world=MANY)
+    night(tmp_path, 30, Conduct(seconds=12 * factor), world=MANY)
+    done = gate(tmp_path, "metrics: {pass_rate: 0.5}\nlatency: {max_ratio: 1.2}\n")
+    assert done.code == code, done.out
+
+
+def test_p95_is_judged_by_its_bounds_and_needs_tasks(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    night(tmp_path, 0, world=MANY)
+    rest = "metrics: {pass_rate: {min: 0.1}}\n"
+    assert gate(tmp_path, f"{rest}latency_p95: 10m\n").code == 0
+    assert gate(tmp_path, f"{rest}latency_p95: {{max: 10s}}\n").code == 1
+    night(tmp_path, 1)
+    done = gate(tmp_path, f"{rest}latency_p95: 10m\nfail_on: [INCONCLUSIVE]\n")
+    assert done.code == 0, "60 tasks are enough for a one-sided bound (59)"
+    night(tmp_path, 2, world=World(tasks=50))
+    done = gate(tmp_path, f"{rest}latency_p95: 10m\nfail_on: [INCONCLUSIVE]\n")
+    assert (done.code, "not estimable" in done.out) == (4, True)
+
+
+QUARANTINE = """quarantine:
+  - {task: task-00000, reason: flaky grader, owner: ada, expires: "2026-03-20"}
+"""
+
+
+def test_a_quarantined_task_does_not_decide_until_its_day(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    (tmp_path / "tasks" / "simulated" / "quarantine.yaml").write_text(QUARANTINE)
+    run = night(tmp_path, 30)
+    bad = {"value": 0.0, "passed": False, "critical": True, "kind": "grade"}
+    edit(
+        run,
+        lambda lines: [
+            {**x, "passed": False, "value": 0.0, "grades": {"match": bad}} if x["task"] == "task-00000" else x
+            for x in lines
+        ],
+    )
+    (tmp_path / "gates.yaml").write_text("metrics: {pass_rate: 0.9}\nmust_pass: [task-00000]\n")
+
+    def code(now: str) -> int:
+        return harness(tmp_path, "gate", "--now", now, "--policy", "gates.yaml").code
+
+    assert code("2026-03-20T12:00:00Z") == 0
+    assert "1/60 = 1.7% of the tasks are held out" in (run / "gate.md").read_text().replace("\\", "")
+    assert code("2026-03-21T00:00:00Z") == 1
+
+
+def test_too_many_quarantined_tasks_fail(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30)
+    lines = "".join(f'  - {{task: task-0000{i}, reason: x, expires: "2026-03-20"}}\n' for i in range(5))
+    (tmp_path / "tasks" / "simulated" / "quarantine.yaml").write_text("quarantine:\n" + lines)
+    assert gate(tmp_path, "metrics: {pass_rate: 0.9}").code == 1
+
+
+def test_what_fail_on_leaves_out_is_told_and_does_not_decide(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=3)
+    night(tmp_path, 30, Conduct(delta=-0.4))
+    assert gate(tmp_path, "fail_on: [REGRESSION]").code == 1
+    done = gate(tmp_path, "fail_on: [CRITICAL]")
+    assert (done.code, "FAIL, not counted" in done.out) == (0, True)
+
+
+def test_a_changed_system_can_be_refused(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30, Conduct(versions={"harness": "2"}))
+    assert gate(tmp_path, "metrics: {pass_rate: 0.9}").code == 0
+    done = gate(tmp_path, "same_system: true\nmetrics: {pass_rate: 0.9}")
+    assert (done.code, "the system itself changed" in done.out) == (6, True)
+
+
+def test_an_old_baseline_is_refused(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30)
+    assert gate(tmp_path, "max_age_days: 90\nmetrics: {pass_rate: 0.9}").code == 0
+    assert gate(tmp_path, "max_age_days: 30\nmetrics: {pass_rate: 0.9}").code == 6
+
+
+def test_a_gate_without_anything_to_compare_with_is_no_green(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    night(tmp_path, 0)
+    done = harness(tmp_path, "gate", "--now", NOW)
+    assert (done.code, "harness baseline promote" in done.err) == (2, True)
+
+
+def test_the_suite_names_its_policy(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=3)
+    night(tmp_path, 30, Conduct(delta=-0.4))
+    suite = tmp_path / "tasks" / "simulated" / "suite.yaml"
+    suite.write_text("suite: simulated\ngate: {fail_on: [CRITICAL]}\n")
+    assert harness(tmp_path, "gate", "--now", NOW).code == 0
+    suite.write_text("suite: simulated\ngate: strict.yaml\n")
+    (suite.parent / "strict.yaml").write_text("fail_on: [REGRESSION]\n")
+    done = harness(tmp_path, "gate", "--now", NOW)
+    assert (done.code, "policy tasks/simulated/strict.yaml" in done.out) == (1, True)
+    suite.write_text("suite: simulated\ngate: {margn: 1}\n")
+    done = harness(tmp_path, "gate", "--now", NOW)
+    assert (done.code, "suite.yaml:2:8" in done.err) == (2, True), done.err
+
+
+def test_result_json_has_every_check(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30)
+    gate(tmp_path, "latency: {max_ratio: 2}\ncost_per_success: {max_ratio: 2}\nmust_pass: [task-00001]\n")
+    checks = json.loads((run / "result.json").read_text())["systems"][0]["checks"]
+    names = {c["name"].split()[0] for c in checks}
+    assert names == {"coverage", "pass_rate", "cost_per_success", "latency", "critical_errors", "must_pass"}
