@@ -16,19 +16,23 @@ class LabelFile:
 
     def __init__(self, path: Path, shown: str) -> None:
         """Open or make it; a last line that was torn is cut off. Raises StoreError, ConfigError for bad lines."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
-            raise StoreError(f"somebody else is labelling into {shown}", help="one writer at a time") from e
         except OSError as e:
             raise StoreError(f"cannot write {shown}: {e.strerror}") from e
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            self._file.truncate(whole)
-        self.labels = read_labels(path, shown)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            data = path.read_bytes()
+            if (whole := data.rfind(b"\n") + 1) < len(data):
+                self._file.truncate(whole)
+            self.labels = read_labels(path, shown)
+        except BlockingIOError as e:
+            self._file.close()
+            raise StoreError(f"somebody else is labelling into {shown}", help="one writer at a time") from e
+        except BaseException:
+            self._file.close()
+            raise
 
     def add(self, label: Label) -> None:
         """Write one label, and have it on disk."""
