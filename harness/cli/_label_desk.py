@@ -44,6 +44,8 @@ class Desk:
         pressed = os.read(self.keyboard, 1)
         more = next((n for n, first in ((3, 0xF0), (2, 0xE0), (1, 0xC0)) if pressed and pressed[0] >= first), 0)
         pressed += os.read(self.keyboard, more) if more else b""
+        if pressed == b"\x03":
+            raise KeyboardInterrupt
         return pressed.decode("utf-8", "replace") or "q"
 
 
@@ -54,7 +56,7 @@ def sit_down(desk: Desk) -> int:
         f"{len(work.left)} of {work.drawn} to label for '{work.grader}', set {work.template.set}, as {work.labeler}"
     )
     kept = termios.tcgetattr(desk.keyboard)
-    tty.setcbreak(desk.keyboard)
+    _keys_alone(desk.keyboard)
     try:
         for i, item in enumerate(work.left):
             if not _serve(desk, item, work.drawn - len(work.left) + i + 1):
@@ -66,6 +68,14 @@ def sit_down(desk: Desk) -> int:
         termios.tcsetattr(desk.keyboard, termios.TCSADRAIN, kept)
         desk.say(f"{len(work.done)} labelled now, {len(work.left) - len(work.done)} to go: {work.shown}")
     return Exit.OK
+
+
+def _keys_alone(keyboard: int) -> None:
+    """Each key by itself and unseen; Ctrl-C is a key too, so that it comes between two answers and never inside one."""
+    tty.setcbreak(keyboard)
+    mode = termios.tcgetattr(keyboard)
+    mode[3] &= ~termios.ISIG
+    termios.tcsetattr(keyboard, termios.TCSADRAIN, mode)
 
 
 def _serve(desk: Desk, item: Item, number: int) -> bool:

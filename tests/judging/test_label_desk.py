@@ -186,7 +186,8 @@ def test_the_terminal_is_as_before_after_an_interrupt(judged: JudgeLab) -> None:
     at = label(judged, "--n", "3")
     at.press("a")
     at.press("\x03")
-    assert at.close() == 130
+    code = at.close()
+    assert code == 130, at.text[-1500:]
     assert "1 labelled now, 2 to go" in at.text
 
 
