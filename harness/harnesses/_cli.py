@@ -9,6 +9,7 @@ A CLI is a class of data and three methods: `invoke` (argv, environment, prompt)
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ class AgentCli(Harness):
     """The APIs it can speak; the first is its own."""
     known_model: ClassVar[str] = ""
     """A model's name that the CLI knows, for models it does not."""
-    own_provider: ClassVar[str] = ""
-    """The provider whose model names the CLI knows."""
+    own_names: ClassVar[str] = ""
+    """A pattern of the model names that the CLI knows."""
     shell_tool: ClassVar[tuple[str, str]] = ("", "")
     """Its shell tool and the argument that holds the command: for the smoke run with a scripted model."""
 
@@ -187,7 +188,8 @@ class AgentCli(Harness):
     def _told(self, served: Served) -> str:
         if self.model_shown:
             return self.model_shown
-        return served.name if served.provider == self.own_provider or not self.known_model else self.known_model
+        knows = not self.known_model or re.match(self.own_names, served.name)
+        return served.name if knows else self.known_model
 
     def _needs(self, layer: Layer | None) -> Sequence[str]:
         return layer.needs if layer is not None else ()
