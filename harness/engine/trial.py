@@ -17,14 +17,16 @@ import msgspec
 
 from harness.config.suite import System
 from harness.engine.attempt_state import AttemptState
+from harness.engine.bench import bench_of
 from harness.engine.boxes import LASTING, bare
 from harness.engine.context import Context
 from harness.engine.doors import Way, mounts_of, way_to_models
 from harness.engine.grade import GradedWork, Grading, flags_of, grade
 from harness.engine.present import Shown, present, trial_seed
+from harness.engine.reaching import left_running, reached
 from harness.engine.services import Services
 from harness.errors import BudgetReached, LimitReached, MissingRequirement, ModelError, SandboxError
-from harness.plugins.contracts import Bench, Box, Harness
+from harness.plugins.contracts import Box, Harness
 from harness.plugins.sound import output_faults
 from harness.records.outcome import Attempt, Digests, Grade, NotGraded, Output, Status, Timing, Trouble
 from harness.records.task import SandboxSpec, Task, TaskView
@@ -87,7 +89,7 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
         name = trial_name(task.id, trial.system, trial.epoch)
         work = GradedWork(
             task, ended.output, shown.order, services.suite.workspace, artifacts.get, lambda: transcript, services,
-            name, Bench(system=trial.system, epoch=trial.epoch, attempt=trial.attempt, seed=services.suite.seed),
+            name, bench_of(services, task, trial.system, trial.epoch, trial.attempt),
         )  # fmt: skip
         grading = await grade(work, services)
         if grading.broken is not None and isinstance(grading.verdict, NotGraded):
@@ -110,6 +112,8 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
             ended.image = box.image_digest if box else ""
             ctx = Context(trial.system, shown, services, state, box, way)
             await _solve(shown.view, ctx, system.harness, state, ended)
+            if box is not None and not system.harness.privileged:
+                ended.flags = (*reached(state.events), *await left_running(box, state.events))
             if box is not None and trial.task.collect:
                 await _collect(trial, services, state, box, ended)
     except (MissingRequirement, ModelError, SandboxError) as e:
@@ -149,7 +153,7 @@ async def _collect(trial: Trial, services: Services, state: AttemptState, box: B
     own = task.sandbox or SandboxSpec()
     name = trial_name(task.id, trial.system, trial.epoch)
     found = await collect(box, wanted, own, lambda spec: services.boxes.open(spec or bare(own), name))
-    ended.flags = tuple(found.flags)
+    ended.flags = (*ended.flags, *found.flags)
     artifacts = (*ended.output.artifacts, *found.artifacts)
     ended.output = msgspec.structs.replace(ended.output, artifacts=artifacts)
     taken = {a.name: len(a.data) for a in found.artifacts}
