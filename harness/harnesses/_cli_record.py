@@ -82,8 +82,8 @@ def read_record(exchanges: Sequence[Exchange]) -> Record:
     """
     asked = [e for e in exchanges if e.asked and "count" not in e.path.lower()]
     own = [e for e in asked if not e.agent]
-    offered = [e.tool_names for e in own]
-    tools = set(max(offered, key=lambda names: len(names))) if offered else set()
+    richest = max((e.tool_names for e in own), key=len, default=())
+    tools = set(richest)
     main = [e for e in own if tools.intersection(e.tool_names)] if tools else own
     kept = {id(e) for e in main}
     return Record(main, [e for e in own if id(e) not in kept], [e for e in asked if e.agent])
