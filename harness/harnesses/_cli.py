@@ -106,6 +106,10 @@ class AgentCli(Harness):
         """Configuration to lay down, by absolute path in the box."""
         return {}
 
+    def own_env(self) -> Mapping[str, str]:
+        """The user's variables, which win over the CLI's."""
+        return self.env
+
     @abstractmethod
     def claims(self, ran: Ran) -> dict[str, Json]:
         """What the program says of itself: turns, tokens, cost, how it ended. Nothing is decided by it."""
@@ -132,7 +136,7 @@ class AgentCli(Harness):
         if box is None or gateway is None:
             raise MissingRequirement("sandbox", f"{self.agent} works in a box with a gateway, and there is none")
         layer = self._layer()
-        around = await look_around(box, self._needs(layer), f"{self.agent}@{self.release}")
+        around = await look_around(box, self._needs(layer), f"{self.agent}@{self.release}".rstrip("@"))
         await self._lay_task(task, ctx, around)
         served = gateway.models["main"]
         longest = task.sandbox.command_timeout_s if task.sandbox is not None else 1800.0
@@ -225,7 +229,7 @@ class AgentCli(Harness):
             "NO_COLOR": "1",
             "TERM": "dumb",
             **said.env,
-            **self.env,
+            **self.own_env(),
         }
         argv = [*self._program(layer), *said.argv, *self.flags]
         return Invocation(argv, env, said.stdin, start.around.folder, (start.prompt,))

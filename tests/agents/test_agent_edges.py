@@ -97,7 +97,7 @@ def test_what_the_image_lacks_is_told_and_no_model_is_asked(tmp_path: Path) -> N
     needs = "needs: ['glibc>=99', python3.5, bash]"
     _, _, (attempt,) = run(tmp_path, f"{{use: command, folder: tools/mine, argv: [x], {needs}}}")
     assert attempt["status"] == "skipped"
-    assert "lacks what command@ needs: glibc 99 (it has 2.36), Python 3.5 (it has 3.11)" in attempt["trouble"]["detail"]
+    assert "lacks what command needs: glibc 99 (it has 2.36), Python 3.5 (it has 3.11)" in attempt["trouble"]["detail"]
     assert not attempt.get("usage") and "turns" not in attempt
 
 
