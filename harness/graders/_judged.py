@@ -102,6 +102,8 @@ class JudgeGrader(Grader):
     injection: Literal["cleaned", "fail", "record"] = "cleaned"
     """Work that speaks to its judge is judged again without that; if the verdict changes, the cleaned one counts, or
     the work fails. `record` only flags it."""
+    on_ungraded: Literal["exclude", "fail_run"] = "exclude"
+    """Work without a verdict is not graded, never a score; with `fail_run` the run is stopped besides."""
     sentinels: str = ""
     """A JSONL file of work with frozen verdicts, judged first in every run."""
     sentinel_agreement: float = Field(default=0.95, ge=0, le=1)
@@ -198,6 +200,8 @@ class JudgeGrader(Grader):
             return early
         sitting = Sitting(self, work)
         found = await self._decided(sitting)
+        if isinstance(found, NotGraded) and self.on_ungraded == "fail_run" and work.bench.role == "score":
+            work.bench.stop(f"'{work.bench.grader}' has no verdict on '{work.task.id}': {found.cause}")
         if self.injection == "record" or not sitting.spoken_to or isinstance(found, NotGraded):
             return _with(found, sitting)
         again = sitting.without_orders()
