@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: mine test test-boxes base-image lint setup dev docs bench clean
+.PHONY: simulate mine test test-boxes base-image lint setup dev docs bench clean
 
 setup: $(VENV)/.installed
 dev: $(VENV)/.dev
@@ -47,6 +47,11 @@ bench: dev
 	$(BIN)/python benchmarks/overhead.py --sdk anthropic
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/kill9.py --n 6000
+	$(BIN)/python benchmarks/compare.py
+
+# Every row of docs/validation.md in full: some minutes on 2 cores.
+simulate: dev
+	$(BIN)/python scripts/simulate.py
 
 docs: dev
 	$(BIN)/python scripts/gen_docs.py
