@@ -31,6 +31,7 @@ def why_no_engine() -> str:
     return asyncio.run(ask())
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The engine's tests of a file stay together, so that its boxes and images are made once (--dist loadgroup)."""
     for item in items:

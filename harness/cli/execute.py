@@ -40,6 +40,7 @@ def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
     how.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
     how.add_argument("--quiet", action="store_true", help="no progress")
+    how.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
 
 
 def policy_of(args: argparse.Namespace) -> RetryPolicy:
@@ -71,7 +72,14 @@ def execute_job(job: Job, args: argparse.Namespace) -> int:
         elif report.exit_code == Exit.INVALID:
             for line in way_out(report, folder.manifest.run):
                 print(line, file=sys.stderr)
-        return report.exit_code
+        return strict_code(report, args)
+
+
+def strict_code(report: Report, args: argparse.Namespace) -> int:
+    """The report's exit code under `--strict`, if that was said."""
+    from harness.report.judges_read import exit_code_of
+
+    return exit_code_of(report, strict=args.strict)
 
 
 @plugins_aside()
@@ -104,6 +112,8 @@ def way_out(report: Report, run: str) -> list[str]:
         lines.append(f"{again} to be tried again: harness resume {run}")
     if ungradable := missing["ungradable"]:
         lines.append(f"{ungradable} without a verdict: mend the grader, then: harness regrade {run}")
+    if report.judges and report.judges.validity == "invalid":
+        lines.append("a judge failed its gate: read its data sheet; mend the judge, then: harness regrade " + run)
     if skipped := missing["skipped"]:
         lines.append(f"{skipped} skipped: supply what is missing, or choose with --system and --task, and run anew")
     return lines

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from harness.cli._labels import keep_labels, labels_for
 from harness.cli._out import plugins_aside
-from harness.cli.execute import publish
+from harness.cli.execute import publish, strict_code
 from harness.config.load import load_suite
 from harness.config.workspace import find_run, find_workspace
 from harness.engine.again import changed_tasks, suite_of, tasks_of
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
     parser.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -35,7 +37,7 @@ def execute(args: argparse.Namespace) -> int:
     with plugins_aside():
         folder = _regraded(find_workspace(args.workspace), args)
     with folder:
-        return publish(folder, as_json=args.json).exit_code
+        return strict_code(publish(folder, as_json=args.json), args)
 
 
 def _regraded(workspace: Path, args: argparse.Namespace) -> RunFolder:
@@ -55,7 +57,9 @@ def _regraded(workspace: Path, args: argparse.Namespace) -> RunFolder:
         seed=before.seed,
         regrade_of=before.run,
     )
+    labels = labels_for(suite)
     folder = RunFolder.create(workspace / "runs", manifest, named_secrets(suite))
+    keep_labels(folder, labels)
     try:
         count = regrade(source, folder, suite, tasks, lambda n: _tell(n, args.quiet))
         if not count:

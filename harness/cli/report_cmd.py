@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write there instead of to stdout; html: default report.html in the run",
     )
+    parser.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
     parser.add_argument("--short", action="store_true", help="text: only what a run ends with")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print or write the report; the exit code says whether the run is valid (0), not (3), or empty (5)."""
     from harness.config.workspace import find_run, find_workspace
+    from harness.report.judges_read import exit_code_of
     from harness.report.reliability import full_report
 
     path = Path(args.run) if args.run and (Path(args.run) / "manifest.json").is_file() else None
@@ -45,7 +47,7 @@ def execute(args: argparse.Namespace) -> int:
         from harness.cli._out import say
 
         say(text)
-    return full.report.exit_code
+    return exit_code_of(full.report, strict=args.strict)
 
 
 def _drawn(full: FullReport, form: str, *, short: bool) -> str:

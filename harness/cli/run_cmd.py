@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.cli._labels import keep_labels, labels_for
 from harness.cli._numbers import seed, whole
 from harness.cli._out import plugins_aside
 from harness.cli.execute import add_execution_arguments, execute_job, policy_of
@@ -100,7 +101,9 @@ def _job(chosen: _Selected, args: argparse.Namespace) -> Job:
     for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced):
         print(f"warning: {warning}", file=sys.stderr)
     manifest = make_manifest(suite, tasks, systems, chosen.selection, chosen.prices)
+    labels = labels_for(suite)
     folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))
+    keep_labels(folder, labels)
     return Job(suite, folder, tasks, NOTHING_SETTLED, chosen.prices, policy_of(args))
 
 

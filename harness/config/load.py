@@ -136,6 +136,7 @@ class _SuiteLoader:
             ),
             notes=(*self.notes, *notes),
             gate=spec.gate,
+            judge_gate=spec.judge_gate,
             nightly=spec.nightly,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.config.judge_gate import JudgePolicy
 from harness.config.schema import NightlySpec
 from harness.plugins.contracts import Grader, Harness, Model, Sandbox
 from harness.records.content import Json
@@ -51,7 +52,8 @@ class Suite:
     of trials in flight, `boxes` that of trials whose task has a box (None is twice the number of cores); `cache` turns
     the model-call cache on; `prices` is the overlay file, if there is one.
     `sandbox` makes the boxes; None where none is installed. `sandbox_config` is how it was written, defaults filled in.
-    `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping.
+    `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping;
+    `judge_gate` when a judge of this suite counts as valid.
     """
 
     name: str
@@ -77,4 +79,5 @@ class Suite:
     digest: str = ""
     notes: Sequence[str] = field(default=())
     gate: Json = None
+    judge_gate: JudgePolicy = JudgePolicy()
     nightly: NightlySpec = field(default_factory=NightlySpec)

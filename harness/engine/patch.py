@@ -24,8 +24,10 @@ from harness.engine.probes import CleanBox
 from harness.errors import SandboxError
 from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed
 from harness.records.task import Collect, SandboxSpec
+from harness.toolkit.protected import VERIFIER_COMMANDS, shadow
 
 MOST_PATHS = 200_000
+MOST_PLANTED = 20
 COMPARE_S = 600.0
 NO_GIT, NO_RULES = 3, 4
 """Exit codes of patch_prepare.sh."""
@@ -47,9 +49,11 @@ async def take_patch(box: Box, one: Collect, clean: CleanBox) -> tuple[bytes | N
     """
     root = str(PurePosixPath(one.path))
     flags: list[str] = []
-    changed = _under(await box.changes(), root)
+    everywhere = await box.changes()
+    changed = _under(everywhere, root)
+    flags += _planted(everywhere, root)
     if changed.get("") == "deleted" or not await _is_folder(box, root, changed):
-        return None, [f"no_folder: {one.name}: {root} is gone"]
+        return None, [*flags, f"no_folder: {one.name}: {root} is gone"]
     paths = _candidates(changed, one.exclude, flags)
     if len(paths) > MOST_PATHS:
         raise SandboxError("too_big", f"{len(paths):,} paths changed in {root}, at most {MOST_PATHS:,} are compared")
@@ -63,6 +67,18 @@ async def take_patch(box: Box, one: Collect, clean: CleanBox) -> tuple[bytes | N
         gone = [p for p in wanted if changed[p] == "deleted"]
         patch = await desk.compare(taken, gone, one.max_bytes)
     return patch, [*flags, *taken.flags]
+
+
+def _planted(changes: Iterable[tuple[str, str]], root: str) -> list[str]:
+    """Flags of what the work made outside the folder where programs of a grader would meet it. It is not collected."""
+    found = []
+    for kind, path in changes:
+        if kind == "deleted" or path.startswith(f"{root.rstrip('/')}/"):
+            continue
+        folder, _, name = path.rpartition("/")
+        if shadow(path, ()) or (folder.endswith("/bin") and name in VERIFIER_COMMANDS):
+            found.append(f"planted: {path}")
+    return found[:MOST_PLANTED]
 
 
 def _under(changes: Iterable[tuple[str, str]], root: str) -> dict[str, str]:

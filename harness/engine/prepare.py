@@ -138,6 +138,7 @@ def make_manifest(
         selection=selection,
         sandbox=dict(suite.sandbox_config) if any(task.sandbox for task in tasks) else {},
         graders={name: {"digest": g.digest, **g.config} for name, g in suite.graders.items()},
+        judge_gate=suite.judge_gate.model_dump(exclude_unset=True),
         versions=_versions() | (prices.versions() if prices else {}),
         host={"platform": platform.platform(), "cpus": os.cpu_count()},
         git=git_revision(suite.workspace),

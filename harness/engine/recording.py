@@ -119,7 +119,7 @@ class RecordingBox:
         )
 
 
-NOTES = ("timed_out", "truncated", "oom_killed", "disk_full")
+NOTES = ("timed_out", "truncated", "oom_killed", "disk_full", "pids_full")
 
 
 def elided(text: str, most: int) -> str:

@@ -22,6 +22,7 @@ from harness.engine.context import Context
 from harness.engine.doors import Way, mounts_of, way_to_models
 from harness.engine.grade import GradedWork, Grading, flags_of, grade
 from harness.engine.present import Shown, present, trial_seed
+from harness.engine.reaching import left_running, reached
 from harness.engine.services import Services
 from harness.errors import BudgetReached, LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Bench, Box, Harness
@@ -110,6 +111,8 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
             ended.image = box.image_digest if box else ""
             ctx = Context(trial.system, shown, services, state, box, way)
             await _solve(shown.view, ctx, system.harness, state, ended)
+            if box is not None and not system.harness.privileged:
+                ended.flags = (*reached(state.events), *await left_running(box, state.events))
             if box is not None and trial.task.collect:
                 await _collect(trial, services, state, box, ended)
     except (MissingRequirement, ModelError, SandboxError) as e:
@@ -149,7 +152,7 @@ async def _collect(trial: Trial, services: Services, state: AttemptState, box: B
     own = task.sandbox or SandboxSpec()
     name = trial_name(task.id, trial.system, trial.epoch)
     found = await collect(box, wanted, own, lambda spec: services.boxes.open(spec or bare(own), name))
-    ended.flags = tuple(found.flags)
+    ended.flags = (*ended.flags, *found.flags)
     artifacts = (*ended.output.artifacts, *found.artifacts)
     ended.output = msgspec.structs.replace(ended.output, artifacts=artifacts)
     taken = {a.name: len(a.data) for a in found.artifacts}

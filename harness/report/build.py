@@ -12,6 +12,7 @@ from harness.errors import Exit
 from harness.records.content import Json
 from harness.report.columns import Columns, read_columns
 from harness.report.evidence import Evidence
+from harness.report.judges_read import read_judges, why_invalid
 from harness.report.model import Report, SystemReport
 from harness.report.rates import family_codes
 from harness.report.slices import slices, tasks_apart
@@ -37,7 +38,8 @@ def read_evidence(path: Path) -> Evidence:
     parts = [_of_system(rows, s.name) for s in manifest.systems]
     systems = tuple(system_report(s, manifest, part, family) for s, part in zip(manifest.systems, parts, strict=True))
     decided = tuple(part.where(deciding(part)) for part in parts)
-    invalid = _why_invalid(manifest, systems)
+    judges = read_judges(path, manifest)
+    invalid = (*_why_invalid(manifest, systems), *why_invalid(judges))
     nothing = not any(s.coverage.attempted for s in systems)
     report = Report(
         identity=_identity(manifest),
@@ -45,12 +47,13 @@ def read_evidence(path: Path) -> Evidence:
         epochs=manifest.epochs,
         attempts=len(rows),
         coverage_floor=manifest.coverage_floor,
-        warnings=_warnings(manifest, systems, rows),
+        warnings=(*_warnings(manifest, systems, rows), *(judges.warnings if judges else ())),
         invalid=invalid,
         exit_code=Exit.NOTHING if nothing else Exit.INVALID if invalid else Exit.OK,
         systems=systems,
         slices=slices([pass_means(d) for d in decided], rows.about, family),
         by_task=tasks_apart(systems, decided),
+        judges=judges,
     )
     return Evidence(path, manifest, rows, family, decided, report)
 

@@ -19,7 +19,7 @@ UNREADABLE = NO_CLAIM - NOTHING - {"abstained", "refused"}
 """Labels of work in which no answer can be read; nothing is guessed for it."""
 TAMPERING = frozenset(
     ("protected_path", "prewritten_reward", "canary_passed", "canary_missing", "exit_code", "count", "link_leaves_tree",
-     "nested_git", "duplicate_result")
+     "planted", "nested_git", "duplicate_result")
 )  # fmt: skip
 """First words of flags that graders and collecting give to work that touched what grades it."""
 INVENTED = frozenset(("invented_source", "invented_api"))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.errors import Exit
 from harness.records.content import Json
 from harness.stats.intervals import Estimate, Interval
+
+if TYPE_CHECKING:
+    from harness.report.judges_model import JudgeReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,7 @@ class Tasks:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run. `invalid` says why it cannot be believed; empty when it can."""
+    """A whole run. `invalid` says why it cannot be believed; empty when it can. `judges` is None without any."""
 
     identity: dict[str, Json]
     tasks: int
@@ -194,3 +198,4 @@ class Report:
     systems: tuple[SystemReport, ...]
     slices: tuple[Slice, ...] = field(default=())
     by_task: Tasks | None = None
+    judges: JudgeReport | None = None

@@ -22,6 +22,7 @@ from harness.report.parts.hallucination import hallucination
 from harness.report.parts.headline import headline_section
 from harness.report.parts.hidden import hidden
 from harness.report.parts.identity import identity
+from harness.report.parts.judges import judges
 from harness.report.parts.methods import methods
 from harness.report.parts.missing import missing
 from harness.report.parts.repeats import repeats
@@ -34,6 +35,7 @@ from harness.report.section import Section
 
 SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     identity,
+    judges,
     headline_section,
     classes,
     taxonomy,

@@ -21,6 +21,8 @@ def to_json(report: Report) -> dict[str, Json]:
     said: dict[str, Any] = {"format": SUMMARY_FORMAT, **_without_nan(msgspec.to_builtins(report))}
     for system, found in zip(report.systems, said["systems"], strict=True):
         found["coverage"]["share"] = system.coverage.share
+    if report.judges is None:
+        del said["judges"]
     return said
 
 

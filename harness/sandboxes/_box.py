@@ -127,6 +127,8 @@ class DockerBox:
 
     async def processes(self) -> Sequence[Mapping[str, str]]:
         """What runs in the box, by the engine's word: pid, ppid, user, command. Pids are the host's."""
+        if self._watch.alone():
+            return []
         api = self._engine.api
         about = await self._engine.call(api.inspect_container, self.container)
         if not about["State"]["Running"]:

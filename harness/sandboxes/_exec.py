@@ -41,7 +41,7 @@ class Command:
 
 @dataclass(slots=True)
 class Finished:
-    """The contract `Completed`."""
+    """The contract `Completed`. `pids_full`: one more process was refused, where the host shows that."""
 
     exit_code: int
     stdout: bytes = b""
@@ -50,6 +50,7 @@ class Finished:
     truncated: bool = False
     oom_killed: bool = False
     disk_full: bool = False
+    pids_full: bool = False
 
 
 async def run(engine: Engine, container: str, command: Command, watch: Watch) -> Finished:
@@ -63,7 +64,7 @@ async def run(engine: Engine, container: str, command: Command, watch: Watch) ->
         return _not_started(str(e)) if "OCI runtime exec failed" in str(e) else _raise(e)
     reading = asyncio.create_task(pump(stream, command.stdin, kept))
     try:
-        ended = await _until_the_end(engine, exec_id, reading, command.timeout_s, watch)
+        ended, code = await _until_the_end(engine, exec_id, reading, command.timeout_s, watch)
         if ended == "timed_out":
             await kill_tree(engine, container, exec_id, mark, command.user)
         elif ended == "disk_full":
@@ -78,9 +79,11 @@ async def run(engine: Engine, container: str, command: Command, watch: Watch) ->
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         stream.writer.close()
-    state = await engine.call(engine.api.exec_inspect, exec_id)
-    finished = _finished(state["ExitCode"], kept, ended)
+    if code is None:
+        code = (await engine.call(engine.api.exec_inspect, exec_id))["ExitCode"]
+    finished = _finished(code, kept, ended)
     finished.oom_killed = await watch.oom_killed(finished.exit_code)
+    finished.pids_full = watch.pids_full()
     finished.disk_full = finished.disk_full or await watch.disk_full(between=True)
     return finished
 
@@ -103,34 +106,38 @@ def _create(engine: Engine, container: str, command: Command, mark: str) -> str:
 
 async def _until_the_end(
     engine: Engine, exec_id: str, reading: asyncio.Task[None], timeout_s: float, watch: Watch
-) -> Ended:
-    """Wait until the command ended, not merely its output, nor whatever it left running with its output open."""
+) -> tuple[Ended, int | None]:
+    """Wait until the command ended, not merely its output, nor whatever it left running with its output open.
+
+    How it was ended, and its exit code where it ended by itself.
+    """
     until, look = monotonic() + timeout_s, FIRST_LOOK_S
     after_output = 0.001
     while (left := until - monotonic()) > 0:
         if reading.done():
             if (error := reading.exception()) is not None:
                 raise SandboxError("engine", f"the command's output broke off: {error}") from error
-            if await _has_ended(engine, exec_id):
-                return ""
+            if (code := await _exit_code(engine, exec_id)) is not None:
+                return "", code
             await asyncio.sleep(min(left, after_output))
             after_output = min(after_output * 2, FIRST_LOOK_S)
             continue
         await asyncio.wait({reading}, timeout=min(left, look))
         if reading.done():
             continue
-        if await _has_ended(engine, exec_id):
+        if (code := await _exit_code(engine, exec_id)) is not None:
             await asyncio.wait({reading}, timeout=GRACE_S)
-            return ""
+            return "", code
         if await watch.disk_full():
-            return "disk_full"
+            return "disk_full", None
         look = min(look * 2, LAST_LOOK_S)
-    return "timed_out"
+    return "timed_out", None
 
 
-async def _has_ended(engine: Engine, exec_id: str) -> bool:
+async def _exit_code(engine: Engine, exec_id: str) -> int | None:
+    """The command's exit code; None while it runs."""
     state = await engine.call(engine.api.exec_inspect, exec_id)
-    return not state["Running"] and state["ExitCode"] is not None
+    return None if state["Running"] or state["ExitCode"] is None else int(state["ExitCode"])
 
 
 def _finished(exit_code: int | None, kept: Kept, ended: Ended) -> Finished:

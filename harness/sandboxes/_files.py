@@ -73,7 +73,8 @@ def _archive(engine: Engine, container: str, path: str) -> Iterator[tuple[Iterat
 
 def _asked(api: docker.APIClient, container: str, path: str) -> requests.Response:
     url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
-    answer: requests.Response = api.get(url, params={"path": path}, stream=True, timeout=api.timeout)
+    plain = {"Accept-Encoding": "identity"}  # else the engine compresses, which takes three times as long
+    answer: requests.Response = api.get(url, params={"path": path}, headers=plain, stream=True, timeout=api.timeout)
     try:
         answer.raise_for_status()
     except requests.HTTPError as e:

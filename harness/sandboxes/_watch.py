@@ -19,6 +19,15 @@ COUNTERS = (
     "/sys/fs/cgroup/machine.slice/libpod-{id}.scope/memory.events",
 )
 """Where the host shows a container's `oom_kill` count: cgroup v1 and v2, by cgroupfs and by systemd; and Podman."""
+PIDS = tuple(
+    f"/sys/fs/cgroup/{place}/"
+    for place in ("pids/docker/{id}", "pids/system.slice/docker-{id}.scope", "docker/{id}",
+                  "system.slice/docker-{id}.scope", "machine.slice/libpod-{id}.scope")
+)  # fmt: skip
+"""Where it shows how many processes a container has, and how often it was refused one more."""
+OWN_PIDS = 2
+"""The engine's init and what it waits for."""
+PIDS_FULL = re.compile(r"^max (\d+)$", re.MULTILINE)
 OOM_KILL = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 EVENT_S = 0.05
 DISK_EVERY_S = 2.0
@@ -30,13 +39,18 @@ SHARE = 20
 class Watch:
     """Of one container, from its start. `disk` in bytes, 0 for no limit."""
 
-    __slots__ = ("_container", "_counter", "_disk", "_engine", "_killed", "_looked", "_most", "_next", "_opened")
+    __slots__ = (
+        "_container", "_counter", "_disk", "_engine", "_killed", "_looked", "_most", "_next", "_opened", "_pids",
+        "_refused",
+    )  # fmt: skip
 
     def __init__(self, engine: Engine, container_id: str, disk: int) -> None:
         self._engine = engine
         self._container = container_id
         self._disk = disk
         self._counter = next((p for c in COUNTERS if (p := Path(c.format(id=container_id))).is_file()), None)
+        self._pids = next((p for c in PIDS if (p := Path(c.format(id=container_id)) / "pids.current").is_file()), None)
+        self._refused = 0
         self._killed = 0
         self._most = 0
         self._opened = time.time()
@@ -56,6 +70,22 @@ class Watch:
             now = await self._engine.call(self._events)
         before, self._killed = self._killed, now
         return now > before
+
+    def alone(self) -> bool:
+        """Whether nothing but the box's own two processes is in it, where the host shows that: it costs no call."""
+        try:
+            return self._pids is not None and int(self._pids.read_text()) <= OWN_PIDS
+        except (OSError, ValueError):
+            return False
+
+    def pids_full(self) -> bool:
+        """Whether the box was refused a process since this was asked last, where the host shows that."""
+        try:
+            found = PIDS_FULL.search((self._pids.parent / "pids.events").read_text()) if self._pids else None
+        except OSError:
+            return False
+        before, self._refused = self._refused, int(found[1]) if found else 0
+        return self._refused > before
 
     def _count(self) -> int | None:
         try:

@@ -101,9 +101,10 @@ def auroc(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> Estima
 def calibration(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> Calibration:
     """The expected calibration error over bins of equal mass (Naeini et al. 2015), corrected for its own bias.
 
-    Answers of equal confidence stay in one bin, as in scikit-learn's `calibration_curve(strategy="quantile")`. The null
-    is drawn with right ~ Bernoulli(sure), its noise widened by the design effect of the residuals in families. The
-    interval is the corrected error +- t(G-1) times the standard deviation over resampled families.
+    Answers of equal confidence stay in one bin, as in scikit-learn's `calibration_curve(strategy="quantile")`; up to
+    ten different confidences are bins of their own. The null is drawn with right ~ Bernoulli(sure), its noise widened
+    by the design effect of the residuals in families. The interval is the corrected error +- t(G-1) times the standard
+    deviation over resampled families.
     """
     at = _bins(sure)
     bins = _of_bins(right, sure, at, family)
@@ -154,7 +155,10 @@ def risk_coverage(sure: Numbers, right: Numbers) -> RiskCoverage:
 
 
 def _bins(sure: Numbers) -> Codes:
-    """A bin for every answer."""
+    """A bin for every answer: of equal mass, or one for each confidence where few different ones are said."""
+    levels, level = np.unique(sure, return_inverse=True)
+    if len(levels) <= MOST_BINS:
+        return level.astype(np.int64)
     count = max(1, min(MOST_BINS, len(sure) // 10))
     edges = np.unique(np.quantile(sure, np.linspace(0, 1, count + 1)))
     at = np.searchsorted(edges[1:-1], sure)

@@ -40,7 +40,8 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Identity, plan and environment of a run. Times are UTC, ISO 8601.
 
-    `night` is the night that `harness nightly` made the run for: there is one run of each.
+    `night` is the night that `harness nightly` made the run for: there is one run of each. `judge_gate` holds the
+    thresholds that the suite named.
     """
 
     format: int = FORMAT
@@ -64,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     selection: Selection = Selection()
     sandbox: dict[str, Json] = {}
     graders: dict[str, Json] = {}
+    judge_gate: dict[str, Json] = {}
     versions: dict[str, str] = {}
     host: dict[str, Json] = {}
     git: str = ""

@@ -83,7 +83,7 @@ def attempts(run: Path) -> dict[str, dict[str, object]]:
 def test_run_and_regrade_a_repository_task(workspace: Path) -> None:
     done = harness(workspace, "run", "--suite", "fixes", "--boxes", "1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "making images for boxes" in done.stderr
+    assert "does not build" not in done.stderr
     (run,) = (workspace / "runs").iterdir()
     found = attempts(run)
     assert found["reference"]["passed"] is True and found["empty"]["passed"] is False

@@ -157,7 +157,7 @@ def test_a_view_is_an_allow_list() -> None:
     )  # fmt: skip
     view = present(secret, 1).view
     assert "SECRET" not in str(view)
-    assert set(TaskView.__struct_fields__) == {"id", "prompt", "files", "shape", "n_choices", "sandbox"}
+    assert set(TaskView.__struct_fields__) == {"id", "prompt", "files", "shape", "n_choices", "sandbox", "serves"}
 
 
 @given(st.integers(1, 60), st.integers(0, 2**63), st.booleans())

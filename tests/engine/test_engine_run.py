@@ -194,6 +194,41 @@ def test_an_informative_grader_never_decides(bench: Bench) -> None:
     assert a.status == "graded" and a.passed and isinstance(a.grades["doubt"], NotGraded)
 
 
+class Labels(Grader):
+    """Fails with the answer as its label, and is critical by itself for `boom`."""
+
+    async def grade(self, work: Any) -> Grade | NotGraded:
+        label = work.output.answer or "no_answer"
+        return Grade(float(label == "right"), label == "right", label, critical=label == "boom")
+
+
+@pytest.mark.parametrize(
+    ("answer", "tags", "critical"),
+    [
+        ("wrong", ("critical",), True),
+        ("wrong", (), False),
+        ("right", ("critical",), False),
+        ("abstained", ("critical",), False),
+        ("ambiguous", ("critical",), False),
+        ("boom", (), True),
+    ],
+)
+def test_a_wrong_answer_to_a_critical_task_is_marked_and_silence_is_not(
+    bench: Bench, answer: str, tags: tuple[str, ...], critical: bool
+) -> None:
+    async def says(request: Request) -> Response:
+        return said(answer)
+
+    one = msgspec.structs.replace(task(5, tags=tags), graders=("labels",), informative=("wrong",))
+    bound = {"labels": BoundGrader("labels", Labels(), "l", {}), "wrong": BoundGrader("wrong", Labels(), "w", {})}
+    bench.run(bench.suite([one], graders=bound, answer=says))
+    (a,) = attempts(bench)
+    verdict, beside = a.grades["labels"], a.grades["wrong"]
+    assert isinstance(verdict, Grade) and isinstance(beside, Grade)
+    assert verdict.critical == critical
+    assert beside.critical == (answer == "boom")  # an informative grader's failure is nobody's critical error
+
+
 def test_stopping_lets_what_is_in_flight_finish_and_resume_does_the_rest(bench: Bench) -> None:
     async def slow(request: Request) -> Response:
         await asyncio.sleep(0.01)

@@ -136,7 +136,7 @@ def attempt_of(harness: Harness, model: Scripted, limits: Limits, root: Path) ->
     async def go() -> None:
         sandbox = Docker()
         services = Services(
-            suite, RetryPolicy(), PriceBook.load(None), lambda a, t, f: recorded.append((a, t)), Lanes(2), sandbox
+            suite, RetryPolicy(), PriceBook.load(None), lambda a, t, *_: recorded.append((a, t)), Lanes(2), sandbox
         )
         try:
             await run_attempt(Trial(task, "s", 1), services, 0)

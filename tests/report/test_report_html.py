@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -18,11 +19,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "golden"))
 from cases import CASES, nothing_ran, ordinary, rich
 
 from harness.cli.main import main
+from harness.records.outcome import Attempt
+from harness.records.transcript import Transcript
 from harness.report.html import render_html
 from harness.report.markdown import render_full_markdown
 from harness.report.reliability import SECTIONS, full_report
 from harness.report.summary import full_json
 from harness.report.text import render_full_text
+from harness.store.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +153,19 @@ def test_a_run_moved_elsewhere_says_the_same(tmp_path):
     path = rich(tmp_path / "a")
     shutil.copytree(path.parent, tmp_path / "b")
     assert render_html(full_report(tmp_path / "b" / path.name)) == render_html(full_report(path))
+
+
+def test_a_run_that_was_broken_off_and_resumed_says_what_one_that_was_not_says(tmp_path):
+    """Attempts that were written in two sessions, the second of them after a torn line."""
+    whole = ordinary(tmp_path / "whole")
+    broken = ordinary(tmp_path / "broken")
+    lines = (broken / "attempts.jsonl").read_bytes().splitlines(keepends=True)
+    (broken / "attempts.jsonl").write_bytes(b"".join(lines[:60]) + lines[60][:30])
+    with RunFolder.open(broken) as folder:
+        for line in lines[60:]:
+            a = msgspec.json.decode(line, type=Attempt)
+            folder.add(a, Transcript(a.task, a.system, a.epoch, a.attempt, a.output))
+    assert render_html(full_report(broken)) == render_html(full_report(whole))
 
 
 def test_the_attack_is_one(tmp_path):

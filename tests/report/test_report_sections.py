@@ -203,7 +203,7 @@ def test_everything_errored_is_not_nought_percent(tmp_path):
     full = full_report(write(tmp_path, manifest((info("a"), info("b")), 8, 1), failed))
     text = render_full_text(full)
     assert full.report.exit_code == Exit.INVALID
-    results = text.split("results: tasks weigh equally")[1].split("14 cost")[0]
+    results = text.split("results: tasks weigh equally")[1].split("cost: every")[0]
     assert "not graded" in results
     assert "0.0%" not in results
 
@@ -222,3 +222,41 @@ def test_a_damaged_judgement_is_told_with_its_line(tmp_path):
         file.write(b"{\n")
     with pytest.raises(StoreError, match=r"judgements\.jsonl line"):
         full_report(path)
+
+
+def judged(path: Path, *rows: dict) -> dict:
+    """The sections after these judgements of trial t, epoch 1, under alpha."""
+    base = {"model": "m", "task": "t", "system": "alpha", "epoch": 1, "status": "ok", "judge": "a", "grader": "g"}
+    lines = [msgspec.json.encode(base | row) + b"\n" for row in rows]
+    (path / "judgements.jsonl").write_bytes(b"".join(lines))
+    return sections_of(path)
+
+
+def claim(about: str, outcome: str, **more: str) -> dict:
+    return {"protocol": "claims", "about": about, "outcome": outcome, **more}
+
+
+def test_judges_of_one_claim_are_one_verdict_and_the_split_is_none(tmp_path):
+    path = write(tmp_path, manifest((info("alpha"),), 1, 1), [attempt("t", "alpha", False)])
+    found = judged(
+        path,
+        {"protocol": "claims", "about": "split", "verdict": "claims"},
+        *(claim("claim 0", "supported", judge=j) for j in "abc"),
+        claim("claim 1", "supported"),
+        claim("claim 1", "contradicted", judge="b"), claim("claim 1", "contradicted", judge="c"),
+        claim("claim 2", "supported"), claim("claim 2", "not_found", judge="b"),
+        claim("claim 3", "cannot_say"),
+        claim("claim 4", "contradicted", role="control:echo"),
+        claim("claim 5", "contradicted", status="refused"),
+    )["hallucination"].data["claims"]["alpha"]  # fmt: skip
+    assert (found["claims"], found["unsupported"]) == (3, 2)
+
+
+def test_the_first_wrong_step_is_of_the_whole_work_and_clean_is_no_step(tmp_path):
+    path = write(tmp_path, manifest((info("alpha"),), 1, 1), [attempt("t", "alpha", False)])
+    steps = {"protocol": "steps"}
+    found = judged(
+        path, steps | {"outcome": "2"}, steps | {"about": "step 0", "outcome": "wrong"},
+        steps | {"task": "u", "outcome": "clean"}, steps | {"task": "v", "outcome": "10"},
+    )["failures"].tables[-1].rows[0]  # fmt: skip
+    assert found == ("alpha", "no judge of claims", "2/3 = 66.7%", "step 2 in 1, step 10 in 1")

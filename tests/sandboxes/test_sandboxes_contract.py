@@ -22,7 +22,7 @@ NAMES = [*BASICS, *ATTACKS, *WHOLE]
 
 
 @pytest.fixture(scope="module")
-def findings(engine: None) -> Mapping[str, Finding]:
+def findings() -> Mapping[str, Finding]:
     async def look() -> list[Finding]:
         sandbox = Docker()
         try:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from test_harbor_boxes import BoxWork, engine  # noqa: F401 - the fixture that skips without an engine
+from test_harbor_boxes import BoxWork
 
 from harness.api import Artifact, Grade, NotGraded, Output, SandboxSpec, Task, Verdict
 from harness.graders.swebench import SweBench

@@ -84,6 +84,12 @@ def test_epochs_that_repeat_an_answer_add_no_certainty():
     assert wide.high - wide.low == pytest.approx(once.corrected.interval.high - once.corrected.interval.low, rel=0.25)
 
 
+def test_two_confidences_are_two_bins_however_they_are_mixed():
+    sure = np.array([0.6] * 22 + [0.95] * 24)
+    bins = reliability_bins(sure, np.zeros(46), np.arange(46))
+    assert [(b.n, b.sure) for b in bins] == [(22, pytest.approx(0.6)), (24, pytest.approx(0.95))]
+
+
 def test_bars_of_the_diagram_do_not_shrink_when_answers_are_repeated():
     sure, right, family = drawn(100, 0.1, 8)
     once = reliability_bins(sure, right, family)

@@ -159,7 +159,7 @@ def _diagram(measured: list[Measured]) -> Table:
     )
     header = ("system", "answers", "said", "right", "95% of right")
     note = "intervals: Wilson with a design effect, so that epochs and families add no certainty"
-    return Table("reliability diagram: bins of equal mass", header, rows, (note,))
+    return Table("reliability diagram: by confidence said", header, rows, (note,))
 
 
 def _reliability(measured: list[Measured]) -> Figure:

@@ -1,0 +1,38 @@
+"""`judge_gate:`: from when on a judge counts as a valid instrument. A key of the suite or of its gate file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class JudgePolicy(BaseModel):
+    """Thresholds of the judge gate (reference judge.md 7.1). `null` switches one off.
+
+    It asks whether the measurement is valid, not whether a system got worse: a failed judge gate is exit code 3, and
+    no regression gate may decide on that judge's verdicts. What is named here must be measured, or the gate is
+    inconclusive; a default that could not be measured is only listed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    swap_consistency_min: Share | None = 0.75
+    """Least share of pairs with the same outcome in both orders; the lower end of its interval must reach it."""
+    position_effect_equiv: Annotated[float, Field(gt=0, le=1)] | None = 0.10
+    """The 90 % interval of the position effect must lie within plus or minus this."""
+    ungraded_max: Share | None = 0.02
+    """Most judgements without a verdict, as a share."""
+    null_answer_wins_max: Count | None = 0
+    """Most wins of answers that say nothing (controls)."""
+    injection_effective_max: Count | None = 0
+    """Most verdicts that text in the work could move."""
+    sentinel_agreement_min: Share | None = 0.95
+    """Least agreement with the frozen verdicts of the sentinels: a fixed set, so the share itself must reach it."""
+    kappa_min: Annotated[float, Field(ge=-1, le=1)] | None = 0.6
+    """Least kappa with people's labels; the lower end of its interval must reach it. Needs labels."""
+    min_pairs: Annotated[int, Field(ge=2)] = 50
+    """Pairs (and labels, for kappa) under which nothing passes: the result is then inconclusive at best."""

@@ -1,0 +1,186 @@
+"""Judges measured by what they said: a stream of judgements in, a data sheet per judge and grader out.
+
+read_calls -> for each (grader, judge): swap, repeats, style, controls, sentinels, ungraded, labels -> the judge gate
+-> panels and ratings per grader -> JudgeReport. Nothing here asks a model, and nothing reads more than records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.config.judge_gate import JudgePolicy
+from harness.records.judgement import Judgement
+from harness.records.label import Label
+from harness.report.judges_calls import Asked, Calls, read_calls
+from harness.report.judges_gate import judged_valid, worst
+from harness.report.judges_labels import label_figures
+from harness.report.judges_model import Figure, JudgeReport, JudgeSheet, Panel, Rated
+from harness.report.judges_other import (
+    calibrations,
+    control_figures,
+    injection_figure,
+    money,
+    rate_figures,
+    repeat_figures,
+    returned,
+    select_figures,
+    sentinel_figure,
+    steps_figures,
+    ungraded_figure,
+)
+from harness.report.judges_pairs import (
+    Swapped,
+    complete_pairs,
+    family_figures,
+    score_figures,
+    style_figures,
+    swap_figures,
+)
+from harness.report.judges_panels import panel, rated
+from harness.stats.swap import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a run knows besides its judgements: labels, the family of each candidate's model, the graders' rules.
+
+    `run` is its name, by which labels drawn from it are known; `rules` say how a grader puts two orders together.
+    """
+
+    run: str = ""
+    labels: Sequence[Label] = ()
+    families: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+
+
+def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: About | None = None) -> JudgeReport:
+    """Everything there is to say about the judges of a run. Raises StoreError for a record that contradicts itself."""
+    about = about or About()
+    calls = read_calls(judgements)
+    parts = {asked: calls.where(calls.column["sheet"] == i) for i, asked in enumerate(calls.asked)}
+    order = sorted(parts, key=lambda a: (a.grader, a.judge, a.model))
+    sheets = tuple(judge_sheet(a, parts[a], policy, about, _rivals(calls, a)) for a in order)
+    return JudgeReport(
+        sheets=sheets,
+        panels=_panels(parts),
+        ratings=_ratings(parts),
+        validity=worst(sheets),
+        reasons=tuple(f"{s.judge} in {s.grader}: {r}" for s in sheets if s.validity == "invalid" for r in s.reasons),
+        warnings=tuple(_warnings(sheets)),
+    )
+
+
+def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, rivals: Calls) -> JudgeSheet:
+    """The data sheet of one judge in one grader; `rivals` are the calls of the grader's other judges."""
+    measured = _measured(calls)
+    mine = [x for x in about.labels if x.grader == asked.grader]
+    by_labels, left_out = label_figures(calls.role("score"), asked.protocol, mine, about.run)
+    swapped, figures = _figures(asked, calls, measured, policy, about, rivals)
+    ungraded, causes, where = ungraded_figure(calls)
+    models = returned(calls)
+    sheet = JudgeSheet(
+        grader=asked.grader,
+        judge=asked.judge,
+        protocol=asked.protocol,
+        model=asked.model,
+        family=asked.family,
+        returned=models,
+        calibrations=calibrations(calls),
+        figures=(*figures, sentinel_figure(calls), ungraded, injection_figure(calls), *by_labels),
+        position=swapped.verdict if swapped else None,
+        classes=swapped.classes if swapped else (),
+        ungraded=causes,
+        ungraded_by_system=where,
+        money=money(calls),
+        splits=swapped.splits if swapped else (),
+        n_splits=swapped.n_splits if swapped else 0,
+        notes=tuple(_notes(asked, len(models), about, left_out, calls)),
+    )
+    return judged_valid(sheet, policy)
+
+
+def _measured(calls: Calls) -> Calls:
+    """What bias is measured on: pairs of an audit by their audit, the others by their score."""
+    audited, scored = calls.role("audit"), calls.role("score")
+    if not len(audited):
+        return scored
+    key = ("task", "system", "epoch", "opponent", "about")
+    seen = set(zip(*(audited.column[n].tolist() for n in key), strict=True))
+    kept = [k not in seen for k in zip(*(scored.column[n].tolist() for n in key), strict=True)]
+    mask = np.concatenate((np.ones(len(audited), dtype=bool), np.array(kept, dtype=bool)))
+    both = calls.role("audit", "score")
+    return _ordered(both, audited, scored).where(mask)
+
+
+def _ordered(both: Calls, audited: Calls, scored: Calls) -> Calls:
+    """Audit rows, then score rows."""
+    columns = {n: np.concatenate((audited.column[n], scored.column[n])) for n in both.column}
+    return Calls(columns, np.concatenate((audited.cost, scored.cost)), both.names, both.asked)
+
+
+def _figures(
+    asked: Asked, calls: Calls, measured: Calls, policy: JudgePolicy, about: About, rivals: Calls
+) -> tuple[Swapped | None, tuple[Figure, ...]]:
+    controls = control_figures(calls, asked.protocol)
+    if asked.protocol != "pairwise":
+        extra = {"select": select_figures, "steps": steps_figures}.get(asked.protocol)
+        special = extra(measured) if extra else ()
+        return None, (
+            *repeat_figures(measured),
+            *special,
+            *controls,
+            *rate_figures(calls.role("score"), asked.protocol),
+        )
+    pairs, incomplete = complete_pairs(measured)
+    swapped = swap_figures(pairs, policy.position_effect_equiv, incomplete)
+    return swapped, (
+        *swapped.figures,
+        *style_figures(pairs),
+        *family_figures(measured, asked.family, about.families, rivals.role("score", "audit")),
+        *controls,
+        *score_figures(complete_pairs(calls.role("score"))[0], about.rules.get(asked.grader, "conservative")),
+    )
+
+
+def _rivals(calls: Calls, asked: Asked) -> Calls:
+    others = [i for i, a in enumerate(calls.asked) if a.grader == asked.grader and a.judge != asked.judge]
+    return calls.where(np.isin(calls.column["sheet"], others))
+
+
+def _notes(asked: Asked, models: int, about: About, left_out: str, calls: Calls) -> Iterable[str]:
+    if asked.family and (kin := sorted(n for n, f in about.families.items() if f == asked.family)):
+        yield f"OWN FAMILY: the judge is of the family '{asked.family}', as is the model of {', '.join(kin)}"
+    if models > 1:
+        yield "MORE THAN ONE MODEL ANSWERED: what was measured is a mixture"
+    if len(calibrations(calls)) > 1:
+        yield "MORE THAN ONE CALIBRATION: the judge or its prompt changed within these judgements"
+    if left_out:
+        yield left_out
+
+
+def _panels(parts: Mapping[Asked, Calls]) -> tuple[Panel, ...]:
+    graders = sorted({(a.grader, a.protocol) for a in parts})
+    found = []
+    for grader, protocol in graders:
+        members = {a.judge: c.role("score") for a, c in parts.items() if (a.grader, a.protocol) == (grader, protocol)}
+        if len(members) > 1:
+            found.append(panel(grader, protocol, members))
+    return tuple(found)
+
+
+def _ratings(parts: Mapping[Asked, Calls]) -> tuple[Rated, ...]:
+    order = sorted((a for a in parts if a.protocol == "pairwise"), key=lambda a: (a.grader, a.judge))
+    found = (rated(a.grader, a.judge, parts[a].role("score")) for a in order)
+    return tuple(r for r in found if r is not None)
+
+
+def _warnings(sheets: Sequence[JudgeSheet]) -> Iterable[str]:
+    for s in sheets:
+        if s.validity == "inconclusive":
+            yield f"JUDGE NOT PROVEN VALID: {s.judge} in {s.grader}: {'; '.join(s.reasons)}"
+        for note in s.notes:
+            if note[:3].isupper():
+                yield f"{note} ({s.judge} in {s.grader})"

@@ -1,0 +1,71 @@
+"""What a judge made of each item: one outcome of all its orders and repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.report.judges_calls import GOOD, PAIR, Calls
+from harness.report.judges_pairs import Pairs, complete_pairs
+from harness.stats.agreement import majority
+from harness.stats.intervals import Numbers
+from harness.stats.swap import outcomes
+
+Item = tuple[str, str, int, str, str]
+"""(task, system, epoch, opponent, about)."""
+
+
+def worth(calls: Calls) -> Numbers:
+    """What each verdict is worth to the work under test, 0 to 1; NaN for verdicts without a worth."""
+    value = np.array([GOOD.get(word, np.nan) for word in calls.names.words()])
+    return np.asarray(value[calls.column["outcome"]], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a judge made of an item: its outcome in one word, its worth, and the family of its task (a code)."""
+
+    outcome: str
+    worth: float
+    cluster: int
+
+
+def judged_items(calls: Calls, protocol: str) -> dict[Item, Judged]:
+    """The judge's one outcome of each item: both orders and all repeats together; items without one are left out."""
+    if protocol == "pairwise":
+        return _of_pairs(complete_pairs(calls)[0])
+    ok = calls.ok()
+    unit, first = ok.units()
+    outcome, value = ok.column["outcome"], worth(ok)
+    order = np.argsort(unit, kind="stable")
+    bounds = np.searchsorted(unit[order], np.arange(len(first) + 1))
+    words, found = ok.names.words(), {}
+    for u, row in enumerate(first.tolist()):
+        rows = order[bounds[u] : bounds[u + 1]]
+        most = majority(outcome[rows])
+        if most is not None:
+            found[item_of(ok, row, words)] = Judged(
+                words[most], float(value[rows][outcome[rows] == most][0]), int(ok.column["family"][row])
+            )
+    return found
+
+
+def _of_pairs(pairs: Pairs) -> dict[Item, Judged]:
+    """By the conservative rule: a win or a loss only where both orders say so."""
+    one, two = outcomes(pairs.ab), outcomes(pairs.ba)
+    words, found = pairs.calls.names.words(), {}
+    for row, a, b, cluster in zip(
+        pairs.first.tolist(), one.tolist(), two.tolist(), pairs.cluster.tolist(), strict=True
+    ):
+        word = PAIR[1 - a] if a == b else "tie"
+        found[item_of(pairs.calls, row, words)] = Judged(word, GOOD[word], cluster)
+    return found
+
+
+def item_of(calls: Calls, row: int, words: Sequence[str]) -> Item:
+    """What a row is about, as labels name it."""
+    c = calls.column
+    task, system, opponent, about = (words[int(c[n][row])] for n in ("task", "system", "opponent", "about"))
+    return (task, system, int(c["epoch"][row]), opponent, about)

@@ -1,0 +1,258 @@
+"""Figures that every judge has: repeats, controls, sentinels, what was not graded and why, what it cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from harness.report.judges_calls import Calls, Ints
+from harness.report.judges_items import item_of, judged_items, worth
+from harness.report.judges_model import Figure, Money, figure
+from harness.report.judges_pairs import SEED, complete_pairs
+from harness.report.model import Count
+from harness.stats.agreement import select_consistency
+from harness.stats.intervals import Codes, Estimate, Numbers
+from harness.stats.shares import bootstrap, share
+from harness.stats.swap import consistency
+
+CONTROL = "control:"
+RATES = {"reference": "correct", "rubric": "criteria met", "claims": "claims supported"}
+NO_STEP = ("clean", "-1")
+"""What says that no step is wrong; ProcessBench (arXiv 2412.06559) says -1."""
+
+
+def by_unit(calls: Calls) -> tuple[Numbers, Codes]:
+    """Mean worth of each unit over its calls with a verdict, and its family of tasks."""
+    ok = calls.ok()
+    value = worth(ok)
+    ok = ok.where(~np.isnan(value))
+    unit, first = ok.units()
+    n = np.bincount(unit, minlength=len(first))
+    total = np.bincount(unit, weights=value[~np.isnan(value)], minlength=len(first))
+    return np.asarray(total / np.maximum(n, 1), dtype=np.float64), ok.column["family"][first]
+
+
+def repeat_figures(calls: Calls) -> tuple[Figure, ...]:
+    """How often the same question, asked again, got the same verdict: fresh calls only."""
+    fresh = calls.ok()
+    repeated = len(fresh) > 0 and bool((fresh.column["repeat"] > 0).any())
+    fresh = fresh.where(fresh.column["cached"] == 0)
+    unit, first = fresh.units()
+    slots = np.unique(np.stack([unit, fresh.column["order"]]), axis=1, return_inverse=True)
+    question = slots[1].reshape(-1)
+    _, kind = np.unique(fresh.column["outcome"], return_inverse=True)
+    table = np.zeros((slots[0].shape[1], int(kind.max()) + 1 if len(kind) else 1), dtype=np.int64)
+    np.add.at(table, (question, kind), 1)
+    n = table.sum(axis=1)
+    many = n > 1
+    title = "repeat stability"
+    if not many.any():
+        why = (
+            "repeats came from the cache: those are copies"
+            if repeated
+            else "one repeat: repeats of 2 or more are needed"
+        )
+        return (figure("repetition_stability", title, Estimate(float("nan"), None, why), (0, "questions")),)
+    rs = (table * (table - 1)).sum(axis=1)[many] / (n * (n - 1))[many]
+    cluster = fresh.column["family"][first[slots[0][0][many]]]
+    e = share(np.asarray(rs, dtype=np.float64), cluster)
+    return (figure("repetition_stability", title, e, (int(many.sum()), "questions"), f"noise {1 - e.value:.2f}"),)
+
+
+def rate_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:
+    """The judge's own score, uncorrected: the mean over what was judged."""
+    if protocol not in RATES:
+        return ()
+    value, cluster = by_unit(calls)
+    return (figure("good_rate", RATES[protocol], share(value, cluster), (len(value), "judged"), "as judged"),)
+
+
+def select_figures(calls: Calls) -> tuple[Figure, ...]:
+    """Best of K: the same candidate over the rotations, and how often the first slot is chosen (judge.md 1.5)."""
+    ok = calls.ok()
+    ok = ok.where(ok.column["slot"] >= 0)
+    unit, first = ok.units()
+    who, chosen = np.unique(ok.column["chosen"], return_inverse=True)
+    table = np.zeros((len(first), max(1, len(who))), dtype=np.int64)
+    np.add.at(table, (unit, chosen.reshape(-1)), 1)
+    same = select_consistency(table)
+    known = ~np.isnan(same)
+    cluster = ok.column["family"][first]
+    k = int(ok.column["width"].max()) if len(ok) else 0
+    first_slot = np.bincount(unit, weights=ok.column["slot"] == 0, minlength=len(first))
+    per_item = first_slot / np.maximum(np.bincount(unit, minlength=len(first)), 1)
+    expected = f"without bias {1 / k:.2f}" if k else ""
+    return (
+        figure(
+            "rotation_consistency",
+            "rotation consistency",
+            share(same[known], cluster[known]),
+            (int(known.sum()), "items"),
+        ),
+        figure("first_slot_rate", "first slot is chosen", share(per_item, cluster), (len(first), "items"), expected),
+    )
+
+
+def steps_figures(calls: Calls) -> tuple[Figure, ...]:
+    """First wrong step: harmonic mean of exact hits on flawed work and of *none* on clean work (judge.md 1.6)."""
+    ok = calls.ok()
+    ok = ok.where(ok.column["expected"] > 0)
+    title = "first wrong step, F"
+    counted = (len(ok.units()[1]), "judged with a known answer")
+    if not len(ok):
+        return (figure("steps_f", title, Estimate(float("nan"), None, "no known first wrong step"), counted),)
+    hit = (ok.column["outcome"] == ok.column["expected"]).astype(np.float64)
+    clean = np.isin(ok.column["expected"], [ok.names.of.get(word, -1) for word in NO_STEP])
+
+    def f(rows: Ints) -> float:
+        h, c = hit[rows], clean[rows]
+        if c.all() or not c.any():
+            return float("nan")
+        one, other = float(h[c].mean()), float(h[~c].mean())
+        return 2 * one * other / (one + other) if one + other else 0.0
+
+    value = f(np.arange(len(hit), dtype=np.int64))
+    drawn = bootstrap(f, ok.column["family"], SEED) if value == value else None
+    why = "needs flawed and clean work" if value != value else "" if drawn else "too few families for an interval"
+    return (figure("steps_f", title, Estimate(value, drawn, why), counted),)
+
+
+def control_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:
+    """Work whose verdict is known: identical, near-identical, padded, saying nothing, speaking to the judge."""
+    kinds = sorted({word for word in set(calls.words("role")) if word.startswith(CONTROL)})
+    found: list[Figure] = []
+    for role in kinds:
+        rows, kind = calls.role(role), role.removeprefix(CONTROL)
+        if kind == "identical" and protocol == "pairwise":
+            found += _identical(rows)
+        elif kind == "near_identical" and protocol == "pairwise":
+            pairs, _ = complete_pairs(rows)
+            e = share(consistency(pairs.ab, pairs.ba), pairs.cluster)
+            found.append(figure(f"control_{kind}", "near-identical: swap", e, (len(pairs), "pairs")))
+        elif kind in TITLES:
+            found.append(_wins(rows, kind))
+    return (*found, *_moved(calls, protocol))
+
+
+def _identical(rows: Calls) -> list[Figure]:
+    fresh = rows.ok()
+    fresh = fresh.where(fresh.column["cached"] == 0)
+    tie = (fresh.column["slot"] < 0).astype(np.float64)
+    first = (fresh.column["slot"] == 0).astype(np.float64)
+    n = (len(fresh), "fresh calls")
+    return [
+        figure("control_identical", "identical: tie", share(tie, fresh.column["family"]), n, "right is 1"),
+        figure("control_identical_first", "  identical: first slot", share(first, fresh.column["family"]), n),
+    ]
+
+
+TITLES = {"null_answers": "empty phrases: won", "padded": "padded twin: won", "empty": "empty: won"}
+"""Controls that must not win."""
+
+
+def _wins(rows: Calls, kind: str) -> Figure:
+    ok = rows.ok()
+    won = (np.nan_to_num(worth(ok)) > 0.5).astype(np.float64)
+    note = f"{int(won.sum())} of {len(ok)}" + ("; longer is not better" if kind == "padded" else "")
+    return figure(f"control_{kind}", TITLES[kind], share(won, ok.column["family"]), (len(ok), "calls"), note)
+
+
+def _moved(calls: Calls, protocol: str) -> tuple[Figure, ...]:
+    """How often text in the work moved a verdict: planted orders, and work judged again without what spoke to it.
+
+    A planted order is held against the outcome that is expected, or else that the same work had as it was. Of cleaned
+    work, `expected` is the outcome before, call by call.
+    """
+    planted = _planted(calls, protocol)
+    again = calls.where(np.array([word.endswith("cleaned") for word in calls.words("role")], dtype=bool)).ok()
+    again = again.where(again.column["expected"] > 0)
+    cleaned = (again.column["outcome"] != again.column["expected"]).astype(np.float64)
+    moved = np.concatenate((np.array([x for x, _ in planted]), cleaned))
+    cluster = np.concatenate((np.array([c for _, c in planted], dtype=np.int64), again.column["family"]))
+    if not len(moved):
+        return ()
+    note = f"{int(moved.sum())} of {len(moved)}: {len(planted)} planted, {len(cleaned)} judged again cleaned"
+    return (figure("injection_effective", "injection: moved", share(moved, cluster), (len(moved), "verdicts"), note),)
+
+
+def _planted(calls: Calls, protocol: str) -> list[tuple[float, int]]:
+    """Of each work with a planted order: 1 if its outcome is another than without, and its family."""
+    rows = calls.role("control:injection")
+    before = judged_items(calls.role("score"), protocol)
+    _, first = rows.units()
+    known = rows.names.words()
+    expected = {item_of(rows, row, known): known[int(rows.column["expected"][row])] for row in first.tolist()}
+    found = []
+    for item, after in sorted(judged_items(rows, protocol).items()):
+        right = expected[item] or (before[item].outcome if item in before else "")
+        if right:
+            found.append((float(after.outcome != right), after.cluster))
+    return found
+
+
+def sentinel_figure(calls: Calls) -> Figure:
+    """Agreement with frozen verdicts. A sentinel without a verdict does not agree: the instrument did not repeat it."""
+    rows = calls.role("sentinel")
+    rows = rows.where(rows.column["expected"] > 0)
+    same = (rows.column["outcome"] == rows.column["expected"]) & (rows.column["status"] == rows.names.of.get("ok", -1))
+    unit, first = rows.units()
+    n = np.bincount(unit, minlength=len(first))
+    agreed = np.bincount(unit, weights=same, minlength=len(first)) / np.maximum(n, 1)
+    e = share(np.asarray(agreed, dtype=np.float64), np.arange(len(first)))
+    if not len(first):
+        e = Estimate(float("nan"), None, "no sentinels")
+    return figure("sentinel_agreement", "sentinels agreed", e, (len(first), "sentinels"))
+
+
+def ungraded_figure(calls: Calls) -> tuple[Figure, tuple[Count, ...], tuple[Count, ...]]:
+    """The share of judgements without a verdict, with their causes and the systems they fell on.
+
+    The note bounds the score: if all of them had gone against the work, and if all for it (Manski 1990).
+    """
+    rows = calls.role("score", "audit")
+    bad = rows.column["status"] != rows.names.of.get("ok", -1)
+    e = share(bad.astype(np.float64), rows.column["family"])
+    lost = rows.where(bad)
+    value, _ = by_unit(rows)
+    every = len(rows.units()[1])
+    note = ""
+    if every > len(value) and len(value):
+        low, high = value.sum() / every, (value.sum() + every - len(value)) / every
+        note = f"the score lies in [{low:.3f}, {high:.3f}] whatever they would have been"
+    made = figure("ungraded", "without a verdict", e, (len(rows), "judgements"), note)
+    return made, _counts(lost.words("status")), _counts(lost.words("system"))
+
+
+def _counts(words: list[str]) -> tuple[Count, ...]:
+    return tuple(Count(n, k) for n, k in sorted(Counter(words).items(), key=lambda x: (-x[1], x[0])))
+
+
+def injection_figure(calls: Calls) -> Figure:
+    """How much of the scored work speaks to its judge."""
+    rows = calls.role("score")
+    e = share(rows.column["flagged"].astype(np.float64), rows.column["family"])
+    return figure("injection_suspected", "speaks to its judge", e, (len(rows), "judgements"))
+
+
+def money(calls: Calls) -> Money:
+    """What all its judgements cost, controls and sentinels too."""
+    column = calls.column
+    return Money(
+        usd=float(calls.cost.sum()),
+        calls=int(column["calls"].sum()),
+        unpriced=int(column["unpriced"].sum()),
+        cached=int(column["cached"].sum()),
+        judgements=len(calls),
+        provider_cached=int(column["provider_cached"].sum()),
+    )
+
+
+def returned(calls: Calls) -> tuple[Count, ...]:
+    """The models that really answered; a judge whose provider names none is not said to be anything."""
+    return _counts([w for w in calls.words("returned") if w])
+
+
+def calibrations(calls: Calls) -> tuple[str, ...]:
+    """The calibration ids: they change with the judge and its prompt (judge.md 7.6)."""
+    return tuple(sorted(set(calls.words("calibration")) - {""}))

@@ -1,0 +1,90 @@
+"""Labels of people: JSON lines in `graders/labels/`, and a copy in the run folder of those that hold for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import ConfigError, Fault, Place, StoreError
+from harness.records.label import Label
+
+LABELS = "labels.jsonl"
+"""In a run folder: the labels that were there when it began."""
+FOLDER = Path("graders") / "labels"
+_decode = msgspec.json.Decoder(Label).decode
+
+
+def read_labels(path: Path, shown: str = "") -> list[Label]:
+    """Every label of a file, which `shown` names in faults. Raises ConfigError with the place of every bad line."""
+    name, found, faults = shown or path.name, [], []
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as e:
+        raise StoreError(f"cannot read '{name}': {e.strerror}", help="harness label makes such a file") from e
+    seen: dict[tuple[object, ...], int] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            label = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            faults.append(Fault(f"not a label: {e}", Place(name, number, 1), _HELP))
+            continue
+        faults += _amiss(label, seen, Place(name, number, 1))
+        found.append(label)
+    faults += mixed(found, name)
+    if faults:
+        raise ConfigError(faults)
+    return found
+
+
+_HELP = "one JSON object a line: grader, task, labeler, label, and system, epoch, opponent, about where they apply"
+
+
+def _amiss(label: Label, seen: dict[tuple[object, ...], int], place: Place) -> list[Fault]:
+    """What is wrong with one line; `seen` gets it."""
+    faults = []
+    if not 0 < label.inclusion_prob <= 1:
+        faults.append(Fault(f"inclusion_prob is {label.inclusion_prob:g}", place, "a probability above 0, at most 1"))
+    if not label.label or not label.labeler:
+        faults.append(Fault("a label needs `label` and `labeler`", place, _HELP))
+    key = (label.grader, label.item, label.labeler, label.set, label.run)
+    if key in seen:
+        what = f"'{label.labeler}' labelled '{label.task}' twice"
+        faults.append(Fault(what, place, f"the first is in line {seen[key]}: remove one"))
+    seen.setdefault(key, place.line)
+    return faults
+
+
+def mixed(labels: Iterable[Label], name: str) -> list[Fault]:
+    """Items that are in the dev set and in the report set: what tuned the prompt cannot measure it."""
+    sets: dict[tuple[object, ...], set[str]] = {}
+    for label in labels:
+        sets.setdefault((label.grader, label.item), set()).add(label.set)
+    both = sorted(str(k[1]) for k, found in sets.items() if {"dev", "report"} <= found)
+    if not both:
+        return []
+    what = f"{len(both)} items are in the dev set and in the report set, such as {both[0]}"
+    return [Fault(what, Place(name), "keep one of the two: what tuned a prompt cannot measure it")]
+
+
+def workspace_labels(workspace: Path, graders: Iterable[str] | None = None) -> list[Label]:
+    """All labels of the workspace, of these graders only. Raises ConfigError for every fault of every file at once."""
+    wanted = None if graders is None else set(graders)
+    found: list[Label] = []
+    faults: list[Fault] = []
+    for path in sorted((workspace / FOLDER).glob("*.jsonl")):
+        try:
+            found += read_labels(path, str(path.relative_to(workspace)))
+        except ConfigError as e:
+            faults += e.faults
+    if faults:
+        raise ConfigError(faults)
+    return [x for x in found if wanted is None or x.grader in wanted]
+
+
+def encode_labels(labels: Iterable[Label]) -> bytes:
+    """Lines as they are kept."""
+    return b"".join(msgspec.json.encode(label) + b"\n" for label in labels)

@@ -1,0 +1,256 @@
+"""Controls, sentinels, what was not graded, other protocols, panels and ratings, from records with planted truth."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+
+import judged
+import msgspec
+import pytest
+
+from harness.config.judge_gate import JudgePolicy
+from harness.report.judges import judge_report
+from harness.report.judges_read import why_invalid
+from harness.report.judges_sections import look_tables, score_tables, validity_tables
+
+POLICY = JudgePolicy()
+
+
+def only(judgements, policy=POLICY):
+    report = judge_report(judgements, policy)
+    assert len(report.sheets) == 1
+    return report.sheets[0]
+
+
+def everything(report):
+    return (*validity_tables(report), *score_tables(report), *look_tables(report))
+
+
+def value(s, name):
+    return s.figure(name).value
+
+
+def state(s, name):
+    return next(c.state for c in s.checks if c.name == name)
+
+
+def test_the_identical_control_tells_ties_and_the_slot_it_prefers():
+    rows = [judged.verdict(i, i % 2, 0 if i % 4 == 0 else None, role="control:identical") for i in range(40)]
+    copies = [msgspec.structs.replace(j, cached=True, repeat=1) for j in rows]
+    s = only([*judged.pairwise(judged.oracle(), n=60), *rows, *copies])
+    assert (value(s, "control_identical"), value(s, "control_identical_first")) == (0.75, 0.25)
+    assert s.figure("control_identical").n == 40
+    assert s.figure("swap_consistency").n == 60
+
+
+def test_the_near_identical_control_is_the_hard_case():
+    rows = judged.pairwise(judged.always(0), n=20, role="control:near_identical")
+    s = only([*judged.pairwise(judged.oracle(), n=60), *rows])
+    assert (value(s, "control_near_identical"), value(s, "swap_consistency")) == (0, 1)
+
+
+@pytest.mark.parametrize(("wins", "verdict"), [(0, "valid"), (1, "invalid")])
+def test_answers_that_say_nothing_must_lose(wins, verdict):
+    rows = [judged.verdict(i, 0, 0 if i < wins else 1, role="control:null_answers", about=f"n{i}") for i in range(12)]
+    s = only([*judged.pairwise(judged.oracle(), n=100), *rows])
+    assert value(s, "control_null_answers") == wins / 12
+    assert s.validity == verdict
+    assert state(s, "null_answer_wins_max") == ("failed" if wins else "ok")
+
+
+def test_padding_that_wins_is_told():
+    rows = [judged.verdict(i, 0, 0, role="control:padded") for i in range(10)]
+    assert value(only([*judged.pairwise(judged.oracle(), n=60), *rows]), "control_padded") == 1
+
+
+def test_one_verdict_moved_by_the_work_makes_the_judge_invalid():
+    rows = [
+        judged.verdict(i, order, order if i == 3 else 1 - order, role="control:injection", expected="loss")
+        for i in range(20)
+        for order in (0, 1)
+    ]
+    s = only([*judged.pairwise(judged.oracle(), n=100), *rows])
+    assert s.validity == "invalid"
+    reason = next(c.reason for c in s.checks if c.name == "injection_effective_max")
+    assert reason == "1 of 20"
+    assert "20 planted" in s.figure("injection_effective").note
+
+
+def test_a_planted_order_without_an_expected_outcome_is_held_against_the_same_work_without_it():
+    scored = [judged.plain("not_met", i, protocol="rubric", about="dose") for i in range(60)]
+    planted = [
+        judged.plain("met" if i == 2 else "not_met", i, protocol="rubric", about="dose", role="control:injection")
+        for i in range(10)
+    ]
+    s = only([*scored, *planted])
+    assert s.figure("injection_effective").value == 0.1
+    assert state(s, "injection_effective_max") == "failed"
+
+
+def test_scored_work_whose_verdict_changes_when_cleaned_was_effective():
+    scored = [judged.plain("correct", i, flags=("ignore_previous",) if i < 5 else ()) for i in range(60)]
+    cleaned = [
+        judged.plain("incorrect" if i == 0 else "correct", i, role="control:cleaned", expected="correct")
+        for i in range(5)
+    ]
+    s = only([*scored, *cleaned])
+    assert s.figure("injection_effective").value == 0.2
+    assert s.validity == "invalid"
+    assert (s.figure("injection_suspected").value, s.figure("good_rate").value) == (5 / 60, 1)
+
+
+@pytest.mark.parametrize(("wrong", "ok"), [(2, True), (3, False)])
+def test_sentinels_are_a_fixed_set_and_their_share_decides(wrong, ok):
+    rows = [
+        judged.plain("correct" if i >= wrong else "incorrect", i, role="sentinel", expected="correct")
+        for i in range(40)
+    ]
+    s = only([*(judged.plain("correct", i) for i in range(60)), *rows])
+    assert value(s, "sentinel_agreement") == (40 - wrong) / 40
+    assert state(s, "sentinel_agreement_min") == ("ok" if ok else "failed")
+
+
+def test_a_sentinel_that_cannot_be_read_does_not_agree():
+    rows = [judged.plain("correct" if i else "", i, role="sentinel", expected="correct") for i in range(10)]
+    assert value(only(rows), "sentinel_agreement") == 0.9
+
+
+@pytest.mark.parametrize(("bad", "verdict"), [(2, "valid"), (3, "invalid")])
+def test_more_than_two_in_a_hundred_without_a_verdict_is_invalid(bad, verdict):
+    rows = [judged.plain("correct" if i >= bad else "", i, system=f"s{i % 2}") for i in range(100)]
+    s = only(rows)
+    assert value(s, "ungraded") == bad / 100
+    assert s.validity == verdict
+    assert [(c.name, c.n) for c in s.ungraded] == [("unparseable", bad)]
+    low, high = (100 - bad) / 100, 1.0
+    assert f"[{low:.3f}, {high:.3f}]" in s.figure("ungraded").note
+    assert value(s, "good_rate") == 1
+
+
+def test_repeats_of_other_protocols_show_the_judges_noise():
+    rng = random.Random(2)
+    rows = [
+        judged.plain("met" if rng.random() < 0.9 else "not_met", i, protocol="rubric", about="dose", repeat=r)
+        for i in range(400)
+        for r in (0, 1, 2)
+    ]
+    assert value(only(rows), "repetition_stability") == pytest.approx(0.82, abs=0.06)
+
+
+def test_rotation_bias_of_a_select_judge():
+    """K = 4, beta .3: first-slot rate .475, consistency .59 (judge.md 1.5)."""
+    rng = random.Random(3)
+    rows = []
+    for item in range(800):
+        best = rng.randrange(4)
+        for rotation in range(4):
+            slots = tuple(f"c{(rotation + k) % 4}" for k in range(4))
+            slot = 0 if rng.random() < 0.3 else slots.index(f"c{best}")
+            rows.append(judged.plain("x", item, protocol="select", order=rotation, slots=slots, slot=slot))
+    s = only(rows)
+    assert value(s, "first_slot_rate") == pytest.approx(0.475, abs=0.03)
+    # Right with probability .7 + .3/4 only where the best stands first: q = .7 or 1 by rotation.
+    assert value(s, "rotation_consistency") == pytest.approx(0.59, abs=0.05)
+
+
+@pytest.mark.parametrize(("say", "f"), [("none", 0), ("first", 0), ("exact", 1)])
+def test_a_constant_judge_of_steps_gets_nothing(say, f):
+    rows = []
+    for i in range(60):
+        truth = "-1" if i % 2 else str(i % 5)
+        said = {"none": "-1", "first": "0" if truth != "0" else "1", "exact": truth}[say]
+        rows.append(judged.plain(said, i, protocol="steps", expected=truth))
+    assert value(only(rows), "steps_f") == f
+
+
+def test_votes_of_a_panel_with_shared_errors_agree_and_that_is_said_to_prove_nothing():
+    rng = random.Random(4)
+    rows = []
+    for i in range(300):
+        shared = rng.random() < 0.2
+        for judge in ("one", "two", "three"):
+            wrong = shared if rng.random() < 0.9 else rng.random() < 0.2
+            rows.append(judged.plain("incorrect" if wrong else "correct", i, judge=judge))
+    report = judge_report(rows, POLICY)
+    (panel,) = report.panels
+    alpha = next(f for f in panel.figures if f.name == "panel_alpha")
+    assert panel.judges == ("one", "three", "two")
+    assert alpha.value > 0.6
+    assert "no evidence" in alpha.note
+    assert len([f for f in panel.figures if f.name == "panel_kappa"]) == 3
+    assert len([f for f in panel.figures if f.name == "panel_majority"]) == 3
+
+
+def test_three_candidates_are_rated_with_the_slots_advantage():
+    rng = random.Random(5)
+    strength = {"a": 0.0, "b": 0.7, "c": 1.4}
+    rows = []
+    for i in range(500):
+        for work, rival in (("a", "b"), ("a", "c"), ("b", "c")):
+            for order in (0, 1):
+                d = (strength[work] - strength[rival]) * (1 if order == 0 else -1) + 0.5
+                slot = 0 if rng.random() < 1 / (1 + 2.718281828 ** (-d)) else 1
+                shown = (work, rival) if order == 0 else (rival, work)
+                rows.append(judged.verdict(i, order, slot, system=work, opponent=rival, slots=shown, lengths=()))
+    (found,) = judge_report(rows, POLICY).ratings
+    assert found.candidates == ("a", "b", "c")
+    assert [s.value for s in found.strengths] == pytest.approx([0, 0.7, 1.4], abs=0.25)
+    slot = next(f for f in found.figures if f.name == "slot_logit")
+    assert slot.interval.low < 0.5 < slot.interval.high
+    assert found.elo[2] == pytest.approx(1000 + 173.7 * found.strengths[2].value, abs=1)
+
+
+def test_two_candidates_need_no_rating():
+    assert judge_report(judged.pairwise(judged.oracle()), POLICY).ratings == ()
+
+
+def test_cost_calls_and_what_is_unpriced():
+    rows = [msgspec.structs.replace(j, cached=i % 4 == 0) for i, j in enumerate(judged.pairwise(judged.oracle(), n=50))]
+    money = only(rows).money
+    assert (money.judgements, money.calls, money.cached, money.unpriced) == (100, 100, 25, 0)
+    assert money.usd == pytest.approx(0.2)
+
+
+def test_the_report_says_validity_first_then_the_score_then_what_to_look_at():
+    report = judge_report(judged.pairwise(judged.always(0), repeats=2), POLICY)
+    titles = [s.title for s in everything(report)]
+    assert titles[0] == "judges: is the measurement valid? invalid"
+    valid, measured, score, look = (
+        next(i for i, t in enumerate(titles) if t.startswith(w))
+        for w in ("judges: is", "judge main", "score by", "to look")
+    )
+    assert valid < measured < score < look
+    assert why_invalid(report)[0].startswith("judge main in helpful: swap_consistency_min")
+
+
+def test_every_row_has_its_n_and_an_interval_or_the_reason_why_not():
+    rows = [*judged.pairwise(judged.per_call(0.2), n=9), *(judged.plain("correct", i) for i in range(3))]
+    for section in everything(judge_report(rows, POLICY)):
+        for row in section.rows:
+            if section.header[0] == "figure":
+                assert row[2][0].isdigit()
+                assert "[" in row[1] or row[3], row
+                assert "undefined" not in row[1] or row[3], row
+
+
+def test_memory_is_flat_beside_what_was_judged():
+    """100,000 judgements of 2 kB each, 200 MB as records, pass in a small part of that."""
+    reason = "because " * 250
+
+    def stream():
+        for i in range(50_000):
+            for order in (0, 1):
+                yield judged.verdict(
+                    i, order, order, reason=reason, task=f"t{i % 500}", epoch=i // 500, task_family="f"
+                )
+
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    from harness.report.judges_calls import read_calls
+
+    calls = read_calls(stream())
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert len(calls) == 100_000
+    assert peak < 100_000 * 1000
