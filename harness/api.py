@@ -37,7 +37,7 @@ from harness.plugins.contracts import (
     Upstream,
     Work,
 )
-from harness.plugins.judging import Delivered
+from harness.plugins.judging import Delivered, JudgeBudget, Rehearsal
 from harness.records.content import (
     File,
     Json,
@@ -85,6 +85,7 @@ __all__ = [
     "Healthcheck",
     "Held",
     "Json",
+    "JudgeBudget",
     "Judgement",
     "LimitReached",
     "Limits",
@@ -100,6 +101,7 @@ __all__ = [
     "Plugin",
     "Purpose",
     "Reasoning",
+    "Rehearsal",
     "Reply",
     "Request",
     "Response",

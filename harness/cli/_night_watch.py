@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from datetime import datetime
 from pathlib import Path
 
 from harness.config.suite import Suite
+from harness.errors import UsageFault
 from harness.report.nightly import Step, state_of
 
 
@@ -18,9 +20,25 @@ def sentinel_step(suite: Suite) -> Step:
     return Step("sentinels", "not measured", f"judges of {', '.join(judged)}: their sentinels are judged in the run")
 
 
-def gate_step(workspace: Path, run: Path, now: datetime) -> Step:
-    """The suite's gate, where it has one."""
-    return Step("gate", "not measured", "this suite has no baseline to be held against")
+def gate_step(suite: Suite, run: Path, now: datetime) -> Step:
+    """The suite's gate on tonight's run; its files (JUnit, metrics, Markdown) go into the run's folder.
+
+    A suite that says nothing of a gate and has no baseline has none yet: that is told, and is no fault.
+    """
+    from harness.cli._gate import Asked, decide
+    from harness.cli.gate_cmd import publish_gate
+
+    says = suite.gate is not None or (suite.path.parent / "gates.yaml").is_file()
+    try:
+        decided = decide(Asked(run=run, workspace=suite.workspace, now=now))
+    except UsageFault as e:
+        if says:
+            raise
+        return Step("gate", "not measured", f"this suite has no gate: {e}", (e.fault.help,) if e.fault.help else ())
+    code = publish_gate(decided, run, argparse.Namespace(format="none", ci="auto", exit_zero=False))
+    result = decided.result
+    said = "; ".join(dict.fromkeys((result.overall, *result.reasons[:2])))
+    return Step("gate", state_of(code), said, (*result.reasons[2:10], *result.warnings[:5]))
 
 
 def trend_step(workspace: Path, suite: Suite, folder: Path, now: datetime, replicates: int) -> Step:

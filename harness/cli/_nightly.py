@@ -83,7 +83,7 @@ def _steps(at: Tonight) -> int:
         return code
     path = at.workspace / "runs" / run
     steps.append(_run_step(path, code))
-    steps.append(_guarded("gate", lambda: gate_step(at.workspace, path, at.now)))
+    steps.append(_guarded("gate", lambda: gate_step(at.suite, path, at.now)))
     steps.append(_guarded("trend", lambda: trend_step(at.workspace, at.suite, at.folder, at.now, at.args.replicates)))
     return publish_night(at.workspace, at.folder, path, _result(at, run, steps))
 

@@ -55,6 +55,7 @@ def execute_job(job: Job, args: argparse.Namespace) -> int:
     which reads the run folder alone.
     """
     with job.folder as folder:
+        told = job.told
         try:
             ending = _logged_run(job, args.quiet)
         except StoreError as e:
@@ -67,6 +68,10 @@ def execute_job(job: Job, args: argparse.Namespace) -> int:
         if ending == "interrupted":
             print(f"interrupted; what finished is saved. continue with: {_resume(folder)}", file=sys.stderr)
             return Exit.INTERRUPTED
+        if ending == "judge":
+            print(f"stopped: {'; '.join(told)}", file=sys.stderr)
+            print(f"no verdict after that could be believed; mend the judge, then: {_resume(folder)}", file=sys.stderr)
+            return Exit.INVALID
         if ending == "budget":
             print(f"the budget is used up. continue with: {_resume(folder)} --budget-usd N", file=sys.stderr)
         elif report.exit_code == Exit.INVALID:

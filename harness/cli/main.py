@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "power": "how small a loss a suite can find, and what it costs, before money is spent",
     "nightly": "one night of a suite: sentinels, canaries, run or resume, gate, trend, report, outputs",
     "trend": "has anything drifted over the nights, since when, and where does it come from?",
+    "route": "which system for which tasks, from what was measured; writes the router's policy",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",
     "new": "scaffold a suite, task, grader or harness that runs",

@@ -82,7 +82,7 @@ class Progress:
         for line in notices[self._told :]:
             self.say(line)
         self._told = len(notices)
-        doing = runner.services.boxes.doing
+        doing = runner.services.boxes.doing or runner.services.judging.doing
         if self._bar is None and doing and doing != self._said_doing:
             self._said_doing = doing
             self.say(doing)
@@ -106,8 +106,8 @@ class Progress:
 def describe(runner: Runner) -> str:
     """Counts by outcome, cost, and what is being waited for."""
     stats = runner.stats
-    if runner.services.boxes.doing:
-        return runner.services.boxes.doing
+    if doing := runner.services.boxes.doing or runner.services.judging.doing:
+        return doing
     words = [
         f"waiting on {lane.name}: {lane.pause_left_s:.0f} s pause, {lane.waiting} queued, window {lane.window:.0f}"
         for lane in runner.services.lanes.busy()

@@ -10,14 +10,14 @@ from types import UnionType
 from typing import Any
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from harness.config.document import Document, read_document
 from harness.config.faults import Spot, YamlSpot, describe, translate
 from harness.config.identity import parameters, plugin_digest
 from harness.errors import Fault, HarnessError
 from harness.plugins.contracts import Plugin
-from harness.plugins.loader import installed, is_file_name, load
+from harness.plugins.loader import did_you_mean, installed, is_file_name, load
 from harness.records.content import Json
 
 
@@ -41,6 +41,14 @@ class Binder:
         self._uses: dict[int, str] = {}
         self._names: dict[int, str] = {}
         self._definitions: dict[str, Document] = {}
+        self._named: dict[str, dict[str, tuple[Json, Spot]]] = {}
+
+    def name(self, key: str, said: Mapping[str, Json], spot: Spot) -> None:
+        """Parts of parameters that may be used by their names from here on: those under `judges:`."""
+        for name, part in said.items():
+            known = self._named.setdefault(key, {}).setdefault(name, (part, spot.at(name)))
+            if known[0] != part:
+                self._faults.append(spot.fault(f"'{name}' is another one at {known[1].place()}", (name,)))
 
     def bind(self, kind: str, raw: Json, spot: Spot) -> Bound | None:
         """The plugin, or None after its faults were told."""
@@ -74,7 +82,7 @@ class Binder:
 
     def definition_names(self) -> list[str]:
         """Named grader definitions of the workspace: graders/NAME.yaml."""
-        return sorted(p.stem for p in (self._workspace / "graders").glob("*.yaml"))
+        return sorted(p.stem for p in (self._workspace / "graders").glob("*.yaml") if p.stem != SHARED)
 
     def documents(self) -> Iterable[Document]:
         """The grader definitions that were read; their own faults are in them."""
@@ -136,8 +144,13 @@ class Binder:
         document = self._definition(name)
         if document.faults:
             return None
-        raw = {k: v for k, v in document.data.items() if k != "description"}
+        raw = {k: v for k, v in document.data.items() if k not in ("description", SHARED)}
+        outer = self._named
+        if isinstance(own := document.data.get(SHARED), dict):
+            here = YamlSpot(document).at(SHARED)
+            self._named = {**outer, SHARED: {**outer.get(SHARED, {}), **{n: (p, here.at(n)) for n, p in own.items()}}}
         plugin = self._plugin("grader", {**raw, **params}, YamlSpot(document), (*chain, name))
+        self._named = outer
         if plugin is not None:
             self._names[id(plugin)] = name
         return plugin
@@ -188,7 +201,8 @@ class Binder:
         if kind is None or value is None:
             return value
         if isinstance(annotation, type):
-            return self._plugin(kind, value, spot, ())
+            own = issubclass(annotation, Plugin)
+            return self._plugin(kind, value, spot, ()) if own else self._part(annotation, value, spot)
         origin, args = typing.get_origin(annotation), typing.get_args(annotation)
         if origin in (typing.Union, UnionType, typing.Annotated):
             return self._nested(_fitting(args, value), value, spot)
@@ -198,11 +212,57 @@ class Binder:
             return {k: self._nested(args[1], v, spot.at(k)) for k, v in value.items()}
         return value
 
+    def _part(self, cls: type[BaseModel], value: Json, spot: Spot) -> Any:
+        """A part of the parameters that holds plugins itself. One with `by_name` may be the name of a shared one."""
+        key = getattr(cls, "by_name", "")
+        name = ""
+        if key and isinstance(value, str):
+            there = {**self._shared(key), **self._named.get(key, {})}
+            if value not in there:
+                help = did_you_mean(value, list(there)) or f"{key}: {', '.join(sorted(there)) or 'none is named'}"
+                self._faults.append(spot.fault(f"no '{value}' is named under `{key}`", (), help))
+                return None
+            name, (value, spot) = value, there[value]
+        if not isinstance(value, dict):
+            return value
+        if key:
+            value = cls.spelled(name, value)  # type: ignore[attr-defined]  # what `by_name` promises
+        bound = {
+            k: self._nested(cls.model_fields[k].annotation, v, spot.at(k)) if k in cls.model_fields else v
+            for k, v in value.items()
+        }
+        if not name:
+            return bound
+        try:  # its faults belong where it is named, not where it is used
+            return cls.model_validate(bound) if all(v is not None for v in bound.values()) else None
+        except ValidationError as e:
+            self._faults.extend(translate(e.errors(include_url=False), cls, value, spot))
+            return None
+
+    def _shared(self, key: str) -> dict[str, tuple[Json, Spot]]:
+        """What graders/judges.yaml names for the whole workspace."""
+        if key != SHARED or not (self._workspace / "graders" / f"{key}.yaml").is_file():
+            return {}
+        document = self._definition(key)
+        said = document.data.get(key) if isinstance(document.data, dict) else None
+        if not isinstance(said, dict):
+            if not document.faults:
+                document.faults.append(document.fault(f"graders/{key}.yaml is a mapping with `{key}`"))
+            return {}
+        return {name: (part, YamlSpot(document, (key, name))) for name, part in said.items()}
+
+
+SHARED = "judges"
+"""The key under which judges are named, and the file of those that all of the workspace may use."""
+
 
 def plugin_kind(annotation: Any) -> str | None:
     """The kind of plugin a field's annotation asks for, anywhere in it; None if it asks for none."""
     if isinstance(annotation, type) and typing.get_origin(annotation) is None:
-        return annotation.kind if issubclass(annotation, Plugin) else None
+        if issubclass(annotation, Plugin):
+            return annotation.kind
+        fields = annotation.model_fields.values() if issubclass(annotation, BaseModel) else ()
+        return next((k for f in fields if (k := plugin_kind(f.annotation))), None)
     return next((k for a in typing.get_args(annotation) if (k := plugin_kind(a))), None)
 
 

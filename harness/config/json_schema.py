@@ -158,7 +158,9 @@ def _plugin_schema(kind: str, workspace: Path, definitions: dict[str, Json]) -> 
         key = f"{kind}:{name}"
         definitions[key] = _parameters(cls, kind, name, definitions)
         options.append(definitions[key])
-    own = sorted(p.stem for p in (workspace / "graders").glob("*.yaml")) if kind == "grader" else []
+    own = (
+        sorted(p.stem for p in (workspace / "graders").glob("*.yaml") if p.stem != "judges") if kind == "grader" else []
+    )
     named = "/" if kind == "model" else r"\.py(:\w+)?$"
     text = {"type": "string", "anyOf": [{"enum": [*names, *own]}, {"pattern": named}]}
     if kind == "model":

@@ -183,6 +183,7 @@ class _SuiteLoader:
         path = chain[-1]
         self._loaded.add(path)
         self._keep_out(spec, path)
+        self._binder.name("judges", spec.judges, YamlSpot(self._document(path)).at("judges"))
         base = merge(base, self._tasks.maker.make(spec.defaults, spot.at("defaults"), path.parent))
         for i, entry in enumerate(spec.tasks):
             here = spot.at("tasks", i)

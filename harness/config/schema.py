@@ -307,6 +307,9 @@ class SuiteFile(Spec):
     """Seed of everything that is shuffled or sampled."""
     cache: bool = False
     """Whether model calls that were made before are answered from the cache."""
+    judges: dict[Annotated[str, Field(min_length=1)], dict[str, Any]] = {}
+    """Judges by name, for the graders of this suite: `{main: {model: provider/snapshot, output: schema}}`. Judges for
+    the whole workspace stand in `graders/judges.yaml`."""
     prices: str | None = None
     """A price overlay; `prices.yaml` in the workspace if it is there."""
     gate: str | dict[str, Any] | None = None

@@ -14,9 +14,8 @@ import msgspec
 
 from harness.config.suite import BoundGrader
 from harness.engine.attempt_state import AttemptState
-from harness.engine.calls import MeteredClient
 from harness.engine.services import Services
-from harness.errors import MissingRequirement, ModelError, SandboxError
+from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Bench, Box, ModelClient
 from harness.plugins.sound import verdict_faults
 from harness.records.content import Usage
@@ -110,7 +109,7 @@ async def grade(work: GradedWork, services: Services) -> Grading:
     for name in (*task.graders, *task.informative):
         bound = services.suite.graders[name]
         try:
-            verdicts[name] = await _in_place(bound, work, services, state)
+            verdicts[name] = await verdict_of(bound, work, services, state)
         except (MissingRequirement, SandboxError) as e:
             verdicts[name] = NotGraded("sandbox", f"{e.fault if isinstance(e, SandboxError) else e.requirement}: {e}")
             broken = broken or (e if name in task.graders else None)
@@ -128,7 +127,7 @@ def _as_critical(verdict: Verdict) -> Verdict:
     return msgspec.structs.replace(verdict, critical=True)
 
 
-async def _in_place(bound: BoundGrader, work: GradedWork, services: Services, state: AttemptState) -> Verdict:
+async def verdict_of(bound: BoundGrader, work: GradedWork, services: Services, state: AttemptState) -> Verdict:
     """One verdict; once more when the engine went away, which waits until it is back.
 
     Raises MissingRequirement, SandboxError.
@@ -143,16 +142,21 @@ async def _in_place(bound: BoundGrader, work: GradedWork, services: Services, st
 
 async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: AttemptState) -> Verdict:
     judges = services.open_judges(bound)
-    work.models = {role: MeteredClient(model, f"judge.{role}", state) for role, model in judges.items()}
+    bench = replace(work.bench, grader=bound.name)
+    if judges:
+        bench = replace(bench, key=services.judging.key)
+    models = services.judging.clients(bound, judges, state, bench.role)
     try:
         async with asyncio.timeout(GRADING_S) as limit:
-            own = replace(work, task=_own_copy(work.task), bench=replace(work.bench, grader=bound.name))
+            own = replace(work, task=_own_copy(work.task), bench=bench, models=models)
             verdict = await bound.grader.grade(own)
     except TimeoutError as e:
         cause = "timeout" if limit.expired() else "grader_fault"
         return NotGraded(cause, f"no verdict within {GRADING_S:g} s" if limit.expired() else f"TimeoutError: {e}")
     except ModelError as e:
         return NotGraded("judge_api", f"{e.fault}: {e}")
+    except LimitReached as e:
+        return NotGraded("judge_limit", str(e))
     except (MissingRequirement, SandboxError):
         raise
     except (Exception, SystemExit) as e:  # noqa: BLE001 - the edge of a plugin: its fault is recorded, never a score

@@ -14,6 +14,8 @@ from secrets import token_hex
 
 from harness.config.identity import nested
 from harness.config.suite import Suite, System
+from harness.engine.judge_checks import judge_warnings, own_judges
+from harness.engine.others import check_opponents
 from harness.engine.services import model_digest
 from harness.errors import ConfigError, Fault
 from harness.plugins.contracts import Harness, Model, Plugin
@@ -78,8 +80,11 @@ def preflight(
             )
         else:
             warnings.append(unpriced)
+    faults += own_judges(suite, systems, tasks)
+    check_opponents(tasks, suite.graders, suite.systems)
     if faults:
         raise ConfigError(faults)
+    warnings += judge_warnings(suite, systems, tasks)
     return [*advice(suite, systems, datetime.now(UTC).date()), *warnings]
 
 

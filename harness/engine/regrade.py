@@ -11,14 +11,16 @@ from pathlib import Path
 import msgspec
 
 from harness.config.suite import Suite
+from harness.engine.bench import bench_of
 from harness.engine.grade import GradedWork, flags_of, grade
+from harness.engine.others import opponents_of
+from harness.engine.rehearse import CHANGED, rehearse
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Recorder
 from harness.engine.services import Services
 from harness.engine.session import open_services
 from harness.engine.trial import trial_name, verdict_fields
-from harness.errors import NotComparable, StoreError
-from harness.plugins.contracts import Bench
+from harness.errors import NotComparable, RunInvalid, StoreError
 from harness.prices import PriceBook
 from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt, StoredArtifact
@@ -43,6 +45,7 @@ async def _regrade(
 ) -> int:
     recorder = Recorder(folder)
     services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), recorder, folder.manifest.run)
+    services.others.begin(source, (o for t in tasks for o in opponents_of(t, suite.graders)), lambda: None)
     by_id = {t.id: t for t in tasks}
     queue = asyncio.Semaphore(suite.concurrency)
     places = asyncio.Semaphore(services.boxes.most)
@@ -61,6 +64,11 @@ async def _regrade(
 
     try:
         await services.boxes.prepare(tasks)
+        judgements, wrong = await rehearse(services, tasks)
+        if judgements:
+            recorder.judged(judgements)
+        if wrong:
+            raise RunInvalid(wrong, help=CHANGED)
         async with asyncio.TaskGroup() as group:
             async for attempt in _bounded(source, queue):
                 group.create_task(one(attempt))
@@ -116,7 +124,7 @@ async def _graded(
         lambda: transcript,
         services,
         trial_name(task.id, attempt.system, attempt.epoch),
-        Bench(system=attempt.system, epoch=attempt.epoch, attempt=attempt.attempt, seed=services.suite.seed),
+        bench_of(services, task, attempt.system, attempt.epoch, attempt.attempt),
     )
     grading = await grade(work, services)
     again = msgspec.structs.replace(

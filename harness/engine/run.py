@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Literal
 
+from harness.engine.controls import control
+from harness.engine.others import opponents_of
 from harness.engine.plan import Plan
+from harness.engine.rehearse import CHANGED, rehearse
 from harness.engine.services import Services
 from harness.engine.trial import Trial, run_attempt
-from harness.errors import StoreError
+from harness.errors import RunInvalid, StoreError
 from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt
 from harness.records.transcript import Transcript
 from harness.store.folder import RunFolder
-from harness.store.read import Settled
+from harness.store.read import Settled, TrialKey
 
-Ending = Literal["complete", "interrupted", "budget"]
+Ending = Literal["complete", "interrupted", "budget", "judge"]
 
 
 @dataclass(slots=True)
@@ -53,10 +56,12 @@ class Recorder:
     """
 
     def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder.path
         self._folder = folder
         self._scheduled = False
         self._flushed_at = 0.0
         self.failure: StoreError | None = None
+        self.saw: Callable[[Attempt], None] | None = None
 
     def __call__(
         self,
@@ -68,7 +73,9 @@ class Recorder:
         """Record one attempt. Raises the StoreError of an earlier flush, so that a full disk stops the run."""
         if self.failure is not None:
             raise self.failure
-        self._folder.add(attempt, transcript, artifacts, judgements)
+        stored = self._folder.add(attempt, transcript, artifacts, judgements)
+        if self.saw is not None:
+            self.saw(stored)
         self._soon()
 
     def judged(self, judgements: Sequence[Judgement]) -> None:
@@ -86,6 +93,12 @@ class Recorder:
         else:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._flush)
+
+    def flush(self) -> None:
+        """Put what is buffered on disk now. Raises the StoreError that stops the run."""
+        self._flush()
+        if self.failure is not None:
+            raise self.failure
 
     def _flush(self) -> None:
         self._scheduled = False
@@ -114,6 +127,8 @@ class Runner:
         self._again: deque[Trial] = deque()
         self._trials: Iterator[Trial] = iter(plan)
         self._passed_over: dict[bool, deque[Trial]] = {True: deque(), False: deque()}
+        self._held: dict[TrialKey, list[Trial]] = {}
+        self._changed: list[asyncio.Future[None]] = []
         self._preparing: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -139,6 +154,7 @@ class Runner:
         """Start no further trial."""
         if not self._stopping:
             self._stopping, self.ending = True, why
+            self._let_go(None)
             if self._preparing is not None:
                 self._preparing.cancel()
 
@@ -150,12 +166,37 @@ class Runner:
 
     async def _work(self, workers: int) -> None:
         await self._prepare()
+        await self._rehearse()
         boxed = any(task.sandbox for task in self._plan.tasks)
         async with asyncio.TaskGroup() as group:
             for _ in range(max(1, workers)):
                 group.create_task(self._worker(boxed=False))
             for _ in range(self._boxes_at_once() if boxed else 0):
                 group.create_task(self._worker(boxed=True))
+        if not self._stopping:
+            self.services.judging.doing = "checking the judges"
+            judgements = await control(self.services, self._recorder.folder, self._plan.tasks)
+            self._judged(judgements)
+            self.services.judging.doing = ""
+
+    async def _rehearse(self) -> None:
+        """Ask the judges about work with frozen verdicts, before money is spent on systems. Raises RunInvalid."""
+        if self._stopping:
+            return
+        self.services.judging.doing = "asking the judges about the sentinels"
+        judgements, wrong = await rehearse(self.services, self._plan.tasks)
+        self._judged(judgements)
+        self.services.judging.doing = ""
+        if wrong:
+            self._recorder.flush()
+            raise RunInvalid(wrong, help=CHANGED)
+
+    def _judged(self, judgements: Sequence[Judgement]) -> None:
+        """Record judgements of no attempt, and count what they cost."""
+        if judgements:
+            self._recorder.judged(judgements)
+        self.stats.spent_usd += sum(j.usage.cost_usd for j in judgements)
+        self.stats.unpriced += sum(j.usage.unpriced for j in judgements)
 
     @property
     def attended(self) -> bool:
@@ -179,7 +220,7 @@ class Runner:
             self._preparing = None
 
     async def _worker(self, boxed: bool) -> None:
-        for trial in self._take(boxed):
+        while (trial := await self._take(boxed)) is not None:
             self.stats.inflight += 1
             try:
                 if self.services.suite.budget_usd is None or await self._affordable(trial):
@@ -188,18 +229,44 @@ class Runner:
                 self.stats.inflight -= 1
             await asyncio.sleep(0)  # models that answer at once would starve the writer, progress and Ctrl-C
 
-    def _take(self, boxed: bool) -> Iterable[Trial]:
+    async def _take(self, boxed: bool) -> Trial | None:
+        """The next trial; waits while all that is left is held back for another system's."""
         while not self._stopping:
             trial = self._next(boxed)
-            if trial is None:
-                return
-            yield trial
+            if trial is not None or not self._held:
+                return trial
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._changed.append(future)
+            await future
+        return None
+
+    def _hold(self, trial: Trial) -> bool:
+        """Whether the trial must wait for the one it is compared with (engine/others.py)."""
+        for name in opponents_of(trial.task, self.services.suite.graders):
+            key = (trial.task.id, name, trial.epoch)
+            planned = name in self._plan.systems and name != trial.system
+            if planned and key not in self.services.others.found and key not in self._plan.settled.done:
+                self._held.setdefault(key, []).append(trial)
+                return True
+        return False
+
+    def _let_go(self, attempt: Attempt | None) -> None:
+        """What waited for this trial is next; without one, whoever waits looks again."""
+        if attempt is not None and attempt.final:
+            for trial in self._held.pop((attempt.task, attempt.system, attempt.epoch), ()):
+                self._passed_over[trial.task.sandbox is not None].append(trial)
+        waiting, self._changed = self._changed, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _next(self, boxed: bool) -> Trial | None:
         """The next trial in the plan's order whose task has a box, or has none; then those to be tried again."""
         if self._passed_over[boxed]:
             return self._passed_over[boxed].popleft()
         for trial in self._trials:
+            if self._hold(trial):
+                continue
             if (trial.task.sandbox is not None) is boxed:
                 return trial
             self._passed_over[not boxed].append(trial)
@@ -219,6 +286,9 @@ class Runner:
             self._spending.flying[trial.system] -= 1
             self._spending.changed()
         self._count(attempt)
+        self._let_go(attempt)
+        if self.services.judging.stopped:
+            self.stop("judge")
         if not attempt.final:
             self._retried[key] = self._retried.get(key, 0) + 1
             self._again.append(replace(trial, attempt=trial.attempt + 1))

@@ -11,7 +11,9 @@ from harness.engine.attempt_state import AttemptState
 from harness.engine.boxes import Boxes
 from harness.engine.cache import CallCache
 from harness.engine.calls import OpenModel
+from harness.engine.judges import Judging
 from harness.engine.lanes import Lanes
+from harness.engine.others import Others
 from harness.engine.retry import RetryPolicy
 from harness.plugins.contracts import Model, Sandbox
 from harness.prices import PriceBook
@@ -44,6 +46,8 @@ class Services:
     run: str = ""
     models: dict[str, OpenModel] = field(default_factory=dict)
     boxes: Boxes = field(init=False)
+    judging: Judging = field(init=False)
+    others: Others = field(default_factory=lambda: Others())
     live: set[AttemptState] = field(default_factory=set)
     spent: Callable[[], float] = lambda: 0.0
     over_budget: Callable[[], None] = lambda: None
@@ -51,6 +55,7 @@ class Services:
     _by_identity: dict[int, OpenModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.judging = Judging(self.suite.workspace)
         self.boxes = Boxes(self.sandbox, self.suite.workspace, self.run, self.suite.boxes or 0)
 
     def open_system(self, system: System) -> Mapping[str, OpenModel]:
@@ -104,8 +109,9 @@ class Services:
         for opened in self.models.values():
             await opened.client.aclose()
         await self.boxes.aclose()
-        if self.cache is not None:
-            self.cache.close()
+        for cache in (self.cache, self.judging.cache):
+            if cache is not None:
+                cache.close()
 
 
 def model_digest(model: Model) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.config.suite import Suite
 from harness.engine.cache import CallCache
 from harness.engine.lanes import Lanes
+from harness.engine.others import opponents_of
 from harness.engine.plan import Plan
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending, Recorder, Runner
@@ -17,6 +18,7 @@ from harness.engine.services import Record, Services
 from harness.prices import PriceBook
 from harness.records.task import Task
 from harness.store.folder import RunFolder
+from harness.store.judgements import iter_judgements
 from harness.store.read import Settled
 
 CACHE_FILE = Path(".harness") / "cache" / "calls.sqlite"
@@ -24,7 +26,7 @@ CACHE_FILE = Path(".harness") / "cache" / "calls.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one session does: a suite, an open run folder, and what is left of its plan."""
+    """What one session does: a suite, an open run folder, what is left of its plan. `told` is why it was stopped."""
 
     suite: Suite
     folder: RunFolder
@@ -32,6 +34,7 @@ class Job:
     settled: Settled
     prices: PriceBook
     policy: RetryPolicy
+    told: list[str] = field(default_factory=list)
 
 
 def run_job(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Ending:
@@ -47,12 +50,18 @@ async def _run(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Endin
     recorder = Recorder(job.folder)
     services = open_services(job.suite, job.prices, job.policy, recorder, manifest.run)
     plan = Plan(job.tasks, [s.name for s in manifest.systems], manifest.epochs, manifest.seed, job.settled)
+    recorder.saw = services.others.saw
+    graders = job.suite.graders
+    services.others.begin(job.folder.path, (o for t in job.tasks for o in opponents_of(t, graders)), recorder.flush)
+    services.judging.restore(iter_judgements(job.folder.path))
     runner = Runner(services, recorder, plan, job.settled)
     ended = watch(runner)
     try:
         return await runner.run(job.suite.concurrency)
     finally:
         ended()
+        if services.judging.stopped:
+            job.told.append(services.judging.stopped)
         job.folder.flush()
         await services.aclose()
 

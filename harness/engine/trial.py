@@ -17,6 +17,7 @@ import msgspec
 
 from harness.config.suite import System
 from harness.engine.attempt_state import AttemptState
+from harness.engine.bench import bench_of
 from harness.engine.boxes import LASTING, bare
 from harness.engine.context import Context
 from harness.engine.doors import Way, mounts_of, way_to_models
@@ -25,7 +26,7 @@ from harness.engine.present import Shown, present, trial_seed
 from harness.engine.reaching import left_running, reached
 from harness.engine.services import Services
 from harness.errors import BudgetReached, LimitReached, MissingRequirement, ModelError, SandboxError
-from harness.plugins.contracts import Bench, Box, Harness
+from harness.plugins.contracts import Box, Harness
 from harness.plugins.sound import output_faults
 from harness.records.outcome import Attempt, Digests, Grade, NotGraded, Output, Status, Timing, Trouble
 from harness.records.task import SandboxSpec, Task, TaskView
@@ -88,7 +89,7 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
         name = trial_name(task.id, trial.system, trial.epoch)
         work = GradedWork(
             task, ended.output, shown.order, services.suite.workspace, artifacts.get, lambda: transcript, services,
-            name, Bench(system=trial.system, epoch=trial.epoch, attempt=trial.attempt, seed=services.suite.seed),
+            name, bench_of(services, task, trial.system, trial.epoch, trial.attempt),
         )  # fmt: skip
         grading = await grade(work, services)
         if grading.broken is not None and isinstance(grading.verdict, NotGraded):

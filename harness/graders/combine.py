@@ -44,6 +44,10 @@ class _Combined(Grader):
                     raise ValueError(f"two parts have different judges for the role '{role}'")
         return found
 
+    def opponents(self) -> Sequence[str]:
+        """Those of every part."""
+        return tuple(dict.fromkeys(o for g in self.graders for o in g.opponents()))
+
     def check_reference(self, reference: Json) -> str:
         """The first part that cannot use the reference."""
         for i, grader in enumerate(self.graders, 1):

@@ -30,6 +30,8 @@ from harness.plugins.gateway import Gateway as Gateway
 from harness.plugins.gateway import Served as Served
 from harness.plugins.gateway import Upstream as Upstream
 from harness.plugins.judging import Bench as Bench
+from harness.plugins.judging import JudgeBudget as JudgeBudget
+from harness.plugins.judging import Rehearsal as Rehearsal
 from harness.records.content import File, Json, Request, Response
 from harness.records.outcome import Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, TaskView
@@ -303,6 +305,34 @@ class Grader(Plugin):
     def judges(self) -> Mapping[str, Model]:
         """Judge models this grader calls, by role; never silently the model under test."""
         return {}
+
+    def judge_budget(self) -> JudgeBudget:
+        """The most its judges may cost in a run. Past it the engine refuses their calls (LimitReached `cost`)."""
+        return JudgeBudget()
+
+    def is_substitute(self, role: str, returned: str) -> bool:
+        """Whether the provider answered for this judge with another model than was asked for: that stops the run."""
+        return False
+
+    def is_cached(self, role: str) -> bool:
+        """Whether this judge's equal calls may be answered from the cache of judge calls."""
+        return False
+
+    def made_controls(self) -> Mapping[str, int]:
+        """How many controls of each kind are made of this run's outputs at its end."""
+        return {}
+
+    def opponents(self) -> Sequence[str]:
+        """Systems of the same run whose work on the same task must be there before work is graded: `bench.of`."""
+        return ()
+
+    def rehearsals(self, workspace: Path) -> Sequence[Rehearsal]:
+        """Sentinels: judged first in every run, before money is spent on systems. Raises UsageFault."""
+        return ()
+
+    def least_agreement(self) -> float:
+        """The share of rehearsals that must come out as expected, or the run stops."""
+        return 0.0
 
     def check_reference(self, reference: Json) -> str:
         """What is wrong with a task's reference for this grader, or nothing. Called at load, with the place known."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.records.content import Json
 from harness.records.judgement import Judgement
 from harness.records.outcome import NotGraded, Output
+from harness.records.task import Task
 from harness.records.transcript import Transcript
 
 
@@ -18,6 +20,32 @@ class Delivered:
     output: Output
     artifact: Callable[[str], bytes | None]
     transcript: Callable[[], Transcript | None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Work whose verdict is known, judged like any other: a sentinel, or a control.
+
+    `expect` is the frozen verdict: a label, or the expected outcomes by what they are about (criterion, claim).
+    `system` and `epoch` say whose work a control was made from.
+    """
+
+    id: str
+    task: Task
+    output: Output
+    expect: Json
+    opponent: Delivered | None = None
+    transcript: Transcript | None = None
+    system: str = ""
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeBudget:
+    """The most that one grader's judges may cost in a run; None is no limit."""
+
+    max_cost_usd: float | None = None
+    max_calls: int | None = None
 
 
 def _nobody(system: str) -> Delivered | NotGraded:
@@ -32,19 +60,22 @@ def _forgotten(judgement: Judgement) -> None:
 class Bench:
     """Whose work is judged, in what role, with which seed, and where each judgement is handed to.
 
-    `role` is `score`, `audit`, `sentinel` or `control:<kind>`. `key` is this installation's secret for what the work
-    must not be able to guess; `seed` is the suite's. `tell` keeps a judgement: call it for every judgement, as soon as
-    it is there, also for those without a verdict. `of` gives what another system of this run delivered for the same
-    task in the same epoch, or why there is nothing; `opponent`, where set, is to be used instead.
+    `kin` are the families of the system's models. `role` is `score`, `audit`, `sentinel` or `control:<kind>`. `key` is
+    this installation's secret for what the work must not be able to guess; `seed` is the suite's. `tell` keeps a
+    judgement: call it for every judgement, as soon as it is there, also for those without a verdict. `of` gives what
+    another system of this run delivered for the same task in the same epoch, or why there is nothing; `opponent`, where
+    set, is to be used instead. `expect` is what is known to be right, for sentinels and controls.
     """
 
     grader: str = ""
     system: str = ""
     epoch: int = 0
     attempt: int = 0
+    kin: tuple[str, ...] = ()
     role: str = "score"
     seed: int = 0
     key: bytes = b""
     tell: Callable[[Judgement], None] = _forgotten
     of: Callable[[str], Delivered | NotGraded] = _nobody
     opponent: Delivered | None = None
+    expect: Json = None

@@ -115,8 +115,8 @@ class RunFolder:
         transcript: Transcript,
         artifacts: Sequence[Artifact] = (),
         judgements: Sequence[Judgement] = (),
-    ) -> None:
-        """Buffer one attempt and what judges said of it. The caller calls `flush` soon after.
+    ) -> Attempt:
+        """Buffer one attempt and what judges said of it; the record as stored. The caller calls `flush` soon after.
 
         Artifacts (given, or in the transcript's output) are written at once. The record gets their places, its
         transcript's place, and its answer cut. Raises DiskFull when an artifact cannot be written: then nothing of
@@ -137,11 +137,12 @@ class RunFolder:
         line, record, encoded = self._encoded(attempt, transcript, keep)
         if record.trouble is not None and (record.trouble.source, record.trouble.cause) == ("harness", "bad_record"):
             transcript = msgspec.structs.replace(transcript, output=Output())
-            line, _, encoded = self._encoded(attempt, transcript, keep)
+            line, record, encoded = self._encoded(attempt, transcript, keep)
         self._transcripts.add(line)
         if judgements:
             self.add_judgements(judgements)
         self._attempts.add(encoded)
+        return record
 
     def add_judgements(self, judgements: Sequence[Judgement]) -> None:
         """Buffer judgements, those of no attempt too (sentinels, controls). The caller calls `flush` soon after."""

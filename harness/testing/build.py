@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from harness.plugins.contracts import KINDS, Plugin
 from harness.plugins.loader import load
 from harness.records.content import Json
@@ -20,17 +22,45 @@ def build(cls: type[_Bound], params: Mapping[str, Json], workspace: Path) -> _Bo
 
     Raises ValueError (pydantic's) for bad parameters, UsageFault for names that do not load.
     """
+    return cls.model_validate(_bound(cls, params, workspace))
+
+
+def _bound(cls: type[BaseModel], params: Mapping[str, Json], workspace: Path) -> dict[str, object]:
     values: dict[str, object] = dict(params)
     for name, field in cls.model_fields.items():
-        kind = _kind_in(field.annotation)
-        if kind and name in values:
+        if name not in values:
+            continue
+        if kind := _kind_in(field.annotation):
             values[name] = _bind(kind, values[name], workspace)
-    return cls.model_validate(values)
+        elif part := _part_in(field.annotation):
+            values[name] = _in_part(part, values[name], workspace)
+    return values
+
+
+def _in_part(part: type[BaseModel], value: object, workspace: Path) -> object:
+    """A part of the parameters that holds plugins itself (a judge), alone or in a list."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_in_part(part, v, workspace) for v in value)
+    if not isinstance(value, dict):
+        return value
+    spelled = getattr(part, "spelled", None)
+    return _bound(part, spelled("", value) if spelled else value, workspace)
+
+
+def _part_in(annotation: object) -> type[BaseModel] | None:
+    """The part that a field's type mentions which holds plugins, or nothing."""
+    if isinstance(annotation, type) and typing.get_origin(annotation) is None:
+        if not issubclass(annotation, BaseModel) or issubclass(annotation, Plugin):
+            return None
+        fields = annotation.model_fields.values()
+        return annotation if any(_kind_in(f.annotation) or _part_in(f.annotation) for f in fields) else None
+    return next((part for one in typing.get_args(annotation) if (part := _part_in(one))), None)
 
 
 def _bind(kind: str, value: object, workspace: Path) -> object:
     if isinstance(value, str):
-        value = {"use": value}
+        provider, slash, name = value.partition("/")
+        value = {"use": provider, "name": name} if kind == "model" and slash and ".py" not in value else {"use": value}
     if isinstance(value, (list, tuple)):
         return tuple(_bind(kind, v, workspace) for v in value)
     if isinstance(value, dict) and isinstance(value.get("use"), str):

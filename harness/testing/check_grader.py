@@ -1,7 +1,7 @@
 """The contract suite of graders: `assert not failed(check_grader(Tone, workspace))`.
 
-Graders that ask for a box or a judge are examined as far as they go without one: SandboxError and missing judge models
-on made-up texts are not held against them.
+Graders that ask for a box or for a judge with a key are examined as far as they go without: SandboxError and missing
+judges are not held against them. Scripted judges are asked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError, ModelError, SandboxError
-from harness.plugins.contracts import Grader, GraderCase
+from harness.plugins.contracts import Bench, Grader, GraderCase
 from harness.records.content import Json
 from harness.records.outcome import Artifact, Grade, NotGraded, Output, Verdict
 from harness.testing.build import build
@@ -211,6 +211,7 @@ def _work(case: GraderCase, workspace: Path, answer: str | None = None) -> FakeW
         choice_order=tuple(range(len(choices))),
         workspace=workspace,
     )
+    work.bench = Bench(grader="case", key=b"of the contract suite")
     artifacts = tuple(Artifact(name, data) for name, data in case.artifacts.items())
     work.output = msgspec.structs.replace(work.output, artifacts=artifacts)
     return work
@@ -219,6 +220,10 @@ def _work(case: GraderCase, workspace: Path, answer: str | None = None) -> FakeW
 async def _grade(grader: Grader, work: FakeWork) -> Verdict | str:
     """A verdict, or what went wrong. A missing box or judge is a verdict that was not reached, and no fault."""
     try:
+        judges = {role: model for role, model in grader.judges().items() if model.simulated}
+        work.models = {role: model.open(work.workspace) for role, model in judges.items()}
+        if len(judges) < len(grader.judges()):
+            return NotGraded("requirement", "no judge that needs a key is asked here")
         return await asyncio.wait_for(grader.grade(work), LIMIT_S)
     except (SandboxError, ModelError) as e:
         return NotGraded("requirement", str(e))

@@ -257,3 +257,28 @@ def test_the_suite_says_what_runs_at_night(workspace, capsys):
     path.write_text(path.read_text().replace("yearly_alarms: 0.1", "yearly_alarm: 3"))
     assert nightly(workspace, 2) == 2
     assert "suite.yaml:" in capsys.readouterr().err
+
+
+def test_a_night_is_held_against_its_baseline_and_fails_when_the_system_got_worse(workspace, capsys):
+    path = workspace / "tasks" / "mine" / "suite.yaml"
+    more = "".join(
+        f'  - {{id: add-{i}, prompt: "{i} plus 1?", reference: "{i + 1}", graders: [match]}}\n' for i in range(40)
+    )
+    good = path.read_text().replace("systems:", more + "systems:")
+    rules = ", ".join(f"{{when: '^{i} plus', answer: '{i + 1}'}}" for i in range(40))
+    good = good.replace("rules: [", f"rules: [{rules}, ")
+    path.write_text(good)
+    assert nightly(workspace, 1) == 0
+    assert steps(workspace, 1)["gate"]["state"] == "not measured"
+    promoted = ["baseline", "promote", "--workspace", str(workspace), "--system", "ours", "--reason", "first"]
+    assert main([*promoted, "--from", runs(workspace)[0]]) == 0
+    assert nightly(workspace, 2) == 0
+    assert steps(workspace, 2)["gate"]["state"] == "ok"
+    run = workspace / "runs" / runs(workspace)[-1]
+    assert {p.name for p in run.iterdir()} >= {"junit.xml", "metrics.txt", "gate.md"}
+    path.write_text(good.replace(f"rules: [{rules}, ", "rules: ["))
+    assert nightly(workspace, 3) == 1
+    gate = steps(workspace, 3)["gate"]
+    assert gate["state"] == "failed"
+    assert "REGRESSION" in gate["said"]
+    assert "gate: failed" in (result(workspace, 3)[1] / "issue.md").read_text()

@@ -39,6 +39,7 @@ TASKS = words("""
     reply-late-parcel reply-status-note german-invoice german-notice ticket-double-charge ticket-vat-number
     ticket-voucher ticket-parcel-late ticket-wrong-street ticket-empty-box ticket-saw-blade ticket-hose-leak
     ticket-login-loop ticket-two-accounts date-en date-us date-de date-fr date-pl
+    judged-cracked-guard judged-shop-notice judged-incident-summary judged-order-total
 """)
 BOXED = words("box-old-backups box-merge-shifts box-ledger-split box-shop-cancel-old box-node-slug log-report")
 CAREFUL_WRONG = {"agreement-notice", "chart-return-rate", "ticket-empty-box"}
@@ -49,6 +50,7 @@ HASTY_WRONG = words("""
     handbook-expenses invoice-total invoice-due-date agreement-notice agreement-liability agreement-court
     triage-priority order-email shift-table maths-profit-interval codes-part-number codes-carrier chart-best-month
     chart-return-rate reply-late-parcel german-notice ticket-saw-blade ticket-hose-leak ticket-login-loop date-us
+    judged-cracked-guard judged-shop-notice judged-incident-summary judged-order-total
 """)
 HASTY_WRONG_ONCE = {("invoice-interest", 2)}
 KEYWORDS_RIGHT = words("""
@@ -121,7 +123,7 @@ def test_without_an_engine_tasks_in_boxes_are_skipped_said_so_and_the_run_is_val
     boxed = [a for a in ran.attempts() if a["task"] in BOXED]
     assert {(a["status"], a["trouble"]["cause"]) for a in boxed} == {("skipped", "engine")}  # type: ignore[index]
     assert len(boxed) == len(BOXED) * len(PASSES) * len(EPOCHS)
-    assert "NOT MEASURED: 90 of 765 trials were skipped: no engine here" in ran.process.stdout
+    assert "NOT MEASURED: 90 of 825 trials were skipped: no engine here" in ran.process.stdout
     assert ran.process.stderr.count("no container engine answers at unix:///no/engine.sock") == 1
     summary = json.loads((ran.folder / "summary.json").read_text(encoding="utf-8"))
     assert {s["coverage"]["overlooked"] for s in summary["systems"]} == {18}

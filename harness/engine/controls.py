@@ -1,0 +1,159 @@
+"""Controls: this run's own outputs, altered so that the right verdict is known, judged at the run's end.
+
+Which outputs are taken is decided by the seed. Never in a score: their role is `control:<kind>`. Kinds and what they
+catch: judge.md 1 (identical is not near-identical), 2.5 (padding), 5.3 (null answers, orders to the judge).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from harness.config.suite import BoundGrader
+from harness.engine.rehearse import graders_with_judges, judged, said
+from harness.engine.services import Services
+from harness.plugins.contracts import Rehearsal
+from harness.plugins.judging import Delivered
+from harness.records.judgement import Judgement
+from harness.records.outcome import Attempt, Grade, Output
+from harness.records.task import Task
+from harness.store.judgements import iter_judgements
+from harness.store.read import iter_attempts, read_transcript
+
+NULL_ANSWERS = (
+    ":", "Thought process:", "Let's solve this step by step.", "Solution", "Great question! This is a complete answer.",
+)  # fmt: skip
+"""Shells of an answer that are known to draw false passes (judge.md 5.3). The question itself is one more."""
+PAIRS_ONLY = ("identical", "near_identical")
+
+
+async def control(services: Services, folder: Path, tasks: Sequence[Task]) -> list[Judgement]:
+    """Every control that the graders of these tasks ask for, but those that an earlier session made."""
+    by_id = {t.id: t for t in tasks}
+    gate = asyncio.Semaphore(services.suite.concurrency)
+    told: list[Judgement] = []
+    known: _Known | None = None
+    for bound in graders_with_judges(services, tasks):
+        wanted = bound.grader.made_controls()
+        if not wanted:
+            continue
+        known = known or _Known.of(folder)
+        pool = _pool(folder, bound, by_id, known, services.suite.seed)
+        for kind, n in wanted.items():
+            role = f"control:{kind}"
+            if (bound.name, role) in known.made or services.judging.stopped:
+                continue
+            made = _made(kind, n, bound, folder, [(by_id[a.task], a) for a in pool], services)
+            results = await asyncio.gather(*(judged(services, bound, r, role, gate) for r in made))
+            told += [j for _, judgements in results for j in judgements]
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """From the record: which controls an earlier session made, and of which trials a judge was asked."""
+
+    made: frozenset[tuple[str, str]]
+    judged: frozenset[tuple[str, str, str, int]]
+
+    @classmethod
+    def of(cls, folder: Path) -> _Known:
+        made, asked = set(), set()
+        for j in iter_judgements(folder):
+            if j.role.startswith("control:"):
+                made.add((j.grader, j.role))
+            elif j.role == "score" and j.status == "ok":
+                asked.add((j.grader, j.task, j.system, j.epoch))
+        return cls(frozenset(made), frozenset(asked))
+
+
+def _pool(folder: Path, bound: BoundGrader, tasks: Mapping[str, Task], known: _Known, seed: int) -> list[Attempt]:
+    """Judged attempts with an answer, in an order that the seed decides; only records are kept, not outputs."""
+    found = [
+        a
+        for a in iter_attempts(folder)
+        if a.final and a.task in tasks and (bound.name, a.task, a.system, a.epoch) in known.judged
+        and (a.output.answer or "").strip() and isinstance(a.grades.get(bound.name), Grade)
+    ]  # fmt: skip
+    found.sort(key=lambda a: (a.task, a.system, a.epoch))
+    Random(f"{seed}:{bound.name}").shuffle(found)
+    return found
+
+
+def _made(
+    kind: str, n: int, bound: BoundGrader, folder: Path, pool: Sequence[tuple[Task, Attempt]], services: Services
+) -> list[Rehearsal]:
+    """Up to n controls of a kind. Orders are planted into work that lost, where there is some: there they could win."""
+    if kind == "injection":
+        pool = sorted(pool, key=lambda one: bool(one[1].passed))
+    if kind in PAIRS_ONLY and not _is_pairwise(bound):
+        return []
+    found: list[Rehearsal] = []
+    orders = attacks()
+    for i, (task, attempt) in enumerate(pool[:n]):
+        transcript = read_transcript(folder, attempt)
+        answer, before = transcript.output.answer or "", said(attempt.grades[bound.name])
+        opponent = Delivered("twin", Output(answer=answer), lambda name: None) if _is_pairwise(bound) else None
+        if kind == "injection":
+            opponent = _opponent(bound, task, attempt, services)
+            text, expect = f"{answer}\n\n{orders[i % len(orders)]}", before
+        else:
+            text, expect = _altered(kind, i, answer, task, before, pairwise=_is_pairwise(bound))
+        name = f"{kind}-{task.id}@{attempt.system}@{attempt.epoch}"
+        found.append(
+            Rehearsal(name, task, Output(answer=text), expect, opponent, transcript, attempt.system, attempt.epoch)
+        )
+    return found
+
+
+def _opponent(bound: BoundGrader, task: Task, attempt: Attempt, services: Services) -> Delivered | None:
+    """The opponent that this work had, where it is another system of the run; others the grader finds itself."""
+    for name in bound.grader.opponents():
+        other = services.others.of(task, attempt.epoch, name)
+        if isinstance(other, Delivered):
+            return other
+    return None
+
+
+def attacks() -> tuple[str, ...]:
+    """The shipped corpus of texts that speak to a judge; shells of an answer are controls of their own."""
+    data = files("harness.toolkit.judging").joinpath("attacks.jsonl").read_bytes()
+    rows = [msgspec.json.decode(line, type=dict[str, str]) for line in data.splitlines() if line.strip()]
+    return tuple(row["text"] for row in rows if not row["id"].startswith("null-"))
+
+
+def _is_pairwise(bound: BoundGrader) -> bool:
+    return getattr(bound.grader, "protocol", "") == "pairwise"
+
+
+def _altered(kind: str, i: int, answer: str, task: Task, before: str, *, pairwise: bool) -> tuple[str, str]:
+    """The altered answer, and the outcome that is right for it."""
+    match kind:
+        case "identical":
+            return answer, "tie"
+        case "near_identical":
+            return reflowed(answer), "tie"
+        case "padded":
+            return padded(answer), "tie" if pairwise else before
+        case _:
+            shells = (*NULL_ANSWERS, task.prompt if isinstance(task.prompt, str) else "?")
+            return shells[i % len(shells)], "loss" if pairwise else ""
+
+
+def reflowed(text: str) -> str:
+    """The same words with other line breaks and list marks."""
+    lines = [re.sub(r"^(\s*)[-*+] ", r"\1• ", line) for line in text.splitlines()]
+    joined = "\n".join(lines).strip()
+    return re.sub(r"(?<=[.!?]) (?=[A-Z])", "\n", joined, count=3) + "\n"
+
+
+def padded(text: str) -> str:
+    """The same text and its own sentences again: longer, and nothing more is said."""
+    return f"{text.rstrip()}\n\nTo say it again in full:\n\n{text.strip()}"

@@ -1,0 +1,66 @@
+"""Before a run: a judge is never the model it judges unless the suite says so; what else to know of the judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from harness.config.suite import Suite, System
+from harness.engine.judges import judge_graders
+from harness.errors import Fault, Place
+from harness.plugins.contracts import Grader
+from harness.records.task import Task
+from harness.toolkit.judging.judge import family_of
+
+
+def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
+    """Judges that would judge themselves: a fault for each grader, at the first task that uses it."""
+    faults: list[Fault] = []
+    for name, grader, place in _used(suite, tasks):
+        if getattr(grader, "allow_self_judging", False):
+            continue
+        for role, model in grader.judges().items():
+            same = [s.name for s in systems.values() if any(m.lane == model.lane for m in s.models.values())]
+            if same:
+                faults.append(
+                    Fault(
+                        f"judge '{role}' of grader '{name}' is {model.lane}, the model of system '{same[0]}': it would "
+                        "judge its own work",
+                        place,
+                        "name another judge, or say in words that it may: allow_self_judging: true",
+                    )
+                )
+    return faults
+
+
+def judge_warnings(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[str]:
+    """Judges of a subject's own family, and what the graders say of their judges."""
+    said: list[str] = []
+    for name, grader, _ in _used(suite, tasks):
+        for line in grader.advice(suite.workspace, datetime.now(UTC).date()):
+            said.append(f"grader '{name}': {line}")
+        for role, model in grader.judges().items():
+            kin = family_of(model)
+            own = [s.name for s in systems.values() if any(family_of(m) == kin for m in s.models.values())]
+            if own and not model.simulated:
+                said.append(
+                    f"grader '{name}': judge '{role}' is of the family of {', '.join(own)} ({kin}); judges may prefer "
+                    "their own: read the family line of its data sheet"
+                )
+    return list(dict.fromkeys(said))
+
+
+def _used(suite: Suite, tasks: Sequence[Task]) -> list[tuple[str, Grader, Place | None]]:
+    """Graders of these tasks that ask judges, with the place of the first task that uses each."""
+    found: dict[str, Place | None] = {}
+    for task in tasks:
+        for name in (*task.graders, *task.informative):
+            if name not in found:
+                found[name] = _place(task.place)
+    return [(name, g, place) for name, place in found.items() for g in judge_graders(suite.graders[name].grader)]
+
+
+def _place(text: str) -> Place | None:
+    path, _, rest = text.partition(":")
+    line, _, column = rest.partition(":")
+    return Place(path, int(line), int(column or 1)) if line.isdigit() and (column or "1").isdigit() else None

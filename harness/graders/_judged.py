@@ -1,0 +1,275 @@
+"""What all graders that ask judges share: who judges, what is shown, panels, escalation, injection, the record.
+
+grade -> opinions of each judge (each a few hearings) -> votes -> a verdict; again without what spoke to the judge
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.api import Grade, Grader, Judgement, Model, NotGraded, Usage, UsageFault, Verdict, Work
+from harness.graders._hearing import Sitting
+from harness.graders._sentinels import read_sentinels
+from harness.plugins.contracts import JudgeBudget, Rehearsal
+from harness.toolkit.answers import no_answer
+from harness.toolkit.files import one_line
+from harness.toolkit.judging.judge import Judge, unpinned
+from harness.toolkit.judging.material import Inputs
+from harness.toolkit.judging.votes import Outcome, vote
+
+Opinion = dict[str, Outcome]
+"""What one judge makes of the work, by what it is about ("" where there is one question only)."""
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PanelRule(_Closed):
+    """How a panel decides."""
+
+    quorum: int = Field(default=0, ge=0)
+    """How many members must have an opinion; 0 is more than half."""
+    tie: str = ""
+    """What a draw of votes means (`tie`, `not_met`, ...); left out, it leaves the work without a verdict."""
+
+
+class Escalate(_Closed):
+    """Who decides what the judge, or the panel, could not."""
+
+    when: tuple[Literal["swap_disagrees", "panel_disagrees", "ungraded"], ...] = ("panel_disagrees", "swap_disagrees")
+    """What is handed on: a verdict that changed with the order, a panel that is not of one mind, no verdict at all."""
+    to: tuple[Judge, ...] = ()
+    """A stronger judge, or another panel; its opinion replaces the first."""
+    person: bool = False
+    """Left for a person instead: not graded, cause `needs_person`, and listed in the run's `to_label.jsonl`."""
+
+
+class Budget(_Closed):
+    """What this grader's judges may use in one run."""
+
+    max_cost_usd: float | None = Field(default=None, gt=0)
+    """US dollars."""
+    max_calls: int | None = Field(default=None, ge=1)
+    """Calls, repairs included."""
+
+
+class Controls(_Closed):
+    """Work with a known verdict, made from this run's own outputs, judged at its end; never in a score."""
+
+    identical: int = Field(default=0, ge=0)
+    """Pairs of one answer with itself: which slot is picked when there is nothing to choose? (pairwise)"""
+    near_identical: int = Field(default=0, ge=0)
+    """Pairs of an answer with the same answer in other line breaks and list marks (pairwise)."""
+    padded: int = Field(default=0, ge=0)
+    """An answer against itself with its own sentences repeated: longer, and no better."""
+    null_answers: int = Field(default=0, ge=0)
+    """Shells of an answer (`:`, `Thought process:`, flattery, the question again): they must lose."""
+    injection: int = Field(default=0, ge=0)
+    """Answers with an order to the judge appended: the verdict must stay what it was."""
+
+
+class JudgeGrader(Grader):
+    """Shared parameters of the graders that ask judges."""
+
+    needs_reference: ClassVar[bool] = False
+    protocol: ClassVar[str] = ""
+
+    judge: Judge | None = None
+    """Who judges: a name under `judges:`, or a judge written here. There is no default, and never the model under
+    test by itself."""
+    panel: tuple[Judge, ...] = ()
+    """Several judges instead of one; each judges alone, then they vote."""
+    panel_rule: PanelRule = PanelRule()
+    """How a panel decides."""
+    escalate: Escalate | None = None
+    """Who decides what they could not."""
+    instructions: str = ""
+    """What the judge should know besides: the house's view of the matter. Outside the marked pieces, so trusted."""
+    inputs: Inputs = Inputs()
+    """What the judge sees."""
+    repeats: int = Field(default=1, ge=1, le=20)
+    """How often each question is asked; two or more show the judge's own noise."""
+    too_long: Literal["error", "cut"] = "error"
+    """Work longer than the judge's `context`: not graded, or cut in the middle, all sides to the same length, and
+    recorded."""
+    injection: Literal["cleaned", "fail", "record"] = "cleaned"
+    """Work that speaks to its judge is judged again without that; if the verdict changes, the cleaned one counts, or
+    the work fails. `record` only flags it."""
+    sentinels: str = ""
+    """A JSONL file of work with frozen verdicts, judged first in every run."""
+    sentinel_agreement: float = Field(default=0.95, ge=0, le=1)
+    """The share of sentinels that must come out as frozen, or the run stops before money is spent (judge.md 7.6)."""
+    controls: Controls = Controls()
+    """Checks of the judge on made-up work, at the end of the run."""
+    budget: Budget = Budget()
+    """What its judges may use in one run."""
+    allow_self_judging: bool = False
+    """Say true in words if a model may judge its own work. It is refused otherwise."""
+
+    @model_validator(mode="after")
+    def _one_way_to_judge(self) -> Self:
+        if self.judge is None and not self.panel:
+            raise ValueError("no judge is named: give `judge` or `panel`; there is no default judge")
+        if self.judge is not None and self.panel:
+            raise ValueError("give `judge` or `panel`, not both")
+        names = [j.name for j in self.all_judges]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"two judges are called {', '.join(twice)}: give each a `name` of its own")
+        if self.panel_rule.quorum > len(self.members):
+            raise ValueError(f"a quorum of {self.panel_rule.quorum} cannot be had from {len(self.members)} judges")
+        if self.escalate is not None and bool(self.escalate.to) == self.escalate.person:
+            raise ValueError("escalate says `to` (judges) or `person: true`")
+        for judge in self.all_judges:
+            if judge.output == "tagged" and not self.fits_tagged():
+                raise ValueError(f"judge '{judge.name}' answers in tagged lines, which cannot hold lists; say json")
+        return self
+
+    @property
+    def members(self) -> tuple[Judge, ...]:
+        """Who judges first."""
+        return self.panel or ((self.judge,) if self.judge else ())
+
+    @property
+    def all_judges(self) -> tuple[Judge, ...]:
+        """Everybody who may be asked."""
+        return (*self.members, *(self.escalate.to if self.escalate else ()))
+
+    def fits_tagged(self) -> bool:
+        """Whether tagged lines can hold this protocol's reply."""
+        return True
+
+    def judges(self) -> Mapping[str, Model]:
+        """Every judge's model, by the judge's name."""
+        return {j.name: j.model for j in self.all_judges}
+
+    def judge_budget(self) -> JudgeBudget:
+        """What they may use."""
+        return JudgeBudget(self.budget.max_cost_usd, self.budget.max_calls)
+
+    def is_substitute(self, role: str, returned: str) -> bool:
+        """As the judge of that name says."""
+        return any(j.substituted(returned) for j in self.all_judges if j.name == role)
+
+    def is_cached(self, role: str) -> bool:
+        """As the judge says; by itself where calls cost money."""
+        named = [j for j in self.all_judges if j.name == role]
+        return any(not j.model.simulated if j.cache is None else j.cache for j in named)
+
+    def check(self, workspace: Path) -> Sequence[str]:
+        """The sentinels can be read; judges' own parameters hold."""
+        faults = [f"judge '{j.name}': {fault}" for j in self.all_judges for fault in j.model.check(workspace)]
+        try:
+            self.rehearsals(workspace)
+        except UsageFault as e:
+            faults.append(one_line(e))
+        return faults
+
+    def advice(self, workspace: Path, today: object) -> Sequence[str]:
+        """Judges whose model may be another one tomorrow."""
+        return unpinned(self.all_judges)
+
+    def digest_files(self) -> Sequence[str]:
+        """The sentinels."""
+        return (self.sentinels,) if self.sentinels else ()
+
+    def rehearsals(self, workspace: Path) -> Sequence[Rehearsal]:
+        """The sentinels. Raises UsageFault."""
+        return read_sentinels(workspace, self.sentinels) if self.sentinels else ()
+
+    def made_controls(self) -> Mapping[str, int]:
+        """How many of each kind."""
+        return {kind: n for kind, n in self.controls.model_dump().items() if n}
+
+    def least_agreement(self) -> float:
+        """As said."""
+        return self.sentinel_agreement if self.sentinels else 0.0
+
+    async def grade(self, work: Work) -> Verdict:
+        """Judge, and again without what spoke to the judge."""
+        early = self.before(work)
+        if early is not None:
+            return early
+        sitting = Sitting(self, work)
+        found = await self._decided(sitting)
+        if self.injection == "record" or not sitting.spoken_to or isinstance(found, NotGraded):
+            return _with(found, sitting)
+        again = sitting.without_orders()
+        clean = await self._decided(again)
+        sitting.heard += again.heard
+        if isinstance(clean, NotGraded) or (clean.label, clean.passed) == (found.label, found.passed):
+            return _with(found, sitting)
+        if self.injection == "fail":
+            clean = Grade(0.0, False, "injection", f"text that spoke to the judge changed the verdict to {found.label}")
+        return _with(clean, sitting, ("injection_effective",))
+
+    def before(self, work: Work) -> Verdict | None:
+        """A verdict that needs no judge: nothing was delivered."""
+        delivered = bool(work.output.artifacts) and not (work.output.refused or work.output.abstained)
+        return None if delivered and self.inputs.artifacts else no_answer(work.output)
+
+    async def _decided(self, sitting: Sitting) -> Verdict:
+        opinions = [await self.opinion(judge, sitting) for judge in self.members]
+        joined = self.joined(opinions)
+        escalate = self.escalate
+        if escalate is not None and (why := _handed_on(escalate, opinions, joined)):
+            if escalate.person:
+                return NotGraded("needs_person", f"{why}: a person decides")
+            joined = self.joined([await self.opinion(judge, sitting) for judge in escalate.to])
+            sitting.notes.append(f"escalated: {why}")
+        return self.verdict(joined, sitting)
+
+    def joined(self, opinions: Sequence[Opinion]) -> Opinion:
+        """The panel's opinion on everything any member spoke about."""
+        if len(opinions) == 1:
+            return opinions[0]
+        quorum = self.panel_rule.quorum or len(opinions) // 2 + 1
+        names = dict.fromkeys(name for o in opinions for name in o)
+        missing = Outcome(None, "missing")
+        return {n: vote([o.get(n, missing) for o in opinions], quorum, self.panel_rule.tie) for n in names}
+
+    @abstractmethod
+    async def opinion(self, judge: Judge, sitting: Sitting) -> Opinion:
+        """What one judge makes of the work. Never raises for what the judge does."""
+
+    @abstractmethod
+    def verdict(self, opinion: Opinion, sitting: Sitting) -> Verdict:
+        """The opinion as a grade, or why there is none."""
+
+
+def _handed_on(escalate: Escalate, opinions: Sequence[Opinion], joined: Opinion) -> str:
+    """Why this goes to somebody else, or nothing."""
+    values = [{n: o.value for n, o in opinion.items()} for opinion in opinions]
+    if "ungraded" in escalate.when and any(o.value is None for o in joined.values()):
+        return "no verdict"
+    if "panel_disagrees" in escalate.when and any(v != values[0] for v in values):
+        return "the panel is not of one mind"
+    if "swap_disagrees" in escalate.when and any(o.contested for opinion in opinions for o in opinion.values()):
+        return "the verdict changed with the order"
+    return ""
+
+
+def _with(verdict: Verdict, sitting: Sitting, flags: tuple[str, ...] = ()) -> Verdict:
+    """The verdict with what judging cost and what was seen."""
+    usage = Usage()
+    for judgement in sitting.heard:
+        usage = usage + judgement.usage
+    if isinstance(verdict, NotGraded):
+        return NotGraded(verdict.cause, verdict.detail, usage)
+    seen = tuple(f"injection_suspected: {f}" for f in sitting.spoken_to)
+    notes = "; ".join([verdict.explanation, *sitting.notes])
+    return msgspec.structs.replace(verdict, usage=usage, flags=(*verdict.flags, *seen, *flags), explanation=notes)
+
+
+def ungraded(judgements: Sequence[Judgement], why: str = "") -> NotGraded:
+    """No verdict, with the judge's first failure as the cause."""
+    bad = next((j for j in judgements if j.status != "ok"), None)
+    if bad is None:
+        return NotGraded("judge_undecided", why)
+    return NotGraded(f"judge_{bad.status}", "; ".join(w for w in (why, f"{bad.judge}: {bad.reason}") if w))

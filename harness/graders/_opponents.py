@@ -1,0 +1,141 @@
+"""The other side of a comparison: another system of this run, a stored run, a file of answers, a field of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from harness.api import Attempt, Json, NotGraded, Output, Task, UsageFault, Work
+from harness.errors import StoreError
+from harness.plugins.judging import Delivered
+from harness.store.read import iter_attempts, read_manifest, read_transcript
+from harness.toolkit.files import one_line, read_json_lines
+from harness.toolkit.reference import as_text
+
+
+class Opponent(BaseModel):
+    """With what the work is compared: exactly one of system, run, file and field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    system: str = ""
+    """Another system: of this run, or with `run` of that one."""
+    run: str = ""
+    """A stored run: the name of its folder under `runs/`. Its one system, or `system`."""
+    file: str = ""
+    """A JSONL file of answers in the workspace: rows with `id` (the task) and `answer`."""
+    field: str = ""
+    """A field of the task that holds an expert's deliverable: `reference`, or a key of its `meta`."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        places = [n for n in ("run", "file", "field") if getattr(self, n)]
+        if len(places) + (self.system != "" and not self.run) != 1:
+            raise ValueError("an opponent is exactly one of system, run, file and field")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What records call it."""
+        return f"{self.run}:{self.system}".strip(":") if self.run else self.system or self.file or self.field
+
+    def check(self, workspace: Path) -> list[str]:
+        """What is wrong with it that can be seen before a run."""
+        try:
+            if self.run:
+                _system_of(_run(workspace, self.run), self.system)
+            if self.file:
+                _rows(workspace / self.file, workspace)
+        except UsageFault as e:
+            return [one_line(e)]
+        except StoreError as e:
+            return [e.fault.what]
+        return []
+
+
+def delivered(opponent: Opponent, work: Work) -> Delivered | NotGraded:
+    """What the opponent delivered for this task, or why there is nothing. Nothing is never a win."""
+    if work.bench.opponent is not None:
+        return work.bench.opponent
+    if opponent.system and not opponent.run:
+        return work.bench.of(opponent.system)
+    if opponent.run:
+        return _of_run(opponent, work)
+    if opponent.file:
+        answer = _rows(work.workspace / opponent.file, work.workspace).get(work.task.id)
+        if answer is None:
+            return NotGraded("no_opponent", f"{opponent.file} has no answer for '{work.task.id}'")
+        return _text(opponent.name, answer)
+    value = field_of(work.task, opponent.field)
+    if value is None:
+        return NotGraded("no_opponent", f"the task has no `{opponent.field}`")
+    return _text(opponent.name, as_text(value))
+
+
+def field_of(task: Task, name: str) -> Json:
+    """The reference, or a key of the task's meta."""
+    return task.reference if name == "reference" else task.meta.get(name.removeprefix("meta."))
+
+
+def _text(by: str, answer: str) -> Delivered:
+    return Delivered(by, Output(answer=answer), lambda name: None)
+
+
+def _of_run(opponent: Opponent, work: Work) -> Delivered | NotGraded:
+    path = _run(work.workspace, opponent.run)
+    system = _system_of(path, opponent.system)
+    attempt = _index(path).get((work.task.id, system, work.bench.epoch)) or _index(path).get((work.task.id, system, 1))
+    if attempt is None or attempt.status not in ("graded", "ungradable"):
+        return NotGraded("no_opponent", f"{opponent.run} has no work of '{system}' for '{work.task.id}'")
+    if attempt.digests.task != work.task.digest:
+        return NotGraded("other_task", f"'{work.task.id}' was another task in {opponent.run}")
+    transcript = read_transcript(path, attempt)
+    places = {a.name: path / a.path for a in attempt.artifacts}
+
+    def artifact(name: str) -> bytes | None:
+        return places[name].read_bytes() if name in places else None
+
+    return Delivered(opponent.name, transcript.output, artifact, lambda: transcript)
+
+
+def _run(workspace: Path, name: str) -> Path:
+    path = workspace / "runs" / name
+    if Path(name).name != name or not (path / "manifest.json").is_file():
+        there = sorted(p.parent.name for p in (workspace / "runs").glob("*/manifest.json"))
+        raise UsageFault(f"there is no run '{name}'", help=f"runs: {', '.join(there[-5:]) or 'none'}")
+    return path
+
+
+def _system_of(path: Path, name: str) -> str:
+    systems = [s for s in read_manifest(path).systems if not s.privileged]
+    names: Sequence[str] = [s.name for s in systems]
+    if name:
+        if name not in {s.name for s in read_manifest(path).systems}:
+            raise UsageFault(f"{path.name} has no system '{name}'", help=f"it has {', '.join(names)}")
+        return name
+    if len(names) != 1:
+        raise UsageFault(f"{path.name} has {len(names)} systems", help=f"name one: system: {' | '.join(names)}")
+    return names[0]
+
+
+@lru_cache(maxsize=8)
+def _index(path: Path) -> dict[tuple[str, str, int], Attempt]:
+    """The deciding attempts of a stored run."""
+    return {(a.task, a.system, a.epoch): a for a in iter_attempts(path) if a.final}
+
+
+@lru_cache(maxsize=8)
+def _rows(path: Path, workspace: Path) -> dict[str, str]:
+    """Answers by task. Raises UsageFault."""
+    found: dict[str, str] = {}
+    name = path.relative_to(workspace).as_posix()
+    for number, row in read_json_lines(workspace, name):
+        key, answer = row.get("id") or row.get("task"), row.get("answer")
+        if not isinstance(key, str) or not isinstance(answer, str):
+            raise UsageFault(f"{name}:{number}: a row is {{id: TASK, answer: TEXT}}")
+        found[key] = answer
+    return found

@@ -1,0 +1,180 @@
+"""`judge_pairwise`: the work against another one, in both orders, with ties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.graders._case_judge import case_judge
+from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
+from harness.graders._judged import JudgeGrader, Opinion, ungraded
+from harness.graders._opponents import Opponent, delivered
+from harness.plugins.judging import Delivered
+from harness.toolkit.judging.form import Ask, Form
+from harness.toolkit.judging.judge import Judge
+from harness.toolkit.judging.material import question_pieces, work_pieces
+from harness.toolkit.judging.votes import WORTH, Outcome, PairRule, pair_outcome
+
+TASK = """Two pieces of work on the same question are shown, each under a letter. Say which is better by this measure:
+
+{criteria}
+
+The order in which they are shown, their letters, their length and their formatting say nothing. If neither is better by
+this measure, say tie; do not look for a winner where there is none."""
+AGAIN = "Say what each does well and badly by the measure above, then decide."
+MINE, THEIRS = "work", "opponent"
+_FIELD: Json = {"field": "reference"}
+_LEVELS = {"much_better": 2, "better": 1}
+
+
+class JudgePairwise(JudgeGrader):
+    """A judge compares the work with an opponent's, in both orders. Value: win 1, tie 0.5, loss 0.
+
+    Skipped without a call: both empty (tie), one empty (it loses), equal texts (tie). An order without a verdict leaves
+    the pair not graded. Verdicts that change with the order are ties under `conservative` (MT-Bench's rule) and are
+    marked as disagreement, not as judged ties.
+    """
+
+    version = "1"
+    protocol: ClassVar[str] = "pairwise"
+
+    opponent: Opponent
+    """With what the work is compared."""
+    criteria: str = "Which solves the user's problem better, with fewer errors?"
+    """By what measure one is better."""
+    scale: Literal["win_tie_loss", "five_level"] = "win_tie_loss"
+    """Whether "much better" can be said; it is recorded and counts no more than "better"."""
+    orders: Literal["both", "random_single"] = "both"
+    """Each pair in both orders, or in one that the seed chooses: half the calls, and nothing learnt about position."""
+    aggregate: PairRule = "conservative"
+    """What two orders make together when they disagree: a tie, their average, the sign of their sum, or nothing."""
+    passes: Literal["win", "tie"] = "tie"
+    """Whether a tie passes, or only a win."""
+
+    example: ClassVar[Mapping[str, Json]] = {
+        "judge": {"model": "openai/gpt-5.4-2026-03-05"},
+        "opponent": {"field": "expert_deliverable"},
+        "criteria": "Which answer solves the user's problem with fewer errors?",
+    }
+    cases = (
+        GraderCase("14 days", True, "thirty", {"opponent": _FIELD, "judge": case_judge("tie")}),
+        GraderCase(
+            "14 days",
+            False,
+            "thirty",
+            {"opponent": _FIELD, "judge": case_judge("tie"), "passes": "win"},
+        ),
+        GraderCase("14 days", None, "thirty", {"opponent": _FIELD, "judge": case_judge("first")}),
+        GraderCase(None, False, "thirty", {"opponent": _FIELD, "judge": case_judge("tie")}),
+    )
+
+    def opponents(self) -> Sequence[str]:
+        """The other system of this run, if it is one."""
+        return (self.opponent.system,) if self.opponent.system and not self.opponent.run else ()
+
+    def check(self, workspace: Path) -> Sequence[str]:
+        """The opponent is there."""
+        return (*super().check(workspace), *self.opponent.check(workspace))
+
+    def digest_files(self) -> Sequence[str]:
+        """The opponent's file, too."""
+        return (*super().digest_files(), *((self.opponent.file,) if self.opponent.file else ()))
+
+    def before(self, work: Work) -> Verdict | None:
+        """Pairs that need no judge."""
+        if work.bench.opponent is None and work.bench.system in self.opponents():
+            return self._skipped("tie", "itself", "the opponent is this system itself")
+        other = delivered(self.opponent, work)
+        if isinstance(other, NotGraded):
+            return other
+        refused = work.output.refused or work.output.abstained
+        mine, theirs = self._texts(work, work.output, work.artifact), self._texts(work, other.output, other.artifact)
+        if refused or not mine.strip():
+            if theirs.strip():
+                return super().before(work) or self._skipped("loss", "no_answer", "there is nothing to compare")
+            return self._skipped("tie", "both_empty", "neither delivered anything")
+        if not theirs.strip():
+            return self._skipped("win", "opponent_empty", f"{other.by} delivered nothing")
+        if _normal(mine) == _normal(theirs) and not work.bench.role.startswith("control:"):
+            return self._skipped("tie", "identical", "both delivered the same")
+        return None
+
+    def _texts(self, work: Work, output: object, artifact: object) -> str:
+        pieces = work_pieces(output, artifact, self.inputs, "", work.workspace)  # type: ignore[arg-type]  # of one side
+        return "\n".join(p.content if isinstance(p.content, str) else p.content.sha256 for p in pieces)
+
+    def _skipped(self, outcome: str, label: str, why: str) -> Grade:
+        return Grade(WORTH[outcome], self._passes(outcome), label, why, parts={"outcome": outcome, "skipped": label})
+
+    def _passes(self, outcome: str) -> bool:
+        return outcome == "win" or (outcome == "tie" and self.passes == "tie")
+
+    async def opinion(self, judge: Judge, sitting: Sitting) -> Opinion:
+        """Each order, `repeats` times."""
+        other = delivered(self.opponent, sitting.work)
+        if isinstance(other, NotGraded):
+            return {"": Outcome(None, other.cause)}
+        orders = (0, 1) if self.orders == "both" else (sitting.random("order").randrange(2),)
+        turns = [(order, repeat) for order in orders for repeat in range(self.repeats)]
+        heard = await sitting.hear([self._hearing(judge, sitting, other, *turn) for turn in turns])
+        said = [[j.outcome for j in heard if j.order == order and j.status == "ok"] for order in orders]
+        return {"": pair_outcome(said, self.aggregate)}
+
+    def _hearing(self, judge: Judge, sitting: Sitting, other: Delivered, order: int, repeat: int) -> Hearing:
+        work = sitting.work
+        labels = sitting.labels(2, judge.name, order, repeat)
+        slots = (MINE, THEIRS) if order == 0 else (THEIRS, MINE)
+        sides = {MINE: (work.output, work.artifact), THEIRS: (other.output, other.artifact)}
+        pieces = question_pieces(work.task, self.inputs, work.workspace)
+        for slot, label in zip(slots, labels, strict=True):
+            output, artifact = sides[slot]
+            pieces += work_pieces(output, artifact, self.inputs, label, work.workspace)
+        task = "\n\n".join(w for w in (TASK.format(criteria=self.criteria.strip()), self.instructions) if w)
+        shown = (work.bench.system or MINE, other.by) if order == 0 else (other.by, work.bench.system or MINE)
+        form = self._form(sorted(labels))
+        reader = _Reader(slots, labels)
+        return Hearing(judge, task, AGAIN, pieces, form, reader.read, order, repeat, "", shown, labels, other.by)
+
+    def _form(self, labels: Sequence[str]) -> Form:
+        words = labels if self.scale == "win_tie_loss" else [f"{x}_{how}" for x in labels for how in _LEVELS]
+        options = (*words, "tie", CANNOT)
+        return Form(
+            Ask("reason", "what each does well and badly"), Ask("verdict", "which is better", "choice", options)
+        )
+
+    def verdict(self, opinion: Opinion, sitting: Sitting) -> Verdict:
+        """Win, tie or loss."""
+        found = opinion.get("", Outcome(None))
+        if found.value not in WORTH:
+            return ungraded(sitting.heard, found.cause or f"'{found.value}' is no outcome of a pair")
+        value = WORTH[found.value] if found.score is None else found.score
+        label = "disagreement" if found.contested and found.value == "tie" else found.value
+        first = next(j for j in sitting.heard if j.status == "ok")
+        parts: dict[str, Json] = {"outcome": found.value, "opponent": first.opponent, "contested": found.contested}
+        why = f"{found.value} against {first.opponent}: {first.reason}"
+        return Grade(value, self._passes(found.value), label, why[:2000], parts=parts)
+
+
+class _Reader:
+    """Verdicts are said of labels; this maps them to places and to the work under test."""
+
+    def __init__(self, slots: Sequence[str], labels: Sequence[str]) -> None:
+        self.slots = slots
+        self.labels = labels
+
+    def read(self, values: Mapping[str, Json]) -> Meaning:
+        """What the verdict says of the work."""
+        verdict = str(values["verdict"])
+        label, _, how = verdict.partition("_")
+        if label not in self.labels:
+            return Meaning(verdict, "tie" if verdict == "tie" else "", reason=values["reason"], level=0)
+        slot = self.labels.index(label)
+        outcome = "win" if self.slots[slot] == MINE else "loss"
+        level = _LEVELS.get(how, 1) * (1 if outcome == "win" else -1)
+        return Meaning(verdict, outcome, slot, level, values["reason"])
+
+
+def _normal(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())

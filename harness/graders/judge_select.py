@@ -1,0 +1,151 @@
+"""`judge_select`: the best of several pieces of work, each shown in every place once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.graders._case_judge import case_judge
+from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
+from harness.graders._judged import JudgeGrader, Opinion, ungraded
+from harness.graders._opponents import Opponent, delivered
+from harness.plugins.judging import Delivered
+from harness.toolkit.judging.form import Ask, Form
+from harness.toolkit.judging.judge import Judge
+from harness.toolkit.judging.material import question_pieces, work_pieces
+from harness.toolkit.judging.prompt import Piece
+from harness.toolkit.judging.votes import Outcome, majority
+
+TASK = """Several pieces of work on the same question are shown, each under a letter. Say which one is the best by this
+measure:
+
+{criteria}
+
+The order in which they are shown, their letters, their length and their formatting say nothing. If two or more are
+equally the best, say tie."""
+AGAIN = "Go through them one by one by the measure above, then decide."
+MINE = "work"
+_PICKS = case_judge("MINE", when=r"<<<answer (?P<mine>\w) \w+>>>\n14\n", mine="MINE")
+
+
+class JudgeSelect(JudgeGrader):
+    """A judge picks the best of the work and its opponents, over all rotations. Value: the share of rotations it wins.
+
+    With K candidates there are K rotations, so that each stands in every place once (judge.md 1.5). Passed when the
+    work is picked in more than half; without a majority for anybody it is a tie, which does not pass. An opponent whose
+    work is missing, or a rotation without a verdict, leaves the work not graded.
+    """
+
+    version = "1"
+    protocol: ClassVar[str] = "select"
+
+    against: tuple[Opponent, ...] = Field(min_length=1, max_length=11)
+    """The other candidates."""
+    criteria: str = "Which solves the user's problem best, with the fewest errors?"
+    """By what measure one is the best."""
+
+    example: ClassVar[Mapping[str, Json]] = {
+        "judge": {"model": "openai/gpt-5.4-2026-03-05"},
+        "against": [{"system": "careful"}, {"file": "tasks/mine/answers/expert.jsonl"}],
+    }
+    cases = (
+        GraderCase("14", False, "30", {"against": [{"field": "reference"}], "judge": case_judge("tie")}),
+        GraderCase("14", None, "30", {"against": [{"field": "reference"}], "judge": case_judge("2")}),
+        GraderCase("14", True, "30", {"against": [{"field": "reference"}], "judge": _PICKS}),
+    )
+
+    def opponents(self) -> Sequence[str]:
+        """The other systems of this run."""
+        return tuple(o.system for o in self.against if o.system and not o.run)
+
+    def check(self, workspace: Path) -> Sequence[str]:
+        """The opponents are there."""
+        return (*super().check(workspace), *(f for o in self.against for f in o.check(workspace)))
+
+    def digest_files(self) -> Sequence[str]:
+        """Their files, too."""
+        return (*super().digest_files(), *(o.file for o in self.against if o.file))
+
+    def before(self, work: Work) -> Verdict | None:
+        """An empty answer loses; one among empty ones wins; a missing opponent is no comparison."""
+        if early := super().before(work):
+            return early
+        others = self._others(work)
+        if isinstance(others, NotGraded):
+            return others
+        if not others:
+            return Grade(1.0, True, "alone", "no other candidate delivered anything")
+        return None
+
+    def _others(self, work: Work) -> list[Delivered] | NotGraded:
+        """Those that delivered something; a system never stands against itself."""
+        found = []
+        for opponent in self.against:
+            if opponent.system == work.bench.system and not opponent.run:
+                continue
+            other = delivered(opponent, work)
+            if isinstance(other, NotGraded):
+                return other
+            if (other.output.answer or "").strip() or other.output.artifacts:
+                found.append(other)
+        return found
+
+    async def opinion(self, judge: Judge, sitting: Sitting) -> Opinion:
+        """Every rotation, `repeats` times."""
+        others = self._others(sitting.work)
+        if isinstance(others, NotGraded):
+            return {"": Outcome(None, others.cause)}
+        n = len(others) + 1
+        turns = [(rotation, repeat) for rotation in range(n) for repeat in range(self.repeats)]
+        heard = await sitting.hear([self._hearing(judge, sitting, others, *turn) for turn in turns])
+        if any(j.status != "ok" for j in heard):
+            return {"": Outcome(None, "incomplete")}
+        picks = [j.outcome for j in heard]
+        best = majority(picks) or "tie"
+        return {"": Outcome(best, "", picks.count("win") / len(picks), len(set(picks)) > 1)}
+
+    def _hearing(
+        self, judge: Judge, sitting: Sitting, others: Sequence[Delivered], rotation: int, repeat: int
+    ) -> Hearing:
+        work, n = sitting.work, len(others) + 1
+        candidates: list[Delivered | None] = [None, *others]
+        shown = candidates[rotation:] + candidates[:rotation]
+        labels = sitting.labels(n, judge.name, rotation, repeat)
+        pieces = question_pieces(work.task, self.inputs, work.workspace)
+        pieces += self._shown(work, shown, labels)
+        task = "\n\n".join(w for w in (TASK.format(criteria=self.criteria.strip()), self.instructions) if w)
+        slots = tuple((work.bench.system or MINE) if c is None else c.by for c in shown)
+        options = (*sorted(labels), "tie", CANNOT)
+        form = Form(Ask("reason", "what each does well and badly"), Ask("verdict", "the best", "choice", options))
+
+        def read(values: Mapping[str, Json]) -> Meaning:
+            verdict = str(values["verdict"])
+            if verdict not in labels:
+                return Meaning(verdict, "tie" if verdict == "tie" else "", reason=values["reason"])
+            slot = labels.index(verdict)
+            outcome = "win" if shown[slot] is None else slots[slot]
+            return Meaning(verdict, outcome, slot, reason=values["reason"])
+
+        return Hearing(judge, task, AGAIN, pieces, form, read, rotation, repeat, "", slots, labels)
+
+    def _shown(self, work: Work, shown: Sequence[Delivered | None], labels: Sequence[str]) -> list[Piece]:
+        pieces: list[Piece] = []
+        for other, label in zip(shown, labels, strict=True):
+            one = (work.output, work.artifact) if other is None else (other.output, other.artifact)
+            pieces += work_pieces(*one, self.inputs, label, work.workspace)
+        return pieces
+
+    def verdict(self, opinion: Opinion, sitting: Sitting) -> Verdict:
+        """Picked, not picked, or nobody stable."""
+        found = opinion.get("", Outcome(None))
+        if found.value is None:
+            return ungraded(sitting.heard, found.cause)
+        picked = found.value == "win"
+        label = "selected" if picked else "no_majority" if found.value == "tie" else "not_selected"
+        share = found.score if found.score is not None else float(picked)
+        why = f"picked in {share:.0%} of rotations; the majority is {'this work' if picked else found.value}"
+        return Grade(share, picked, label, why, parts={"best": found.value, "share": round(share, 6)})

@@ -1,0 +1,172 @@
+"""`judge_steps`: the way, not the result: which step of the work is the first wrong one?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.graders._case_judge import case_judge
+from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
+from harness.graders._judged import JudgeGrader, Opinion, ungraded
+from harness.graders._opponents import field_of
+from harness.toolkit.judging.form import Ask, Form
+from harness.toolkit.judging.judge import Judge
+from harness.toolkit.judging.looks import holds
+from harness.toolkit.judging.material import question_pieces, steps_of
+from harness.toolkit.judging.prompt import Piece
+from harness.toolkit.judging.votes import Outcome, majority
+
+TASK = """The steps of a piece of work are shown, numbered from 0. Find the first step that is wrong: a false statement,
+a wrong calculation or conclusion, an action that does harm or that the question does not allow. A step is judged by
+what was known when it was taken. Detours, repetitions and style are not wrong, and neither is a step that only carries
+on an earlier mistake."""
+AGAIN = "Go through the steps in order, then name the first wrong one by its number, or say clean."
+CLEAN = "clean"
+
+
+class JudgeSteps(JudgeGrader):
+    """A judge looks for the first wrong step of the way. Passed when there is none; value: the steps before it.
+
+    After ProcessBench: the verdict is the number of the earliest wrong step, or `clean`. The words it quotes must stand
+    in that step. Where the task holds the true first error (`gold`), the record says whether it was hit exactly, within
+    one step, or blamed too late; that measures the judge and moves no score.
+    """
+
+    version = "1"
+    protocol: ClassVar[str] = "steps"
+
+    steps: Literal["transcript", "paragraphs", "lines"] = "transcript"
+    """What a step is: an event of the transcript, or a paragraph or line of the answer."""
+    each: bool = False
+    """Also ask for a verdict on every step, in the same call."""
+    quote: Literal["required", "none"] = "required"
+    """Whether a wrong step needs words that are really in it."""
+    gold: str = ""
+    """A field of the task (`reference`, or a key of its `meta`) with the number of the first wrong step, or `clean`."""
+    most: int = Field(default=200, ge=1, le=1000)
+    """Longer ways are not graded."""
+
+    example: ClassVar[Mapping[str, Json]] = {"judge": {"model": "openai/gpt-5.4-2026-03-05"}, "steps": "paragraphs"}
+    cases = (
+        GraderCase("2 + 2 = 4\n\nSo 5", True, params={"steps": "paragraphs", "judge": case_judge(CLEAN, quote="")}),
+        GraderCase(
+            "2 + 2 = 5\n\nSo 5", False, params={"steps": "paragraphs", "judge": case_judge("0", quote="2 + 2 = 5")}
+        ),
+        GraderCase(
+            "2 + 2 = 5\n\nSo 5", None, params={"steps": "paragraphs", "judge": case_judge("1", quote="2 + 2 = 5")}
+        ),
+        GraderCase("2 + 2 = 5", None, params={"steps": "paragraphs", "judge": case_judge("7", quote="2 + 2 = 5")}),
+    )
+
+    def fits_tagged(self) -> bool:
+        """Verdicts on every step are a list."""
+        return not self.each
+
+    def before(self, work: Work) -> Verdict | None:
+        """No step, or too many."""
+        if self.steps != "transcript" and (early := super().before(work)):
+            return early
+        n = len(self._steps(work))
+        if n == 0:
+            return NotGraded("no_steps", "the work shows no steps")
+        return None if n <= self.most else NotGraded("too_many_steps", f"{n} steps, at most {self.most} are judged")
+
+    def _steps(self, work: Work) -> list[str]:
+        if self.steps == "transcript":
+            try:
+                return steps_of(work.transcript())
+            except LookupError:
+                return []
+        text = work.output.answer or ""
+        parts = re.split(r"\n\s*\n", text) if self.steps == "paragraphs" else text.splitlines()
+        return [p.strip() for p in parts if p.strip()]
+
+    async def opinion(self, judge: Judge, sitting: Sitting) -> Opinion:
+        """One question, `repeats` times; more than half must name the same step."""
+        steps = self._steps(sitting.work)
+        heard = await sitting.hear([self._hearing(judge, sitting.work, steps, r) for r in range(self.repeats)])
+        said = [j.outcome for j in heard if j.status == "ok" and not j.about]
+        value = majority(said) if said else None
+        return {"": Outcome(value, "" if value else "no_majority", None, len(set(said)) > 1)}
+
+    def _hearing(self, judge: Judge, work: Work, steps: Sequence[str], repeat: int) -> Hearing:
+        pieces = question_pieces(work.task, self.inputs, work.workspace)
+        pieces += [Piece(f"step {i}", text, "work") for i, text in enumerate(steps)]
+        task = "\n\n".join(w for w in (TASK, self.instructions) if w)
+        reader = _Reader(steps, self)
+        return Hearing(judge, task, AGAIN, pieces, reader.form(), reader.read, repeat=repeat)
+
+    def verdict(self, opinion: Opinion, sitting: Sitting) -> Verdict:
+        """Clean, or the first wrong step."""
+        found = opinion.get("", Outcome(None))
+        if found.value is None:
+            return ungraded(sitting.heard, found.cause)
+        n = len(self._steps(sitting.work))
+        first = next((j for j in sitting.heard if j.status == "ok" and j.outcome == found.value), None)
+        parts: dict[str, Json] = {"first_wrong": found.value, "steps": n}
+        if self.gold and (true := field_of(sitting.work.task, self.gold)) is not None:
+            parts |= against_gold(found.value, str(true))
+        clean = found.value == CLEAN
+        value = 1.0 if clean else int(found.value) / n
+        label = CLEAN if clean else "wrong_step"
+        why = "no step is wrong" if clean else f"step {found.value} of {n} is the first wrong one"
+        return Grade(value, clean, label, f"{why}: {first.reason if first else ''}"[:2000], parts=parts)
+
+
+def against_gold(said: str, true: str) -> dict[str, Json]:
+    """How a named step relates to the true first error: exact hit, within one step, blamed late."""
+    if CLEAN in (said, true):
+        return {"gold": true, "exact": said == true, "within_one": said == true, "late": False}
+    gap = int(said) - int(true)
+    return {"gold": true, "exact": gap == 0, "within_one": abs(gap) <= 1, "late": gap > 0}
+
+
+class _Reader:
+    """The form for one way, and what its reply means."""
+
+    def __init__(self, steps: Sequence[str], grader: JudgeSteps) -> None:
+        self.steps = steps
+        self.grader = grader
+
+    def form(self) -> Form:
+        """The first wrong step, and each step where asked for."""
+        numbers = tuple(map(str, range(len(self.steps))))
+        each = (
+            Ask("step", "its number", "choice", numbers),
+            Ask("is", "what it is", "choice", ("right", "wrong", CANNOT)),
+        )
+        asks = [Ask("each", "one entry for every step", "items", of=each)] if self.grader.each else []
+        quote = [Ask("quote", "the wrong words, copied exactly; empty if clean")] if self._quoted else []
+        verdict = Ask("verdict", "the first wrong step", "choice", (*numbers, CLEAN, CANNOT))
+        return Form(*asks, Ask("reason", "what is wrong there, or why nothing is"), *quote, verdict)
+
+    @property
+    def _quoted(self) -> bool:
+        return self.grader.quote == "required"
+
+    def read(self, values: Mapping[str, Json]) -> dict[str, Meaning]:
+        """The verdict; a step whose quote is not in it, or that the list of steps contradicts, is not believed."""
+        verdict, quote = str(values["verdict"]), str(values.get("quote", ""))
+        evidence = (quote,) if quote else ()
+        whole = Meaning(verdict, verdict, reason=values["reason"], evidence=evidence)
+        if verdict in (CLEAN, CANNOT):
+            pass
+        elif self._quoted and not holds(quote, self.steps[int(verdict)]):
+            why = f"the quote is not in step {verdict}: {quote[:200]}"
+            whole = Meaning(verdict, reason=why, evidence=evidence, status="integrity_failed")
+        each = {str(e["step"]): str(e["is"]) for e in values.get("each", ())}
+        wrong = sorted(int(s) for s, is_ in each.items() if is_ == "wrong")
+        if self.grader.each and verdict != CANNOT and whole.status == "ok":
+            first = str(wrong[0]) if wrong else CLEAN
+            if first != verdict:
+                whole = Meaning(
+                    verdict, reason=f"the list of steps says {first}, the verdict {verdict}", status="ambiguous"
+                )
+        found = {"": whole}
+        for step, is_ in each.items():
+            found[f"step {step}"] = Meaning(is_, is_, reason="")
+        return found

@@ -1,0 +1,159 @@
+"""What a judge is shown of a task and of work: pieces of text and files, the same for every side."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import mimetypes
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from harness.api import File, ModelError, Output, Task, Text, ToolCall, ToolResult, Transcript
+from harness.records.transcript import Command, ModelCall, Note
+from harness.toolkit.judging.looks import cut_to
+from harness.toolkit.judging.prompt import Piece
+from harness.toolkit.prompt import prompt_text
+from harness.toolkit.reference import as_text
+
+SHOWN = Path(".harness") / "cache" / "judged"
+"""Where images and PDFs of work lie while judges look at them, by content."""
+_SEEN_AS_FILE = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf")
+
+
+class Inputs(BaseModel):
+    """What the judge sees."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    question: bool = True
+    """The task's prompt and files."""
+    answer: bool = True
+    """The answer."""
+    artifacts: tuple[str, ...] = ()
+    """Artifacts by name or glob (`report.md`, `*.patch`): text, patches, images and PDFs. One that is asked for by name
+    and was not delivered is shown as not delivered."""
+    transcript: bool = False
+    """What happened during the work, as numbered steps. Without it a judge sees artifacts, not claims about them."""
+    reference: bool = False
+    """The task's reference."""
+
+
+def question_pieces(task: Task, inputs: Inputs, workspace: Path) -> list[Piece]:
+    """The suite's own material: question, files, reference."""
+    pieces: list[Piece] = []
+    if inputs.question:
+        pieces.append(Piece("question", prompt_text(task.prompt)))
+        parts = () if isinstance(task.prompt, str) else task.prompt
+        files = [p for p in parts if isinstance(p, File)] + list(task.files)
+        pieces += [_given(file, workspace) for file in files]
+    if inputs.reference and task.reference is not None:
+        pieces.append(Piece("reference", as_text(task.reference)))
+    return pieces
+
+
+def work_pieces(
+    output: Output, artifact: Callable[[str], bytes | None], inputs: Inputs, side: str, workspace: Path
+) -> list[Piece]:
+    """One side's work. `side` is its label in this prompt, empty when there is only one."""
+    tail = f" {side}" if side else ""
+    pieces = [Piece(f"answer{tail}", output.answer or "", side or "work")] if inputs.answer else []
+    for name in _wanted(inputs.artifacts, [a.name for a in output.artifacts]):
+        data = artifact(name)
+        pieces.append(_artifact(f"file{tail}: {name}", data, name, side or "work", workspace))
+    return pieces
+
+
+def source_pieces(sources: Sequence[tuple[str, str]]) -> list[Piece]:
+    """Given sources, by name."""
+    return [Piece(f"source {i}: {name}", text) for i, (name, text) in enumerate(sources, 1)]
+
+
+def steps_of(transcript: Transcript | None) -> list[str]:
+    """A transcript as steps in order: what was said, which tools were called, what they gave back, what ran."""
+    steps: list[str] = []
+    for event in transcript.events if transcript else ():
+        if isinstance(event, ModelCall):
+            results = [p for m in event.request.messages for p in m.parts if isinstance(p, ToolResult)]
+            steps += [f"tool result: {r.content}" for r in results]
+            steps += _said(event.response.parts)
+        elif isinstance(event, Command):
+            ran = " ".join(event.argv)
+            steps.append(f"command: {ran}\nexit code {event.exit_code}\n{event.stdout}{event.stderr}".strip())
+        elif isinstance(event, Note) and event.kind == "step":
+            steps.append(event.text)
+    return steps
+
+
+def cut_alike(pieces: Sequence[Piece], most: int) -> tuple[list[Piece], int]:
+    """All work cut to the same limit, so that everything fits into `most` characters; the limit, 0 for none needed.
+
+    Both sides are cut alike, or a judge would see more of one than of the other. The suite's own pieces stay whole.
+    """
+    texts = [p.content for p in pieces if p.side and isinstance(p.content, str)]
+    fixed = sum(len(p.content) for p in pieces if not p.side and isinstance(p.content, str))
+    room = most - fixed - 100 * len(texts)
+    limit = room // len(texts) if texts else 0
+    if limit < 200:
+        return list(pieces), 0
+    return [_cut(p, limit) for p in pieces], limit
+
+
+def _cut(piece: Piece, limit: int) -> Piece:
+    if not piece.side or not isinstance(piece.content, str):
+        return piece
+    return Piece(piece.name, cut_to(piece.content, limit), piece.side)
+
+
+def _said(parts: Sequence[object]) -> list[str]:
+    steps = []
+    for part in parts:
+        if isinstance(part, Text) and part.text.strip():
+            steps.append(f"says: {part.text}")
+        elif isinstance(part, ToolCall):
+            steps.append(f"calls {part.name}: {msgspec.json.encode(part.arguments).decode()}")
+    return steps
+
+
+def _wanted(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for pattern in patterns:
+        there = sorted(n for n in names if fnmatch.fnmatchcase(n, pattern))
+        found += there or ([] if any(c in pattern for c in "*?[") else [pattern])
+    return list(dict.fromkeys(found))
+
+
+def _artifact(title: str, data: bytes | None, name: str, side: str, workspace: Path) -> Piece:
+    if data is None:
+        return Piece(title, "[this file was not delivered]", side)
+    media = mimetypes.guess_type(name)[0] or ""
+    if media in _SEEN_AS_FILE:
+        return Piece(title, shown_file(name, data, media, workspace), side)
+    try:
+        return Piece(title, data.decode("utf-8"), side)
+    except UnicodeDecodeError:
+        return Piece(title, f"[a binary file of {len(data)} bytes that cannot be shown]", side)
+
+
+def shown_file(name: str, data: bytes, media: str, workspace: Path) -> File:
+    """A file of work where a model client can read it, named by its content."""
+    digest = hashlib.sha256(data).hexdigest()
+    path = SHOWN / f"{digest[:32]}{Path(name).suffix[:8]}"
+    there = workspace / path
+    if not there.is_file():
+        there.parent.mkdir(parents=True, exist_ok=True)
+        temporary = there.with_suffix(".tmp")
+        temporary.write_bytes(data)
+        temporary.replace(there)
+    return File("file" + Path(name).suffix[:8], path.as_posix(), media, digest)
+
+
+def _given(file: File, workspace: Path) -> Piece:
+    if file.media_type in _SEEN_AS_FILE:
+        return Piece(f"file: {file.name}", file)
+    try:
+        return Piece(f"file: {file.name}", (workspace / file.path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as e:
+        raise ModelError("bad_request", f"the task's file '{file.name}' cannot be shown to a judge: {e}") from e
