@@ -8,16 +8,23 @@ from pathlib import Path
 
 from harness.config.suite import Suite
 from harness.errors import UsageFault
-from harness.report.nightly import Step, state_of
+from harness.report.nightly import Step, StepState, state_of
 
 
-def sentinel_step(suite: Suite) -> Step:
-    """Whether the suite's judges still judge right what is known."""
+def sentinel_step(suite: Suite, run: Path) -> Step:
+    """Whether the run's judges count as valid: sentinels are the first thing a run asks them, controls come with it."""
+    from harness.report.judges_read import read_judges
+    from harness.store.read import read_manifest
+
     used = {name for task in suite.tasks for name in (*task.graders, *task.informative)}
     judged = sorted(name for name in used if suite.graders[name].grader.judges())
-    if not judged:
-        return Step("sentinels", "not measured", "no grader of this suite asks a judge")
-    return Step("sentinels", "not measured", f"judges of {', '.join(judged)}: their sentinels are judged in the run")
+    found = read_judges(run, read_manifest(run))
+    if found is None:
+        why = f"no judge of {', '.join(judged)} was asked" if judged else "no grader of this suite asks a judge"
+        return Step("sentinels", "not measured", why)
+    states: dict[str, StepState] = {"valid": "ok", "invalid": "invalid", "inconclusive": "ok"}
+    said = f"{len(found.sheets)} judges: {found.validity}"
+    return Step("sentinels", states[found.validity], said, (*found.reasons[:10], *found.warnings[:5]))
 
 
 def gate_step(suite: Suite, run: Path, now: datetime) -> Step:

@@ -73,8 +73,7 @@ def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
 
 
 def _steps(at: Tonight) -> int:
-    steps = [_guarded("sentinels", lambda: sentinel_step(at.suite))]
-    steps += [
+    steps = [
         _guarded("replay", lambda: _canary(at, "replay", lambda: _replay(at))),
         _guarded("sandbox", lambda: _canary(at, "sandbox", lambda: _scripted(at))),
     ]
@@ -82,7 +81,7 @@ def _steps(at: Tonight) -> int:
     if code == Exit.INTERRUPTED:
         return code
     path = at.workspace / "runs" / run
-    steps.append(_run_step(path, code))
+    steps += [_guarded("sentinels", lambda: sentinel_step(at.suite, path)), _run_step(path, code)]
     steps.append(_guarded("gate", lambda: gate_step(at.suite, path, at.now)))
     steps.append(_guarded("trend", lambda: trend_step(at.workspace, at.suite, at.folder, at.now, at.args.replicates)))
     return publish_night(at.workspace, at.folder, path, _result(at, run, steps))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def drawn_of(workspace: Path, suite: str, options: TrendOptions, *, anew: bool =
     path = state_path(runs, suite)
     state = read_state(path)
     known = msgspec.structs.replace(state, limits={}) if anew else state
-    drawn = build_trend(suite, found.history, known, options, found.left_out)
+    promoted = {n: (b.promoted, frozenset(x.run for x in b.nights)) for n, b in found.promoted.items()}
+    drawn = build_trend(suite, found.history, known, replace(options, promoted=promoted), found.left_out)
     if record:
         try:
             append_history(history_path(runs, suite), found.fresh)

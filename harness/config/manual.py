@@ -20,6 +20,7 @@ from harness.config.schema import (
     CoverageSpec,
     Defaults,
     LimitsSpec,
+    NightlySpec,
     PartSpec,
     RetriesSpec,
     RowsFile,
@@ -44,6 +45,7 @@ PARTS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("An entry of `files`", FileSpec),
     ("`budget`", BudgetSpec),
     ("`coverage`", CoverageSpec),
+    ("`nightly`", NightlySpec),
     ("`retries`", RetriesSpec),
 )
 

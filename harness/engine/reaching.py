@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.errors import SandboxError
 from harness.plugins.contracts import Box
 from harness.records.transcript import Command, Event
 
@@ -50,7 +51,10 @@ async def left_running(box: Box, events: Sequence[Event]) -> tuple[str, ...]:
     """A flag when processes go on after the work was declared done. They are dead before anything is collected."""
     if not any(isinstance(event, Command) for event in events):
         return ()
-    running = [process.get("command", "") for process in await box.processes()]
+    try:
+        running = [process.get("command", "") for process in await box.processes()]
+    except SandboxError:  # an engine that is gone shows itself in what follows; one that cannot tell says nothing
+        return ()
     names = ", ".join(shown(name) for name in running[:NAMED])
     return (f"left_running: {len(running)} ({names})",) if running else ()
 

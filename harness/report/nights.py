@@ -13,6 +13,7 @@ import msgspec
 from harness.records.content import Usage
 from harness.records.outcome import Digests, Status
 from harness.records.task import digest_of
+from harness.report.baseline import Baseline
 from harness.report.system import SAID_SKIP
 from harness.store.history import Night, Share, TaskNight
 from harness.store.judgements import iter_judgements
@@ -75,6 +76,48 @@ def nights_of(path: Path) -> tuple[Night, ...]:
     return tuple(_night(manifest, s, sums.get(s.name, _Sums()), judges, size) for s in manifest.systems)
 
 
+def nights_of_baseline(b: Baseline) -> tuple[Night, ...]:
+    """The nights of a promoted baseline, for where their run folders and history lines are gone.
+
+    `output_tokens` is over all decided trials, `prints` are those of the system that was promoted.
+    """
+    digest = {t.id: _work_digest(t.digests) for t in b.tasks}
+    found = []
+    for at, night in enumerate(b.nights):
+        t = night.totals
+        tasks = {x.id: TaskNight(round(x.passed[at]), x.graded[at], digest[x.id]) for x in b.tasks if x.graded[at]}
+        found.append(
+            Night(
+                suite=b.suite,
+                system=b.system.name,
+                run=night.run,
+                created=night.created,
+                planned=t.planned,
+                lacking=t.overlooked,
+                graded=t.graded,
+                floor=0.0,  # it was checked when the night was promoted
+                epochs=max(1, b.origin.epochs),
+                tasks=tasks,
+                cost_usd=t.cost_usd if t.calls and not t.unpriced and not b.system.simulated else None,
+                successes=round(t.passed),
+                p50_s=night.p50_s,
+                refused=t.refused,
+                output_tokens=t.output_tokens / t.graded if t.calls and t.graded else None,
+                served=t.models,
+                prints={"harness": b.system.harness_digest[:8], "model": b.system.model_digest[:8]},
+                simulated=b.system.simulated,
+                stored=b.system.stored,
+                privileged=b.system.privileged,
+            )
+        )
+    return tuple(found)
+
+
+def _work_digest(digests: Digests) -> str:
+    """What a task's verdicts of a night rest on, shortly."""
+    return digest_of(digests.task, digests.grader, digests.image)[:8]
+
+
 def _read(path: Path) -> dict[str, _Sums]:
     found: dict[str, _Sums] = defaultdict(_Sums)
     for row in iter_lines(path, msgspec.json.Decoder(_Row)):
@@ -135,7 +178,7 @@ def _tasks(decided: Iterable[_Row]) -> dict[str, TaskNight]:
             continue
         passed[row.task] += row.passed
         graded[row.task] += 1
-        digest[row.task] = digest_of(row.digests.task, row.digests.grader, row.digests.image)[:8]
+        digest[row.task] = _work_digest(row.digests)
     return {t: TaskNight(passed[t], graded[t], digest[t]) for t in sorted(graded)}
 
 

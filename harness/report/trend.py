@@ -53,7 +53,9 @@ def build_trend(
             raise UsageFault(f"no night of system '{name}'", help=f"systems: {', '.join(sorted(known))}")
     names = options.systems or _of_newest_run(history)
     book = LimitsBook(state.limits, options, len(names))
-    charted = {n: _charted(n, history, state.acks, book) for n in dict.fromkeys((*names, options.control)) if n}
+    charted = {
+        n: _charted(n, history, state.acks, book, options) for n in dict.fromkeys((*names, options.control)) if n
+    }
     evidence = Evidence(
         history.nights,
         history.canaries,
@@ -94,11 +96,19 @@ def _of_newest_run(history: History) -> tuple[str, ...]:
     return tuple(plain or names)
 
 
-def _charted(name: str, history: History, acks: Sequence[Ack], book: LimitsBook) -> _Charted:
-    again = max((a.until for a in acks if a.rebaseline and a.system in ("", name)), default="")
-    nights = [n for n in history.nights if n.system == name and n.created > again]
+def _charted(name: str, history: History, acks: Sequence[Ack], book: LimitsBook, options: TrendOptions) -> _Charted:
+    """The nights since the newest of: a promoted baseline, an acknowledgement that asks for a new one."""
+    nights = [n for n in history.nights if n.system == name]
+    again = [a for a in acks if a.rebaseline and a.system in ("", name)]
+    promoted, runs = options.promoted.get(name, ("", frozenset()))
+    if again and max(a.at for a in again) > promoted:
+        until, runs = max(a.until for a in again), frozenset()
+        nights = [n for n in nights if n.created > until]
+    elif runs:
+        first = min((n.created for n in nights if n.run in runs), default="")
+        nights = [n for n in nights if n.created >= first]
     watcher = Watcher(name, book, acks)
-    found = split(nights, watcher.alarms_early)
+    found = split(nights, watcher.alarms_early, runs)
     return _Charted(found, charts_of(found, watcher))
 
 

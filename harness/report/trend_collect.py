@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.config.workspace import run_names
 from harness.errors import StoreError
-from harness.report.nights import nights_of
+from harness.report.baseline import Baseline, baseline_names, read_baseline
+from harness.report.nights import nights_of, nights_of_baseline
 from harness.report.trend_model import LeftOut
 from harness.store.history import History, Night, by_time, history_path, read_history
 from harness.store.manifest import Manifest
@@ -16,11 +17,15 @@ from harness.store.read import ATTEMPTS, read_manifest
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The whole history; of it `fresh`, which the history file does not have; and the runs that are no nights."""
+    """The whole history; of it `fresh`, which the history file does not have; and the runs that are no nights.
+
+    `promoted` has the newest baseline of each system, where one was promoted.
+    """
 
     history: History
     fresh: tuple[Night, ...]
     left_out: tuple[LeftOut, ...]
+    promoted: dict[str, Baseline]
 
 
 def collect(workspace: Path, suite: str) -> Collected:
@@ -46,7 +51,21 @@ def collect(workspace: Path, suite: str) -> Collected:
             left_out.append(LeftOut(name, f"cannot be read: {e}"))
     again = {(n.run, n.system) for n in fresh}
     kept = [n for n in history.nights if (n.run, n.system) not in again]
-    return Collected(History(by_time([*kept, *fresh]), history.canaries), tuple(fresh), tuple(left_out))
+    promoted = _promoted(workspace, suite)
+    there = {(n.run, n.system) for n in (*kept, *fresh)}
+    pooled = [n for b in promoted.values() for n in nights_of_baseline(b) if (n.run, n.system) not in there]
+    whole = History(by_time([*kept, *fresh, *pooled]), history.canaries)
+    return Collected(whole, tuple(fresh), tuple(left_out), promoted)
+
+
+def _promoted(workspace: Path, suite: str) -> dict[str, Baseline]:
+    """The baseline promoted last for each system of the suite. Raises StoreError for a damaged one."""
+    found: dict[str, Baseline] = {}
+    for name in baseline_names(workspace):
+        b = read_baseline(workspace, name)
+        if b.suite == suite and (b.system.name not in found or found[b.system.name].promoted < b.promoted):
+            found[b.system.name] = b
+    return found
 
 
 def _no_night(manifest: Manifest) -> str:

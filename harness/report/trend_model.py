@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -27,6 +28,8 @@ class TrendOptions:
     replicates: int = 2000
     systems: tuple[str, ...] = ()
     control: str = ""
+    promoted: Mapping[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
+    """Of systems with a promoted baseline: when it was promoted, and its runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,13 +34,17 @@ class Split:
     work: dict[str, str]
 
 
-def split(nights: Sequence[Night], alarmed_early: Callable[[Split], bool]) -> Split:
+def split(
+    nights: Sequence[Night], alarmed_early: Callable[[Split], bool], promoted: frozenset[str] = frozenset()
+) -> Split:
     """The first nights are the baseline: 10 at least, 20 when there are more and nothing moved among them.
 
-    A baseline that grows while it is watched could swallow a slide, so `alarmed_early` is asked whether the nights
-    after the first 10 alarm against these; then the baseline stays at 10. Nights after it are watched.
+    `promoted` runs, where there are 10 valid ones, are the baseline instead; nights before them, and between them
+    without being of them, are not watched. A baseline that grows while it is watched could swallow a slide, so
+    `alarmed_early` is asked whether the nights after the first 10 alarm against these; then it stays at 10. Nights
+    after the baseline are watched.
     """
-    work = _work(nights)
+    work = _work([n for n in nights if n.run in promoted] or nights)
     why: dict[int, str] = {}
     changed: set[int] = set()
     sound: list[int] = []
@@ -59,6 +63,11 @@ def split(nights: Sequence[Night], alarmed_early: Callable[[Split], bool]) -> Sp
     def at(m: int) -> Split:
         return Split(tuple(nights), tuple(sound[:m]), tuple(sound[m:]), why, frozenset(changed), work)
 
+    pinned = [i for i in sound if nights[i].run in promoted]
+    if len(pinned) >= LEAST_NIGHTS:
+        why |= {i: "not of the promoted baseline" for i in sound if i < pinned[-1] and i not in pinned}
+        later = tuple(i for i in sound if i > pinned[-1])
+        return Split(tuple(nights), tuple(pinned), later, why, frozenset(changed), work)
     if len(sound) <= LEAST_NIGHTS:
         return at(len(sound))
     early = at(LEAST_NIGHTS)

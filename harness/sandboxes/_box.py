@@ -134,7 +134,10 @@ class DockerBox:
         if not about["State"]["Running"]:
             return []
         own = str(about["State"]["Pid"])
-        found = await self._engine.call(api.top, self.container, ps_args=PS)
+        try:
+            found = await self._engine.call(api.top, self.container, ps_args=PS)
+        except SandboxError as e:  # Podman runs the image's own `ps`, and answers nothing where there is none
+            raise SandboxError("engine", f"the engine does not say what runs in the box: {e}") from e
         rows = [dict(zip(PS_FIELDS, row, strict=False)) for row in found["Processes"] or ()]
         return [r for r in rows if r["pid"] != own and not (r["ppid"] == own and r["command"] == STAYS)]
 

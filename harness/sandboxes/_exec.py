@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Literal
 
 from harness.api import SandboxError
-from harness.sandboxes._engine import Engine
+from harness.sandboxes._engine import Engine, NotThere
 from harness.sandboxes._kill import MARK, kill_tree, restart
 from harness.sandboxes._output import Kept, pump
 from harness.sandboxes._settle import settled
@@ -20,7 +20,7 @@ FIRST_LOOK_S = 0.1
 LAST_LOOK_S = 2.0
 GRACE_S = 0.1
 DRAIN_S = 2.0
-NOT_FOUND = 127
+NOT_FOUND, KILLED = 127, 137
 
 Ended = Literal["", "timed_out", "disk_full"]
 
@@ -64,7 +64,7 @@ async def run(engine: Engine, container: str, command: Command, watch: Watch) ->
         return _not_started(str(e)) if "OCI runtime exec failed" in str(e) else _raise(e)
     reading = asyncio.create_task(pump(stream, command.stdin, kept))
     try:
-        ended, code = await _until_the_end(engine, exec_id, reading, command.timeout_s, watch)
+        ended, code = await _until_the_end(engine, exec_id, reading, command.timeout_s, watch, fed=bool(command.stdin))
         if ended == "timed_out":
             await kill_tree(engine, container, exec_id, mark, command.user)
         elif ended == "disk_full":
@@ -80,7 +80,7 @@ async def run(engine: Engine, container: str, command: Command, watch: Watch) ->
         await asyncio.gather(reading, return_exceptions=True)
         stream.writer.close()
     if code is None:
-        code = (await engine.call(engine.api.exec_inspect, exec_id))["ExitCode"]
+        code = await _code_after_the_end(engine, exec_id)
     finished = _finished(code, kept, ended)
     finished.oom_killed = await watch.oom_killed(finished.exit_code)
     finished.pids_full = watch.pids_full()
@@ -105,17 +105,19 @@ def _create(engine: Engine, container: str, command: Command, mark: str) -> str:
 
 
 async def _until_the_end(
-    engine: Engine, exec_id: str, reading: asyncio.Task[None], timeout_s: float, watch: Watch
+    engine: Engine, exec_id: str, reading: asyncio.Task[None], timeout_s: float, watch: Watch, *, fed: bool
 ) -> tuple[Ended, int | None]:
     """Wait until the command ended, not merely its output, nor whatever it left running with its output open.
 
-    How it was ended, and its exit code where it ended by itself.
+    How it was ended, and its exit code where it ended by itself. `fed`: it was given input.
     """
     until, look = monotonic() + timeout_s, FIRST_LOOK_S
     after_output = 0.001
     while (left := until - monotonic()) > 0:
         if reading.done():
-            if (error := reading.exception()) is not None:
+            if (error := reading.exception()) is not None and not (
+                fed and isinstance(error, ConnectionResetError) and await _exit_code(engine, exec_id) is not None
+            ):  # Podman hangs up on input that a command which ended did not read
                 raise SandboxError("engine", f"the command's output broke off: {error}") from error
             if (code := await _exit_code(engine, exec_id)) is not None:
                 return "", code
@@ -132,6 +134,14 @@ async def _until_the_end(
             return "disk_full", None
         look = min(look * 2, LAST_LOOK_S)
     return "timed_out", None
+
+
+async def _code_after_the_end(engine: Engine, exec_id: str) -> int:
+    """The exit code of a command that was killed; Podman forgets those of a box that was restarted."""
+    try:
+        return int((await engine.call(engine.api.exec_inspect, exec_id))["ExitCode"] or KILLED)
+    except NotThere:
+        return KILLED
 
 
 async def _exit_code(engine: Engine, exec_id: str) -> int | None:

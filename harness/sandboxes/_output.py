@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -78,10 +79,11 @@ async def pump(stream: Hijacked, stdin: bytes, kept: Kept) -> None:
 
 
 async def _feed(stream: Hijacked, stdin: bytes) -> None:
-    for start in range(0, len(stdin), PIECE):
-        stream.writer.write(stdin[start : start + PIECE])
-        await stream.writer.drain()
-    stream.writer.write_eof()
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nobody reads it any more
+        for start in range(0, len(stdin), PIECE):
+            stream.writer.write(stdin[start : start + PIECE])
+            await stream.writer.drain()
+        stream.writer.write_eof()
 
 
 async def _read(reader: asyncio.StreamReader, kept: Kept) -> None:

@@ -17,12 +17,15 @@ COUNTERS = (
     "/sys/fs/cgroup/docker/{id}/memory.events",
     "/sys/fs/cgroup/system.slice/docker-{id}.scope/memory.events",
     "/sys/fs/cgroup/machine.slice/libpod-{id}.scope/memory.events",
+    "/sys/fs/cgroup/memory/libpod_parent/libpod-{id}/memory.oom_control",
+    "/sys/fs/cgroup/memory/machine.slice/libpod-{id}.scope/memory.oom_control",
 )
 """Where the host shows a container's `oom_kill` count: cgroup v1 and v2, by cgroupfs and by systemd; and Podman."""
 PIDS = tuple(
     f"/sys/fs/cgroup/{place}/"
     for place in ("pids/docker/{id}", "pids/system.slice/docker-{id}.scope", "docker/{id}",
-                  "system.slice/docker-{id}.scope", "machine.slice/libpod-{id}.scope")
+                  "system.slice/docker-{id}.scope", "machine.slice/libpod-{id}.scope", "pids/libpod_parent/libpod-{id}",
+                  "pids/machine.slice/libpod-{id}.scope")
 )  # fmt: skip
 """Where it shows how many processes a container has, and how often it was refused one more."""
 OWN_PIDS = 2

@@ -67,7 +67,7 @@ def runs(workspace):
 def test_a_night_runs_everything_in_order_and_leaves_its_files(workspace, capsys):
     assert nightly(workspace, 1) == 0
     said, folder = result(workspace, 1)
-    assert [s["name"] for s in said["steps"]] == ["sentinels", "replay", "sandbox", "run", "gate", "trend"]
+    assert [s["name"] for s in said["steps"]] == ["replay", "sandbox", "sentinels", "run", "gate", "trend"]
     assert steps(workspace, 1)["sandbox"]["state"] == "ok"
     assert steps(workspace, 1)["run"]["said"].startswith("12 of 12 trials graded; ours 66.7%")
     assert steps(workspace, 1)["trend"]["said"] == "learning: 1 of 10 baseline nights"

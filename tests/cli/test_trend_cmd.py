@@ -312,3 +312,27 @@ def test_the_limits_are_made_once_and_kept_with_their_seed(quiet, copy, capsys):
     path.write_text(json.dumps(state))
     assert trend(workspace, capsys)[1]["systems"][0]["charts"][0]["limits"]["down"] == 77.0
     assert trend(workspace, capsys, "--calibrate")[1] == first
+
+
+def test_a_promoted_baseline_is_what_nights_are_held_against(quiet, copy, capsys):
+    """Twelve nights in the middle are promoted: what came before is not watched, and folders are not needed for it."""
+    workspace = copy(quiet)
+    shutil.rmtree(workspace / "runs" / "history", ignore_errors=True)
+    names = sorted(p.name for p in (workspace / "runs").glob("2*"))
+    promote = ["baseline", "promote", "--workspace", str(workspace), "--reason", "chosen", "--from", *names[10:22]]
+    assert main([*promote, "--now", "2026-01-23T12:00Z"]) == 0
+    capsys.readouterr()
+    _, said, _ = trend(workspace, capsys)
+    chart = said["systems"][0]["charts"][0]
+    assert chart["baseline_nights"] == 12
+    assert chart["points"][0]["run"] == names[10]
+    assert [p["mark"] for p in chart["points"]] == ["baseline"] * 12 + ["watched"] * 12
+    for name in names[:22]:
+        shutil.rmtree(workspace / "runs" / name)
+    shutil.rmtree(workspace / "runs" / "history")
+    _, again, _ = trend(workspace, capsys)
+    assert again["systems"][0]["charts"][0]["points"] == chart["points"]
+    ack = ["trend", "ack", "--workspace", str(workspace), "--now", NOW, "--cause", "new prompt", "--rebaseline"]
+    assert main([*ack, "--until", "2026-01-25"]) == 0
+    capsys.readouterr()
+    assert trend(workspace, capsys)[1]["systems"][0]["nights"] == 9  # what was said last counts
