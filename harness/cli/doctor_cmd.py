@@ -12,6 +12,7 @@ from harness.errors import Exit
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the same as JSON on stdout")
+    parser.add_argument("--probe", action="store_true", help="open a box, and prove what it reaches and what not")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 
 
@@ -20,6 +21,10 @@ def execute(args: argparse.Namespace) -> int:
     from harness.cli._doctor import examine
 
     lines = examine(args.workspace)
+    if args.probe:
+        from harness.cli._probe import probe
+
+        lines += probe(args.workspace or Path.cwd())
     failed = [line for line in lines if line.status == "fail"]
     if args.json:
         print(json.dumps({"ok": not failed, "checks": [asdict(line) for line in lines]}, indent=2, ensure_ascii=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
     parser.add_argument("--short", action="store_true", help="text: only what a run ends with")
+    parser.add_argument(
+        "--section", action="append", metavar="KEY", help="only this section, such as failures; repeatable"
+    )
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 
 
@@ -37,6 +41,10 @@ def execute(args: argparse.Namespace) -> int:
     path = Path(args.run) if args.run and (Path(args.run) / "manifest.json").is_file() else None
     path = path or find_run(find_workspace(args.workspace), args.run)
     full = full_report(path)
+    if args.section and args.format == "html" and not args.out:
+        raise UsageFault("a part of the page needs a place of its own", help="name a file with --out")
+    if args.section:
+        full = replace(full, only=_chosen(args.section, [s.key for s in full.sections]))
     text = _drawn(full, args.format, short=args.short)
     out = args.out or (path / "report.html" if args.format == "html" else None)
     if out:
@@ -48,6 +56,17 @@ def execute(args: argparse.Namespace) -> int:
 
         say(text)
     return exit_code_of(full.report, strict=args.strict)
+
+
+def _chosen(words: list[str], keys: list[str]) -> tuple[str, ...]:
+    """Sections by their keys. Raises UsageFault naming those there are."""
+    from harness.plugins.loader import did_you_mean
+
+    for word in words:
+        if word not in keys:
+            hints = [h for h in (did_you_mean(word, keys), f"sections: {', '.join(keys)}") if h]
+            raise UsageFault(f"no section '{word}'", help=" — ".join(hints))
+    return tuple(words)
 
 
 def _drawn(full: FullReport, form: str, *, short: bool) -> str:

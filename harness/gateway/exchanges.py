@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from harness.gateway.passage import Passage
-from harness.gateway.record import Said, fingerprint, said_in
+from harness.gateway.record import Known, Said, fingerprint, said_in
 from harness.records.content import Response
 from harness.records.exchange import Exchange
 
@@ -19,7 +19,7 @@ Checked = tuple[str, tuple[str, ...], tuple[str, ...], str]
 """Role, what was refused, what was allowed, and the limit that was answered with."""
 
 
-def exchange_of(passage: Passage, request: web.BaseRequest, at: float, known: set[str], checked: Checked) -> Exchange:
+def exchange_of(passage: Passage, request: web.BaseRequest, at: float, known: Known, checked: Checked) -> Exchange:
     """The record, with the price of the answer in it. `known` are digests of messages that are stored already."""
     ask, reply, headers = passage.ask, passage.reply, request.headers
     role, refused, allowed, limit = checked
@@ -64,7 +64,7 @@ def exchange_of(passage: Passage, request: web.BaseRequest, at: float, known: se
     )
 
 
-def _said(passage: Passage, known: set[str]) -> Said:
+def _said(passage: Passage, known: Known) -> Said:
     try:
         return said_in(passage.ask, known)
     except (msgspec.MsgspecError, AttributeError, TypeError, RecursionError):

@@ -48,10 +48,11 @@ _KINDS: tuple[tuple[str, Outside], ...] = (
     ("mcp", "remote_mcp"), ("image_generation", "image_generation"),
 )  # fmt: skip
 
-_HINT = re.compile(
-    rb'"(?:url|image_url|file_url|file_id|file_uri|fileUri|server_url|fileData|file_data|additional_tools)"|\\u00[2-7]'
-)
-"""A conversation without any of these asks for nothing to be fetched. Escaped letters could spell one: they count."""
+_HINTS = (b'url"', b'"file', b'"additional_tools"')
+"""A conversation without any of these asks for nothing to be fetched: every key below begins or ends so. Looking for
+them is quick, and inside of a text a quote is escaped."""
+_ESCAPED = re.compile(rb"\\u00[2-7]")
+"""Escaped letters, which could spell one of them."""
 _FIELDS: Mapping[str, Outside] = {
     "mcp_servers": "remote_mcp", "container": "code_execution", "web_search_options": "web_search",
     "cachedContent": "stored_files", "cached_content": "stored_files", "prompt": "stored_files",
@@ -101,8 +102,14 @@ def _elsewhere(ask: Ask) -> Iterator[tuple[Outside, str]]:
             yield word, name
     for name in _CONVERSATION:
         raw = fields.get(name)
-        if raw is not None and _HINT.search(raw):
+        if raw is not None and _hints(bytes(raw)):
             yield from _content(ask.dialect, msgspec.json.decode(raw))
+
+
+def _hints(raw: bytes) -> bool:
+    if b"\\u00" in raw and _ESCAPED.search(raw):
+        return True
+    return any(hint in raw for hint in _HINTS)
 
 
 def _content(dialect: Dialect, content: Any) -> Iterator[tuple[Outside, str]]:

@@ -27,6 +27,20 @@ _SAID = re.compile(rb'"(?:text|partial_json|thinking|delta|content|arguments)": 
 CHARS_PER_TOKEN = 4
 
 
+class Known:
+    """What of an attempt is stored already: digests of parts, and by their bytes the parts and lists seen before.
+
+    A conversation is sent anew with each request, so that nearly all of it is known by its bytes alone.
+    """
+
+    __slots__ = ("lists", "parts", "singles")
+
+    def __init__(self) -> None:
+        self.parts: set[str] = set()
+        self.singles: dict[bytes, str] = {}
+        self.lists: dict[bytes, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+
 class Said:
     """What a request says, in digests; `parts` has the content of those that are new."""
 
@@ -41,60 +55,98 @@ class Said:
         self.settings: dict[str, Json] = {}
 
 
-def said_in(ask: Ask, known: set[str]) -> Said:
-    """Read a request for its record. `known` holds digests that are stored already, and grows."""
-    body = msgspec.json.decode(ask.body)
+def said_in(ask: Ask, known: Known) -> Said:
+    """Read a request for its record. `known` grows by what is new in it."""
+    fields = _raws.decode(ask.body)
     said = Said()
-    system, messages, tools = _split(ask.dialect, body)
-    said.system = _stored(system, known, said.parts)
-    said.messages = _stored(messages, known, said.parts)
-    said.tools = _stored(tools, known, said.parts)
-    said.tool_names = tuple(_tool_names(tools))
-    for name, value in body.items():
-        if name in _CONTENT[ask.dialect] or name in ("model", "stream"):
+    system, messages, tools = _split(ask.dialect, fields)
+    said.system = _digests(system, known, said.parts)
+    said.messages = _digests(messages, known, said.parts)
+    said.tools, said.tool_names = _tools(tools, known, said.parts)
+    for name, raw in fields.items():
+        if name in _CONTENT[ask.dialect] or name in ("model", "stream") or len(bytes(raw)) > KEPT_SETTING:
             continue
-        if len(msgspec.json.encode(value)) <= KEPT_SETTING:
-            said.settings[name] = value
+        said.settings[name] = msgspec.json.decode(raw)
     return said
 
 
-def _split(dialect: Dialect, body: dict[str, Any]) -> tuple[list[Any], list[Any], list[Any]]:
-    """System prompt, conversation and tools, as lists."""
-    tools = _listed(body.get("tools"))
+Raws = list[msgspec.Raw]
+
+
+def _split(dialect: Dialect, fields: Mapping[str, msgspec.Raw]) -> tuple[Raws, Raws, Raws]:
+    """System prompt, conversation and lists of tools."""
+    tools = [raw for raw in (fields.get("tools"),) if raw is not None]
     if dialect == "anthropic":
-        return _listed(body.get("system")), _listed(body.get("messages")), tools
+        return _listed(fields.get("system")), _listed(fields.get("messages")), tools
     if dialect == "gemini":
-        system = body.get("systemInstruction") or body.get("system_instruction")
-        return _listed(system), _listed(body.get("contents")), tools
+        system = fields.get("systemInstruction") or fields.get("system_instruction")
+        return _listed(system), _listed(fields.get("contents")), tools
     if dialect == "responses":
-        items = _listed(body.get("input"))
-        for item in items:
-            if isinstance(item, dict) and item.get("type") == "additional_tools":
-                tools = [*tools, *_listed(item.get("tools"))]
-        return _listed(body.get("instructions")), items, tools
-    messages = _listed(body.get("messages"))
+        items = _listed(fields.get("input"))
+        extra = [raw for raw in items if b"additional_tools" in bytes(raw)]
+        more = [i.tools for raw in extra if (i := _item.decode(raw)).type == "additional_tools"]
+        return _listed(fields.get("instructions")), items, [*tools, *more]
+    messages = _listed(fields.get("messages"))
     first = next((i for i, m in enumerate(messages) if not _is_system(m)), len(messages))
     return messages[:first], messages[first:], tools
 
 
-def _is_system(message: Any) -> bool:
-    return isinstance(message, dict) and message.get("role") in ("system", "developer")
+class _Item(msgspec.Struct, gc=False):
+    type: str | None = None
+    role: str | None = None
+    tools: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value] if value else []
+_item = msgspec.json.Decoder(_Item)
+_raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def _stored(values: Iterable[Any], known: set[str], parts: dict[str, Json]) -> tuple[str, ...]:
-    digests = []
-    for value in values:
-        kept = _kept(value)
-        digest = digest_of(kept)
-        digests.append(digest)
-        if digest not in known:
-            known.add(digest)
-            parts[digest] = kept
-    return tuple(digests)
+def _is_system(message: msgspec.Raw) -> bool:
+    return bytes(message[:1]) == b"{" and _item.decode(message).role in ("system", "developer")
+
+
+def _listed(raw: msgspec.Raw | None) -> Raws:
+    if raw is None or bytes(raw) in (b"null", b'""'):
+        return []
+    return _list.decode(raw) if bytes(raw).lstrip().startswith(b"[") else [raw]
+
+
+def _digests(raws: Iterable[msgspec.Raw], known: Known, parts: dict[str, Json]) -> tuple[str, ...]:
+    found = []
+    for raw in raws:
+        key = hashlib.sha256(raw).digest()
+        digest = known.singles.get(key)
+        if digest is None:
+            digest = known.singles[key] = _stored(msgspec.json.decode(raw), known, parts)
+        found.append(digest)
+    return tuple(found)
+
+
+def _tools(
+    raws: Iterable[msgspec.Raw], known: Known, parts: dict[str, Json]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Digests and names of the tools in some lists; a list that was sent before is known as a whole."""
+    digests: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    for raw in raws:
+        key = hashlib.sha256(raw).digest()
+        if key not in known.lists:
+            found = msgspec.json.decode(raw) or []
+            tools = found if isinstance(found, list) else [found]
+            known.lists[key] = tuple(_stored(t, known, parts) for t in tools), tuple(_tool_names(tools))
+        more_digests, more_names = known.lists[key]
+        digests, names = digests + more_digests, names + more_names
+    return digests, names
+
+
+def _stored(value: Any, known: Known, parts: dict[str, Json]) -> str:
+    kept = _kept(value)
+    digest = digest_of(kept)
+    if digest not in known.parts:
+        known.parts.add(digest)
+        parts[digest] = kept
+    return digest
 
 
 def _kept(value: Any) -> Any:

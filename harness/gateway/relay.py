@@ -6,6 +6,8 @@ import asyncio
 import io
 import re
 from collections.abc import Iterator
+from functools import cache
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -78,7 +80,14 @@ async def _posted(
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=upstream.timeout_s)
     try:
         data = body if len(body) < ONE_PIECE else io.BytesIO(body)
-        answered = await session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
+        answered = await session.post(
+            url,
+            data=data,
+            headers=headers,
+            timeout=timeout,
+            allow_redirects=False,
+            proxy=proxy_for(url.scheme, url.host or ""),
+        )
         if answered.status < 300:
             return answered
         said = await answered.content.read(MAX_ERROR)
@@ -90,6 +99,16 @@ async def _posted(
         raise ModelError("bad_request", f"the provider redirects to {where}; give that as base_url")
     error = error_of(problem_of(said), answered.status, answered.headers)
     raise Refused(error, to_agent(answered.headers.items()), said)
+
+
+@cache
+def proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for an address, as the SDKs go by it.
+
+    aiohttp can look itself, but does so for each request in a thread, and takes passwords from `.netrc` as well.
+    """
+    found = getproxies().get(scheme)
+    return None if not found or proxy_bypass(host) else found
 
 
 def _lost(e: BaseException, upstream: Upstream) -> ModelError:

@@ -17,6 +17,7 @@ from harness.gateway.exchanges import exchange_of
 from harness.gateway.passage import Passage
 from harness.gateway.policy import WORDS, wanted
 from harness.gateway.ports import Opened, Trial
+from harness.gateway.record import Known
 from harness.gateway.relay import Refused, relay
 from harness.gateway.reply import Reply
 from harness.gateway.served import serve
@@ -50,7 +51,7 @@ class Room:
     key: str = field(default_factory=lambda: f"sk-harness-{token_hex(16)}")
     exchanges: list[Exchange] = field(default_factory=list)
     limit: str = ""
-    known: set[str] = field(default_factory=set)
+    known: Known = field(default_factory=Known)
     failed: ModelError | None = None
     last_error: ModelError | None = None
     crash: Exception | None = None

@@ -78,7 +78,6 @@ class GatewayServer:
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
-                trust_env=True,
             )
         return self._session
 

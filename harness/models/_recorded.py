@@ -1,17 +1,31 @@
-"""The model calls of an earlier run, from its `transcripts.jsonl`, by the content of the request."""
+"""The model calls of an earlier run, from its `transcripts.jsonl`, by the content of the request or of the answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import Place, UsageFault
-from harness.records.content import File, Json, Message, Reasoning, Request, Response, Text, ToolCall, ToolResult
+from harness.records.content import (
+    File,
+    Json,
+    Message,
+    Reasoning,
+    Request,
+    Response,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+from harness.records.exchange import Exchange
 from harness.records.task import digest_of
 from harness.records.transcript import Transcript, full_messages
+from harness.toolkit.wire.requests import neutral_messages
 
 TRANSCRIPTS = "transcripts.jsonl"
 
@@ -25,8 +39,12 @@ class Recorded:
     response: Response
 
 
-def load_calls(run: Path, shown_as: str, system: str, role: str) -> dict[str, list[Recorded]]:
-    """The calls of a run by request digest, in the order epoch, task, system, call.
+def load_calls(
+    run: Path, shown_as: str, system: str, role: str, key_of: Callable[[Request], str]
+) -> dict[str, list[Recorded]]:
+    """The calls of a run by the key of their requests, in the order epoch, task, system, call.
+
+    Agents' requests through the gateway are calls too.
 
     Only the last attempt of each trial counts. A torn last line is left out. Raises UsageFault when the folder holds
     no transcripts or a line of them is damaged.
@@ -41,7 +59,7 @@ def load_calls(run: Path, shown_as: str, system: str, role: str) -> dict[str, li
     calls: dict[str, list[Recorded]] = {}
     for key in sorted(last):
         for call in _calls(last[key], role):
-            calls.setdefault(request_digest(call.request), []).append(call)
+            calls.setdefault(key_of(call.request), []).append(call)
     return calls
 
 
@@ -56,6 +74,30 @@ def request_digest(request: Request) -> str:
         request.stop,
         request.json_schema,
     )
+
+
+def conversation_digest(request: Request) -> str:
+    """Digest of how a conversation began and of what the model said in it so far.
+
+    Numbers and ids of the opening do not count, nor ids of calls and what tools returned: an agent's requests hold
+    dates, times and process ids that no second run repeats.
+    """
+    opening = next((m for m in request.messages if m.role == "user"), None)
+    words = "".join(p.text for p in opening.parts if isinstance(p, Text)) if opening else ""
+    said: list[Json] = []
+    for message in request.messages:
+        if message.role == "assistant":
+            said += [_said(p) for p in message.parts if isinstance(p, Text | ToolCall)]
+    return digest_of(_VARIES.sub("", words), bool(request.tools), said)
+
+
+_VARIES = re.compile(
+    r"\b[0-9a-fA-F]{8,}\b|[0-9]+|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|\b[A-Z][a-z]+(?= ,? ?\d{4})"
+)
+
+
+def _said(part: Text | ToolCall) -> Json:
+    return part.text.strip() if isinstance(part, Text) else [part.name, part.arguments]
 
 
 def nearest(request: Request, calls: Mapping[str, Sequence[Recorded]], at_most: int = 2000) -> str:
@@ -104,6 +146,21 @@ def _calls(transcript: Transcript, role: str) -> Iterator[Recorded]:
         if not role or event.role == role:
             request = msgspec.structs.replace(event.request, messages=messages)
             yield Recorded(f"call {number} of {trial}", request, event.response)
+    yield from _exchanges(transcript, role, trial)
+
+
+def _exchanges(transcript: Transcript, role: str, trial: str) -> Iterator[Recorded]:
+    """Whole answers to an agent's requests, their conversations put together from the stored parts."""
+    parts: dict[str, Json] = {}
+    exchanges = [e for e in transcript.events if isinstance(e, Exchange)]
+    for number, exchange in enumerate(exchanges, 1):
+        parts |= exchange.parts
+        if exchange.response is None or exchange.cut or exchange.trouble or (role and exchange.role != role):
+            continue
+        items = [parts[d] for d in exchange.messages if d in parts]
+        tools = tuple(Tool(name, "", {}) for name in exchange.tool_names)
+        request = Request(neutral_messages(exchange.dialect, items), tools=tools)
+        yield Recorded(f"request {number} of {trial}", request, exchange.response)
 
 
 def _differences(a: Request, b: Request) -> list[str]:

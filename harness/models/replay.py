@@ -5,15 +5,15 @@ It is exact or it is nothing: a request that was not made in that run is an erro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 from pydantic import Field
 
 from harness.errors import ModelError, UsageFault
-from harness.models._recorded import Recorded, load_calls, nearest, request_digest
+from harness.models._recorded import Recorded, conversation_digest, load_calls, nearest, request_digest
 from harness.plugins.contracts import Model, ModelClient
 from harness.records.content import Json, Request, Response
 from harness.toolkit.files import one_line
@@ -49,6 +49,9 @@ class Replay(Model):
     """Only calls of this system; empty is all."""
     role: str = ""
     """Only calls of this model role; empty is all."""
+    by: Literal["request", "answers"] = "request"
+    """What is looked up: the very same request; or, for agents, a conversation that began the same way and in which the
+    model has said the same so far, whatever the date is and whatever tools returned."""
     repeat: bool = False
     """Begin again with the first response when the recorded ones are used up."""
 
@@ -71,17 +74,21 @@ class Replay(Model):
 
     def open(self, workspace: Path) -> ModelClient:
         """A client with the calls in memory. Raises UsageFault when there are none."""
-        calls = load_calls(workspace / self.run, self.run, self.system, self.role)
+        key_of = conversation_digest if self.by == "answers" else request_digest
+        calls = load_calls(workspace / self.run, self.run, self.system, self.role, key_of)
         if not calls:
             whose = "".join(f" of {k} '{v}'" for k, v in (("system", self.system), ("role", self.role)) if v)
             raise UsageFault(f"{self.run} has no recorded model calls{whose}")
-        return ReplayClient(calls, self.repeat)
+        return ReplayClient(calls, self.repeat, key_of)
 
 
 class ReplayClient:
     """Gives each recorded response once."""
 
-    def __init__(self, calls: Mapping[str, Sequence[Recorded]], repeat: bool) -> None:
+    def __init__(
+        self, calls: Mapping[str, Sequence[Recorded]], repeat: bool, key_of: Callable[[Request], str] = request_digest
+    ) -> None:
+        self._key_of = key_of
         self._calls = calls
         self._repeat = repeat
         self._used: dict[str, int] = {}
@@ -93,7 +100,7 @@ class ReplayClient:
         Raises ModelError `script_exhausted` when there is none (more). Not `not_found`, which says that the model
         itself does not exist and stops every call to it.
         """
-        digest = request_digest(request)
+        digest = self._key_of(request)
         found = self._calls.get(digest)
         if found is None:
             self._missed += 1

@@ -63,7 +63,7 @@ def render_html(full: FullReport) -> str:
         loud=loud(full.report),
         invalid=bool(full.report.invalid),
         cards=[_card(s) for s in full.report.systems],
-        sections=[(n, s, _figures(s)) for n, s in enumerate(full.sections, 1)],
+        sections=[(n, s, _figures(s)) for n, s in full.numbered],
     )
     return page.rstrip() + "\n"
 

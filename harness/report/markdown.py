@@ -19,7 +19,7 @@ def render_markdown(report: Report, *, slices: bool = True) -> str:
 def render_full_markdown(full: FullReport) -> str:
     """Every section, numbered, with links to them at the top; figures are only in the HTML page."""
     lines = _head(full.report)
-    numbered = list(enumerate(full.sections, 1))
+    numbered = full.numbered
     links = [f"[{n} {_plain(s.title)}](#{n}-{_anchor(s.title)})" for n, s in numbered]
     lines += [" · ".join(links), ""]
     for number, section in numbered:

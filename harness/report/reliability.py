@@ -35,11 +35,11 @@ from harness.report.section import Section
 
 SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     identity,
-    judges,
     headline_section,
     classes,
     taxonomy,
     hallucination,
+    judges,
     critical,
     caution,
     confidence,
@@ -57,10 +57,16 @@ SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class FullReport:
-    """The short report and every section, in order."""
+    """The short report and every section, in order. Drawn are those of `only`, or all when it is empty."""
 
     report: Report
     sections: tuple[Section, ...]
+    only: tuple[str, ...] = ()
+
+    @property
+    def numbered(self) -> list[tuple[int, Section]]:
+        """The sections that are drawn, each with its number among all."""
+        return [(n, s) for n, s in enumerate(self.sections, 1) if not self.only or s.key in self.only]
 
 
 def full_report(path: Path) -> FullReport:

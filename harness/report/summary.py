@@ -28,7 +28,7 @@ def to_json(report: Report) -> dict[str, Json]:
 
 def full_json(full: FullReport) -> dict[str, Json]:
     """The short report's values, and every section with its numbers and its tables as they are shown."""
-    return {**to_json(full.report), "sections": [_section(s) for s in full.sections]}
+    return {**to_json(full.report), "sections": [_section(s) for _, s in full.numbered]}
 
 
 def _section(section: Section) -> Json:

@@ -23,7 +23,7 @@ def render_text(report: Report, width: int = 100, *, slices: bool = False) -> st
 def render_full_text(full: FullReport, width: int = 100) -> str:
     """Every section, numbered; figures are named, since only the HTML page draws them."""
     lines = _head(full.report, width)
-    for number, section in enumerate(full.sections, 1):
+    for number, section in full.numbered:
         title = f"{number} {section.title}"
         lines += [title, "=" * len(title), ""]
         if section.why_not:

@@ -92,6 +92,8 @@ class Ask(msgspec.Struct):
     text: dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
     stream_options: dict[str, Any] | None = None
+    generationConfig: dict[str, Any] | None = None
+    toolConfig: dict[str, Any] | None = None
     size: int = 0
     directed: bool = False
 
@@ -110,13 +112,18 @@ class Ask(msgspec.Struct):
         """The JSON schema the answer must fit, if one is asked for."""
         form = (self.output_config or {}).get("format") or (self.text or {}).get("format") or self.response_format or {}
         found = form.get("schema") or (form.get("json_schema") or {}).get("schema")
+        found = found or (self.generationConfig or {}).get("responseJsonSchema")
         return found if isinstance(found, dict) else None
 
     def forced_tool(self) -> dict[str, Any] | None:
         """The first tool, when the request says that one must be called."""
         choice = self.tool_choice
         word = choice.get("type") if isinstance(choice, dict) else choice
-        return self.tools[0] if self.tools and word in ("any", "required") else None
+        calling = (self.toolConfig or {}).get("functionCallingConfig") or {}
+        if not self.tools or not (word in ("any", "required") or calling.get("mode") == "ANY"):
+            return None
+        declared: list[dict[str, Any]] | None = self.tools[0].get("functionDeclarations")
+        return declared[0] if declared else self.tools[0]
 
 
 def by_rule(ask: Ask) -> Step:
@@ -129,7 +136,7 @@ def by_rule(ask: Ask) -> Step:
     tool = ask.forced_tool()
     if tool is not None:
         spec = tool.get("function") or tool
-        least = smallest(spec.get("input_schema") or spec.get("parameters") or {})
+        least = smallest(next((s for k in _SCHEMAS if (s := spec.get(k))), {}))
         return Step(text="", tool_calls=(Call(spec.get("name", ""), least),))
     schema = ask.schema()
     if schema is not None:
@@ -142,6 +149,7 @@ def by_rule(ask: Ask) -> Step:
 
 
 OK = Step(text="ok")
+_SCHEMAS = ("input_schema", "parameters", "parametersJsonSchema")
 
 
 def smallest(schema: dict[str, Any]) -> Any:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
+import os
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,12 +20,14 @@ from box_bench import BoxBench, Shell, box_task
 from gate_agent import Agent
 
 from harness.config.suite import Suite
+from harness.gateway.server import reap
 from harness.plugins.contracts import Model, Mount
 from harness.plugins.loader import load
 from harness.prices import PriceBook
 from harness.records.exchange import Exchange
 from harness.records.outcome import Attempt
 from harness.records.task import Collect, Limits, SandboxSpec
+from harness.sandboxes.docker import Docker
 from harness.testing.wire import Step, WireServer
 
 pytestmark = pytest.mark.docker
@@ -228,3 +235,64 @@ def test_many_trials_keep_their_records_apart(agents: AgentBench) -> None:
         assert {w for e in agents.exchanges(attempt) for w in [e.usage.calls]} == {1} and attempt.turns == 2
         others = [f"@@say I am {j}" for j in range(8) if str(j) != i]
         assert not any(o in parts for o in others)
+
+
+KILLED = """
+import asyncio, pathlib, sys
+sys.path[:0] = [sys.argv[1], sys.argv[2]]
+from gate_agent import Agent
+from box_bench import BoxBench
+from test_engine_gateway import AgentBench, claude, out
+class Server: url = sys.argv[4]
+bench = AgentBench(pathlib.Path(sys.argv[3]))
+bench.models = {"main": claude(Server())}
+bench.play([out("killed", "@@sh echo started > /work/out.txt; sleep 1000000")], {"agent": Agent()})
+"""
+
+
+def test_what_kill_nine_leaves_is_removed_by_the_next_run(agents: AgentBench, tmp_path: Path) -> None:
+    """A box, its sidecar and its socket, of a process that is killed in the middle of a trial."""
+    here, child_root = Path(__file__).parent, tmp_path / "killed"
+    child_root.mkdir()
+    words = [sys.executable, "-c", KILLED, str(here.parents[1]), str(here), str(child_root), agents.wire.url]
+    child = subprocess.Popen(words, env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        deadline = time.monotonic() + 90
+        while not agents.wire.log() and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert agents.wire.log(), "the agent asked"
+        before = _boxes()
+    finally:
+        child.kill()
+        child.wait()
+    assert any(name.endswith("-door") for name in before) and len(before) == 2, before
+    (left,) = tmp_path.glob("harness-gw-*")
+    assert (left / "1" / "gw.sock").exists()
+
+    (attempt,) = agents.play([out("b")], {"agent": Agent()})
+    assert attempt.status == "graded"
+    assert not set(before) & set(_boxes()), "the box and its sidecar are gone"
+    assert reap(tmp_path) == [left] and not left.exists()
+
+
+def _boxes() -> list[str]:
+    """Containers of trials that are called as those of this test, whatever their run."""
+
+    async def look() -> list[str]:
+        sandbox = Docker()
+        try:
+            return [h.name for h in await sandbox.held() if h.what == "container" and h.trial == "killed@agent@1"]
+        finally:
+            await sandbox.aclose()
+
+    return asyncio.run(look())
+
+
+def test_doctor_proves_what_a_box_reaches(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "harness.cli.main", "doctor", "--probe", "--json", "--workspace", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=False)
+    lines = {line["name"]: line for line in json.loads(done.stdout)["checks"]}
+    assert lines["box door"]["status"] == "ok", lines["box door"]
+    assert lines["box network"]["status"] == "ok", lines["box network"]
+    for kind in ("internet", "this machine", "metadata", "the engine", "names", "sockets"):
+        assert kind in lines["box network"]["detail"]

@@ -119,20 +119,35 @@ def test_the_chunk_of_usage_reaches_who_asked_for_it(gate: GateBench, wire: Wire
     asyncio.run(go())
 
 
-def test_gemini_over_plain_http(gate: GateBench, wire: WireServer) -> None:
-    """There is no provider plugin for it yet: a model of ours answers, in the API's own words."""
+@pytest.mark.parametrize("kind", ["scripted", "gemini"])
+def test_gemini_over_plain_http(gate: GateBench, wire: WireServer, kind: str) -> None:
+    """Relayed to a provider, and answered by a model of ours, in the API's own words."""
 
     async def go() -> None:
-        async with gate.door(a_model("scripted", name="demo", answer="14 days"), dialects=("gemini",)) as visit:
+        wire.script(Step(text="14 days", usage=Tokens(input=6, cache_read=4, output=3, reasoning=2), repeat=2))
+        model = a_model("scripted", name="demo", answer="14 days")
+        if kind == "gemini":
+            model = a_model("gemini", name="gemini-2.5-pro", base_url=wire.url, api_key_env="HOST_KEY", temperature=0.5)
+        async with gate.door(model, dialects=("gemini",)) as visit:
             body = {"contents": [{"role": "user", "parts": [{"text": "how long?"}]}]}
             async with visit.http() as http:
-                whole = await http.post("/v1beta/models/gemini-2.5-pro:generateContent?key=placeholder", json=body)
+                whole = await http.post("/v1beta/models/any-name:generateContent?key=placeholder", json=body)
                 assert whole.json()["candidates"][0]["content"]["parts"][0]["text"] == "14 days"
-                parts = await http.post("/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse", json=body)
+                parts = await http.post("/v1beta/models/any-name:streamGenerateContent?alt=sse", json=body)
                 assert parts.text.startswith("data: ") and "STOP" in parts.text
-                counted = await http.post("/v1beta/models/gemini-2.5-pro:countTokens", json=body)
+                counted = await http.post("/v1beta/models/any-name:countTokens", json=body)
                 assert counted.json()["totalTokens"] > 0
             assert visit.state.turns == 2
+            assert [e.response.text for e in visit.room.exchanges if e.response] == ["14 days", "14 days"]
+            usage = visit.state.usage
+            if kind == "gemini":
+                assert (usage.input, usage.cache_read, usage.output, usage.reasoning) == (12, 8, 6, 4)
         await gate.server.aclose()
 
     asyncio.run(go())
+    if kind == "gemini":
+        first, second = wire.log()
+        assert first["path"] == "/v1beta/models/gemini-2.5-pro:generateContent"
+        assert second["path"] == "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
+        assert first["headers"]["x-goog-api-key"] == f"***{KEY[-4:]}"
+        assert first["body"]["generationConfig"] == {"temperature": 0.5}

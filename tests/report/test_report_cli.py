@@ -41,6 +41,20 @@ def test_report_writes_a_file_and_keeps_the_exit_code(workspace, ending, form):
     assert (workspace / f"x.{ending}").read_text() == (GOLDEN / f"invalid.{ending}").read_text()
 
 
+def test_one_section_is_shown_with_its_own_number_and_a_wrong_name_is_told(workspace, capsys):
+    ordinary(workspace / "runs")
+    assert main(["report", "--section", "failures", "--section", "critical"]) == 0
+    shown = capsys.readouterr().out
+    heads = [line for line in shown.splitlines()[4:] if line[:1].isdigit()]
+    assert [h.partition(" ")[2] for h in heads] == ["failure taxonomy", "critical errors"]
+    assert heads[0].startswith("4 ")
+    assert main(["report", "--section", "failure"]) == 2
+    assert "did you mean 'failures'" in capsys.readouterr().err
+    assert main(["report", "--section", "failures", "--format", "html"]) == 2
+    assert not list((workspace / "runs").rglob("report.html")), "a part must not lie where the whole page is looked for"
+    assert main(["report", "--section", "failures", "--format", "html", "--out", "part.html"]) == 0
+
+
 def test_a_run_of_nothing_is_code_5(workspace):
     assert main(["report", str(nothing_ran(workspace / "runs"))]) == 5
 

@@ -15,6 +15,7 @@ from harness.records.content import Part, StopReason
 from harness.toolkit.wire.body import not_an_answer
 from harness.toolkit.wire.faults import error_of, problem_of
 
+SIGNATURE = "thoughtSignature"
 _STOP: dict[str | None, StopReason] = {
     "STOP": "end", "MAX_TOKENS": "max_tokens", "SAFETY": "refusal", "RECITATION": "refusal", "BLOCKLIST": "refusal",
     "PROHIBITED_CONTENT": "refusal", "SPII": "refusal", "IMAGE_SAFETY": "refusal",
@@ -91,6 +92,9 @@ class Assembler:
 
     def _take(self, part: dict[str, Any]) -> None:
         last = self._parts[-1] if self._parts else None
+        if part.get(SIGNATURE) and not part.get("thought"):
+            last = Reasoning("", {SIGNATURE: part[SIGNATURE]})  # it belongs to the part after it, and goes back with it
+            self._parts.append(last)
         if "functionCall" in part:
             call = part["functionCall"] or {}
             given = call.get("args")
