@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.config.nightly import suite_name
 from harness.errors import StoreError, UsageFault
 from harness.report.trend import Drawn, build_trend
 from harness.report.trend_collect import collect
@@ -59,12 +60,13 @@ def acknowledge(workspace: Path, args: argparse.Namespace, now: datetime) -> str
     cause = " ".join(args.cause.split())
     if len(cause) < 3:
         raise UsageFault("an acknowledgement needs a cause", help='--cause "provider outage on 3 March, ticket 812"')
-    history = collect(workspace, args.suite).history
+    suite = suite_name(workspace, args.suite)
+    history = collect(workspace, suite).history
     nights = [n for n in history.nights if args.system in ("", n.system)]
     if not nights:
         known = sorted({n.system for n in history.nights})
         raise UsageFault(
-            f"no night of suite '{args.suite}'" + (f" and system '{args.system}'" if args.system else ""),
+            f"no night of suite '{suite}'" + (f" and system '{args.system}'" if args.system else ""),
             help=f"systems: {', '.join(known)}" if known else "see harness trend",
         )
     until = max(n.created for n in nights)
@@ -76,7 +78,7 @@ def acknowledge(workspace: Path, args: argparse.Namespace, now: datetime) -> str
         at=now.isoformat(timespec="seconds"), until=until, cause=cause, by=args.by, system=args.system,
         chart=args.chart, rebaseline=args.rebaseline,
     )  # fmt: skip
-    path = state_path(workspace / "runs", args.suite)
+    path = state_path(workspace / "runs", suite)
     state = read_state(path)
     write_state(path, TrendState(acks=(*state.acks, ack), limits=state.limits))
     what = "a new baseline is learned from the nights after it" if args.rebaseline else "the charts start anew after it"

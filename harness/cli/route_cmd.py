@@ -117,6 +117,7 @@ def _needs(args: argparse.Namespace) -> NeedsFile:
 
 def _runs(workspace: Path, args: argparse.Namespace) -> list[Path]:
     """The runs named, of one suite; else the suite's newest run of all its tasks."""
+    from harness.config.nightly import suite_name
     from harness.config.workspace import find_run, run_names
     from harness.errors import NothingToRun
     from harness.store.read import read_manifest
@@ -129,11 +130,12 @@ def _runs(workspace: Path, args: argparse.Namespace) -> list[Path]:
                 f"these are runs of {len(suites)} suites: {', '.join(suites)}", help="name runs of one suite"
             )
         return paths
+    suite = suite_name(workspace, args.suite)
     for name in reversed(run_names(workspace)):
         manifest = read_manifest(workspace / "runs" / name)
-        if manifest.suite == args.suite and manifest.selection.task_ids is None and not manifest.regrade_of:
+        if manifest.suite == suite and manifest.selection.task_ids is None and not manifest.regrade_of:
             return [workspace / "runs" / name]
-    raise NothingToRun(f"no whole run of suite '{args.suite}'", help=f"make one: harness run --suite {args.suite}")
+    raise NothingToRun(f"no whole run of suite '{suite}'", help=f"make one: harness run --suite {suite}")
 
 
 def _write(workspace: Path, path: Path, route: Route) -> None:

@@ -61,12 +61,13 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _trend(args: argparse.Namespace) -> int:
-    from harness.config.nightly import nightly_of
+    from harness.config.nightly import nightly_of, suite_name
     from harness.config.workspace import find_workspace
     from harness.report.trend_model import TrendOptions
 
     workspace = find_workspace(args.workspace)
     says = nightly_of(workspace, args.suite)
+    suite = suite_name(workspace, args.suite)
     options = TrendOptions(
         now=args.now or datetime.now(UTC),
         max_age=args.max_age,
@@ -78,7 +79,7 @@ def _trend(args: argparse.Namespace) -> int:
     )
     from harness.cli._trend import drawn_of, write_figure
 
-    drawn = drawn_of(workspace, args.suite, options, anew=args.calibrate, record=not args.no_record)
+    drawn = drawn_of(workspace, suite, options, anew=args.calibrate, record=not args.no_record)
     if args.figure:
         write_figure(drawn.trend, args.figure)
     _write(args, _rendered(drawn, args))

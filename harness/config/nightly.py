@@ -30,3 +30,12 @@ def nightly_of(workspace: Path, suite: str) -> NightlySpec:
     if faults or found is None:
         raise ConfigError(faults)
     return found
+
+
+def suite_name(workspace: Path, word: str) -> str:
+    """The name of a suite that was said as a path; a plain name is itself, also when the suite is gone."""
+    if "/" not in word and not word.endswith((".yaml", ".yml")):
+        return word
+    data = read_document(find_suite(workspace, word), word).data
+    name = data.get("suite") if isinstance(data, dict) else None
+    return name if isinstance(name, str) else word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,5 +60,6 @@ def plain(text: str) -> str:
 
 
 def printable_lines(lines: Sequence[str]) -> str:
-    """Lines as one text with nothing in it that a terminal would obey."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in "\n".join(line.rstrip() for line in lines))
+    """Lines as one text that neither a terminal nor GitHub's log obeys (there `::error::` begins a command)."""
+    text = "".join(c if c.isprintable() or c == "\n" else "?" for c in "\n".join(line.rstrip() for line in lines))
+    return re.sub(r"(?m)^(\s*)::", r"\1: :", text)

@@ -336,3 +336,29 @@ def test_a_promoted_baseline_is_what_nights_are_held_against(quiet, copy, capsys
     assert main([*ack, "--until", "2026-01-25"]) == 0
     capsys.readouterr()
     assert trend(workspace, capsys)[1]["systems"][0]["nights"] == 9  # what was said last counts
+
+
+def test_names_from_elsewhere_command_neither_terminal_nor_log_nor_page(stepped, copy, capsys):
+    """A provider chooses the model's name: it comes into the trend as `served`."""
+    workspace = copy(stepped)
+    path = workspace / "runs" / "history" / "mine.jsonl"
+    trend(workspace, capsys)
+    evil = "\u001b[2J\n::error::x | `a` <img src=x>"
+    path.write_text(path.read_text().replace('"model-b"', json.dumps(evil)))
+    for run in (workspace / "runs").glob("2*"):
+        shutil.rmtree(run)
+    common = ["trend", "--workspace", str(workspace), "--replicates", "200", "--now", NOW, "--no-record"]
+    for form in ("text", "md"):
+        assert main([*common, "--format", form]) == 1
+        said = capsys.readouterr().out
+        assert "\u001b" not in said
+        assert not any(line.lstrip().startswith("::") for line in said.splitlines())
+    assert "<img" not in said.replace("\\<img", "")
+
+
+def test_a_suite_may_be_named_by_its_file(quiet, copy, capsys):
+    workspace = copy(quiet)
+    folder = workspace / "tasks" / "nights"
+    folder.mkdir()
+    (folder / "suite.yaml").write_text("suite: mine\ntasks: []\n")
+    assert trend(workspace, capsys, "--suite", str(folder / "suite.yaml"))[0] == 0
