@@ -59,6 +59,8 @@ bench: dev
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/kill9.py --n 6000
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/boxes.py
+	$(BIN)/python benchmarks/box_leaks.py
 
 # Every row of docs/validation.md in full: some minutes on 2 cores.
 simulate: dev
