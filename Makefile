@@ -58,6 +58,8 @@ bench: dev
 	$(BIN)/python benchmarks/overhead.py --sdk anthropic
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/kill9.py --n 6000
+	$(BIN)/python benchmarks/boxes.py
+	$(BIN)/python benchmarks/box_leaks.py
 
 docs: dev
 	$(BIN)/python scripts/gen_docs.py
