@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: mine test test-boxes base-image lint setup dev docs bench clean
+.PHONY: mine test test-boxes agents agents-ci base-image lint setup dev docs bench clean
 
 setup: $(VENV)/.installed
 dev: $(VENV)/.dev
@@ -35,6 +35,17 @@ test: dev lint base-image
 test-boxes: dev base-image
 	HARNESS_REQUIRE_DOCKER=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m docker
 
+# The two agent CLIs whose tests every CI run has: from the npm registry, kept in the user's cache, outside the tree.
+agents-ci: dev base-image
+	$(BIN)/harness agent install claude_code codex_cli
+
+# Every agent CLI: installed, tried against a scripted model in a box, and tested. Once a week (.github/workflows/agents.yml).
+agents: dev base-image
+	$(BIN)/harness agent install claude_code codex_cli opencode gemini_cli qwen_code mini_swe_agent aider
+	$(BIN)/harness agent verify
+	HARNESS_REQUIRE_AGENTS=1 HARNESS_REQUIRE_DOCKER=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m docker \
+	  tests/agents tests/e2e/test_agent_clis.py tests/e2e/test_agent_others.py
+
 lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,6 +58,8 @@ bench: dev
 	$(BIN)/python benchmarks/overhead.py --sdk anthropic
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/kill9.py --n 6000
+	$(BIN)/python benchmarks/boxes.py
+	$(BIN)/python benchmarks/box_leaks.py
 
 docs: dev
 	$(BIN)/python scripts/gen_docs.py

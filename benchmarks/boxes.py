@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,10 @@ class Bare:
         return str(made["Id"])
 
     def command(self, container: str) -> None:
-        self.api.exec_start(self.api.exec_create(container, ["true"])["Id"])
+        """What the SDK's own `exec_run` does: run it, and ask for its exit code."""
+        made = self.api.exec_create(container, ["true"])["Id"]
+        self.api.exec_start(made)
+        assert self.api.exec_inspect(made)["ExitCode"] == 0
 
     def trial(self, _: int = 0) -> None:
         container = self.start()
@@ -130,23 +134,17 @@ async def _run(root: Path) -> float:
     return took
 
 
-def timed(work: Callable[[], Any], n: int) -> float:
-    """Median milliseconds of n calls."""
-    took = []
+async def both(bare: Callable[[], Any], ours: Callable[[], Awaitable[Any]], n: int) -> tuple[float, float]:
+    """Median milliseconds of n calls of each, one after the other in turn."""
+    took: tuple[list[float], list[float]] = ([], [])
     for _ in range(n):
         began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return statistics.median(took) * 1000
-
-
-async def timed_async(work: Callable[[], Awaitable[Any]], n: int) -> float:
-    took = []
-    for _ in range(n):
-        began = time.perf_counter()
-        await work()
-        took.append(time.perf_counter() - began)
-    return statistics.median(took) * 1000
+        bare()
+        between = time.perf_counter()
+        await ours()
+        took[0].append(between - began)
+        took[1].append(time.perf_counter() - between)
+    return statistics.median(took[0]) * 1000, statistics.median(took[1]) * 1000
 
 
 def tar_of(size: int) -> bytes:
@@ -161,40 +159,34 @@ def tar_of(size: int) -> bytes:
 async def parts(image: str, n: int) -> list[tuple[str, float, float]]:
     """Milliseconds of each part, bare and ours."""
     bare, ours, rows = Bare(image, 1), Docker(), []
+    opened: list[Any] = []
 
-    def first() -> None:
+    def bare_start() -> None:
         container = bare.start()
         bare.command(container)
-        removed.append(container)
+        opened.append(container)
 
-    removed: list[str] = []
-    bare_start = timed(first, n)
-    for container in removed:
-        bare.api.remove_container(container, force=True)
+    async def our_start() -> None:
+        box = ours.open(SPEC)
+        await (await box.__aenter__()).exec(["true"])
+        opened.append(box)
 
-    took = []
-    for _ in range(n):
-        began = time.perf_counter()
-        async with ours.open(SPEC) as box:
-            await box.exec(["true"])
-            took.append(time.perf_counter() - began)
-    rows.append(("start to the end of the first command", bare_start, statistics.median(took) * 1000))
+    rows.append(("start to the end of the first command", *await both(bare_start, our_start, n)))
+    for one in opened:
+        if isinstance(one, str):
+            bare.api.remove_container(one, force=True)
+        else:
+            await one.__aexit__(None, None, None)
 
     container = bare.start()
     async with ours.open(SPEC) as box:
-        rows.append(
-            ("one command", timed(lambda: bare.command(container), n), await timed_async(lambda: box.exec(["true"]), n))
-        )
+        rows.append(("one command", *await both(lambda: bare.command(container), lambda: box.exec(["true"]), n)))
         for name, size in (("1 KB", 1024), ("1 MB", 1024**2), ("50 MB", 50 * 1024**2)):
-            data, k = tar_of(size), n if size < 2**21 else max(3, n // 5)
-            rows.append(
-                (f"{name} in", timed(lambda d=data: bare.api.put_archive(container, "/tmp", d), k),  # type: ignore[misc]
-                 await timed_async(lambda d=data: box.put_archive("/tmp", d), k))  # type: ignore[misc]
-            )  # fmt: skip
-            rows.append(
-                (f"{name} out", timed(lambda: b"".join(bare.api.get_archive(container, "/tmp/f")[0]), k),
-                 await timed_async(lambda: box.get_archive("/tmp/f"), k))
-            )  # fmt: skip
+            data, k = tar_of(size), n if size < 2**21 else max(5, n // 3)
+            put = partial(bare.api.put_archive, container, "/tmp", data), partial(box.put_archive, "/tmp", data)
+            rows.append((f"{name} in", *await both(*put, k)))
+            get = lambda: b"".join(bare.api.get_archive(container, "/tmp/f")[0])  # noqa: E731
+            rows.append((f"{name} out", *await both(get, partial(box.get_archive, "/tmp/f"), k)))
     bare.api.remove_container(container, force=True)
     bare.api.close()
     await ours.aclose()

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from harness.agents.recipes import RECIPES
 from harness.errors import Place, RunInvalid, UsageFault
 from harness.toolkit.agent_layers import Layer, LayerSource
 
 NAME = "agents.lock"
+FEW = 5
 
 
 class Locked(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,7 +48,7 @@ def read_lock(workspace: Path) -> LockFile:
 def write_lock(workspace: Path, layer: Layer) -> bool:
     """Put a layer into the lock; whether that changed the file."""
     before = read_lock(workspace)
-    entry = Locked(layer.spec, layer.platform, layer.tree, layer.binary, layer.sources)
+    entry = Locked(layer.spec, layer.platform, layer.tree, layer.binary, _told(layer))
     others = [one for one in before.agents if (one.agent, one.platform) != (entry.agent, entry.platform)]
     after = LockFile(1, tuple(sorted((*others, entry), key=lambda one: (one.agent, one.platform))))
     if after == before:
@@ -54,6 +56,14 @@ def write_lock(workspace: Path, layer: Layer) -> bool:
     text = msgspec.json.format(msgspec.json.encode(after), indent=2)
     (workspace / NAME).write_bytes(text + b"\n")
     return True
+
+
+def _told(layer: Layer) -> tuple[LayerSource, ...]:
+    """The packages an agent is named by. Of a set of a hundred the lock in the layer tells the rest, and `tree` all."""
+    if len(layer.sources) <= FEW:
+        return layer.sources
+    own = RECIPES[layer.name].package if layer.name in RECIPES else layer.name
+    return tuple(s for s in layer.sources if s.package in (own, own.lower()) or s.package.startswith("node-linux"))
 
 
 def locked(workspace: Path, agent: str, platform: str) -> Locked | None:

@@ -42,6 +42,11 @@ def systems_of(side: Trials | Measured) -> list[str]:
     return [side.system.name] if isinstance(side, Measured) else [s.name for s in side.manifest.systems]
 
 
+def folder_of(name: str, workspace: Path | None) -> Path | None:
+    """The run's folder; a baseline has none."""
+    return None if name.startswith(BASELINE) else run_path(name, workspace)
+
+
 def measured_side(side: Trials | Measured, system: str) -> Measured:
     """One system of a side. Raises UsageFault when it has none of that name."""
     from harness.report.measured import Measured, measure

@@ -46,7 +46,8 @@ def _share(word: str) -> float:
 
 def execute(args: argparse.Namespace) -> int:
     """0; 3 when a side is not valid, 5 when nothing ran, 6 when they are not comparable. Never fails on quality."""
-    from harness.cli._sides import measured_side, pairs_of, read_side
+    from harness.cli._sides import folder_of, measured_side, pairs_of, read_side
+    from harness.report.fingerprints import with_fingerprints
 
     if args.systems and len(args.systems) > 2:
         raise UsageFault("--systems takes one name or two", help="without --systems all pairs of a run are compared")
@@ -54,10 +55,11 @@ def execute(args: argparse.Namespace) -> int:
     if args.b is None and len(args.systems or ()) != 2:
         return _within(args, a)
     b = a if args.b is None else read_side(args.b, args.workspace)
+    folders = [folder_of(name or args.a or "latest", args.workspace) for name in (args.a, args.b)]
     found = []
     for one, other in pairs_of(a, b, args.systems or []):
         side_a, side_b = measured_side(a, one), measured_side(b, other)
-        found.append(_compare(side_a, side_b, args))
+        found.append(with_fingerprints(_compare(side_a, side_b, args), *folders))
     _show(found, args)
     return max((int(c.exit_code) for c in found), default=Exit.NOTHING)
 

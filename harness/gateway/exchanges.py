@@ -65,6 +65,9 @@ def exchange_of(passage: Passage, request: web.BaseRequest, at: float, known: Kn
 
 
 def _said(passage: Passage, known: Known) -> Said:
+    """What was said; nothing of a request that was not passed on: it is in no conversation."""
+    if not passage.sent_as:
+        return Said()
     try:
         return said_in(passage.ask, known)
     except (msgspec.MsgspecError, AttributeError, TypeError, RecursionError):

@@ -26,13 +26,18 @@ from harness.records.exchange import Exchange, Outside
 
 LIMITS = ("time", "turns", "tokens", "cost")
 MAX_BODY = 64 * 1024**2
+MAX_TOGETHER = 128 * 1024**2
+"""Of the bodies that one trial sends at the same time, in bytes: an agent must not fill this machine's memory."""
+MAX_AT_ONCE = 64
+MAX_IDLE = 200
+"""Exchanges without an answer that are kept; an agent that is refused can ask for ever."""
 SETTLE_S = 5.0
 GRACE_S = 0.25
 NEVER_CALLED = "the agent ended without one request to a model: does its program start, and does it use the door's url?"
 
 
 class TooLarge(Exception):
-    """A body above MAX_BODY."""
+    """A body above MAX_BODY, or bodies above MAX_TOGETHER."""
 
 
 @dataclass(slots=True)
@@ -56,6 +61,8 @@ class Room:
     last_error: ModelError | None = None
     crash: Exception | None = None
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
+    _reading: int = 0
+    _idle: int = 0
 
     @property
     def last(self) -> Exchange | None:
@@ -66,7 +73,7 @@ class Room:
         """Answer one request, whatever it is."""
         at = self.trial.now
         try:
-            body = await _body_of(request)
+            body = await self._body_of(request)
             ask = ask_of(path, body)
             wants = wanted(ask)
         except (BadAsk, TooLarge) as e:
@@ -112,6 +119,27 @@ class Room:
             for task in busy_still:
                 task.cancel()
             await asyncio.wait(busy, timeout=SETTLE_S)
+
+    async def _body_of(self, request: web.BaseRequest) -> bytes:
+        """The whole body, decompressed. Raises TooLarge."""
+        if len(self._busy) >= MAX_AT_ONCE:
+            raise TooLarge(f"{MAX_AT_ONCE} requests are under way: one agent may have no more at once")
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async for piece in request.content.iter_any():
+                pieces.append(piece)
+                size += len(piece)
+                self._reading += len(piece)
+                if size > MAX_BODY or self._reading > MAX_TOGETHER:
+                    raise TooLarge(
+                        f"the body has more than {MAX_BODY:,} bytes, or all of them more than {MAX_TOGETHER:,}"
+                    )
+        finally:
+            self._reading -= size
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _role_of(self, ask: Ask) -> str:
         return self.aliases.get(ask.model, self.role)
@@ -192,6 +220,14 @@ class Room:
                 await reply.error(e.status or 400, str(e))
 
     def _keep(self, exchange: Exchange) -> None:
+        if exchange.response is None:
+            self._idle += 1
+            if self._idle == MAX_IDLE + 1:
+                self.trial.note(
+                    "gateway", f"more than {MAX_IDLE} requests had no answer: further ones are not recorded"
+                )
+            if self._idle > MAX_IDLE:
+                return
         self.exchanges.append(exchange)
         self.trial.record(exchange)
 
@@ -215,16 +251,3 @@ def mismatch(dialect: str, opened: Opened, upstream: Upstream) -> str:
         f"the agent speaks {dialect}, and model '{opened.model.name}' ({plugin}) is reached by "
         f"{' or '.join(upstream.dialects) or 'no API that is relayed'}"
     )
-
-
-async def _body_of(request: web.BaseRequest) -> bytes:
-    """The whole body, decompressed. Raises TooLarge."""
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    pieces, size = [], 0
-    async for piece in request.content.iter_any():
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_BODY:
-            raise TooLarge(f"the body has more than {MAX_BODY:,} bytes")
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

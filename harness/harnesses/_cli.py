@@ -9,6 +9,7 @@ A CLI is a class of data and three methods: `invoke` (argv, environment, prompt)
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ class AgentCli(Harness):
     """The APIs it can speak; the first is its own."""
     known_model: ClassVar[str] = ""
     """A model's name that the CLI knows, for models it does not."""
-    own_provider: ClassVar[str] = ""
-    """The provider whose model names the CLI knows."""
+    own_names: ClassVar[str] = ""
+    """A pattern of the model names that the CLI knows."""
     shell_tool: ClassVar[tuple[str, str]] = ("", "")
     """Its shell tool and the argument that holds the command: for the smoke run with a scripted model."""
 
@@ -105,6 +106,10 @@ class AgentCli(Harness):
         """Configuration to lay down, by absolute path in the box."""
         return {}
 
+    def own_env(self) -> Mapping[str, str]:
+        """The user's variables, which win over the CLI's."""
+        return self.env
+
     @abstractmethod
     def claims(self, ran: Ran) -> dict[str, Json]:
         """What the program says of itself: turns, tokens, cost, how it ended. Nothing is decided by it."""
@@ -131,7 +136,7 @@ class AgentCli(Harness):
         if box is None or gateway is None:
             raise MissingRequirement("sandbox", f"{self.agent} works in a box with a gateway, and there is none")
         layer = self._layer()
-        around = await look_around(box, self._needs(layer), f"{self.agent}@{self.release}")
+        around = await look_around(box, self._needs(layer), f"{self.agent}@{self.release}".rstrip("@"))
         await self._lay_task(task, ctx, around)
         served = gateway.models["main"]
         longest = task.sandbox.command_timeout_s if task.sandbox is not None else 1800.0
@@ -187,7 +192,8 @@ class AgentCli(Harness):
     def _told(self, served: Served) -> str:
         if self.model_shown:
             return self.model_shown
-        return served.name if served.provider == self.own_provider or not self.known_model else self.known_model
+        knows = not self.known_model or re.match(self.own_names, served.name)
+        return served.name if knows else self.known_model
 
     def _needs(self, layer: Layer | None) -> Sequence[str]:
         return layer.needs if layer is not None else ()
@@ -223,7 +229,7 @@ class AgentCli(Harness):
             "NO_COLOR": "1",
             "TERM": "dumb",
             **said.env,
-            **self.env,
+            **self.own_env(),
         }
         argv = [*self._program(layer), *said.argv, *self.flags]
         return Invocation(argv, env, said.stdin, start.around.folder, (start.prompt,))

@@ -75,11 +75,16 @@ class Record:
 
 
 def read_record(exchanges: Sequence[Exchange]) -> Record:
-    """Tell exchanges with a model apart. Counting tokens and unknown paths are left out."""
-    asked = [e for e in exchanges if e.sent]
+    """Tell exchanges with a model apart. Counting tokens and unknown paths are left out.
+
+    The agent's own tools are those of its richest request; a request with none of them (a title, a search that the
+    provider runs) is beside the work.
+    """
+    asked = [e for e in exchanges if e.asked and "count" not in e.path.lower()]
     own = [e for e in asked if not e.agent]
-    with_tools = [e for e in own if e.tool_names]
-    main = with_tools or own
+    richest = max((e.tool_names for e in own), key=len, default=())
+    tools = set(richest)
+    main = [e for e in own if tools.intersection(e.tool_names)] if tools else own
     kept = {id(e) for e in main}
     return Record(main, [e for e in own if id(e) not in kept], [e for e in asked if e.agent])
 

@@ -27,7 +27,7 @@ class ClaudeCode(AgentCli):
     agent: ClassVar[str] = "claude_code"
     dialects: ClassVar[Sequence[Dialect]] = ("anthropic",)
     known_model: ClassVar[str] = "claude-sonnet-4-5"
-    own_provider: ClassVar[str] = "anthropic"
+    own_names: ClassVar[str] = "claude-"
     shell_tool: ClassVar[tuple[str, str]] = ("Bash", "command")
     example: ClassVar[Mapping[str, Json]] = {"release": "2.1.329", "max_turns": 60}
 

@@ -24,7 +24,7 @@ class CodexCli(AgentCli):
     agent: ClassVar[str] = "codex_cli"
     dialects: ClassVar[Sequence[Dialect]] = ("responses",)
     known_model: ClassVar[str] = "gpt-5.5"
-    own_provider: ClassVar[str] = "openai"
+    own_names: ClassVar[str] = "(gpt-|codex|o[0-9])"
     shell_tool: ClassVar[tuple[str, str]] = ("exec_command", "cmd")
     example: ClassVar[Mapping[str, Json]] = {"release": "0.169.0"}
 

@@ -111,6 +111,10 @@ class Command(AgentCli):
         fill = _filler(start)
         return {fill(path): fill(text) for path, text in self.files.items()}
 
+    def own_env(self) -> Mapping[str, str]:
+        """None besides: they are filled in."""
+        return {}
+
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Nothing is known of its words; how much it wrote."""
         return {"output_bytes": ran.written}

@@ -23,7 +23,7 @@ class GeminiCli(AgentCli):
     agent: ClassVar[str] = "gemini_cli"
     dialects: ClassVar[Sequence[Dialect]] = ("gemini",)
     known_model: ClassVar[str] = "gemini-2.5-pro"
-    own_provider: ClassVar[str] = "google"
+    own_names: ClassVar[str] = "gemini-"
     shell_tool: ClassVar[tuple[str, str]] = ("run_shell_command", "command")
     example: ClassVar[Mapping[str, Json]] = {"release": "0.61.0"}
 

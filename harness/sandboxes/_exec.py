@@ -116,7 +116,9 @@ async def _until_the_end(
     while (left := until - monotonic()) > 0:
         if reading.done():
             if (error := reading.exception()) is not None and not (
-                fed and isinstance(error, ConnectionResetError) and await _exit_code(engine, exec_id) is not None
+                fed
+                and isinstance(error, ConnectionResetError | BrokenPipeError)
+                and await _exit_code(engine, exec_id) is not None
             ):  # Podman hangs up on input that a command which ended did not read
                 raise SandboxError("engine", f"the command's output broke off: {error}") from error
             if (code := await _exit_code(engine, exec_id)) is not None:

@@ -10,9 +10,11 @@ import msgspec
 import pytest
 from gate_bench import GateBench, Visit, a_model
 
+from harness.cli._trajectory import trajectory
 from harness.errors import ModelError
 from harness.records.outcome import Output
 from harness.records.transcript import Transcript
+from harness.toolkit.judging.material import steps_of
 
 TOOLS = [{"name": "Bash", "input_schema": {"type": "object", "properties": {"command": {"type": "string"}}}}]
 PROMPT = "<system-reminder>Today is {day}, session {id}.</system-reminder>\nDo it.\n@@sh date\n@@sh ls\n@@say all done"
@@ -44,6 +46,11 @@ def test_an_agents_run_is_played_again(gate: GateBench, short: Path) -> None:
             first = await agent(visit, "Monday 2026-11-23", "0a1b2c3d4e5f", "Mon Nov 23")
         assert len(first) == 3 and first[-1] == "all done"
         record = Transcript("t", "s", 1, 1, Output(), tuple(visit.state.events))
+        call = 'calls Bash: {{"command":"{}"}}'
+        steps = [call.format("date"), "tool result: Mon Nov 23", call.format("ls"), "tool result: Mon Nov 23"]
+        assert steps_of(record) == [*steps, "says: all done"], "what a judge is shown of an agent's work"
+        shown = "\n".join(trajectory(record.events))
+        assert "step 3, main: /v1/messages -> 200" in shown and shown.count("Mon Nov 23") == 2
         run = short / "runs" / "r1"
         run.mkdir(parents=True)
         (run / "transcripts.jsonl").write_bytes(msgspec.json.encode(record) + b"\n")

@@ -20,6 +20,7 @@ from harness.gateway.entrance import Entrance, TrialGateway
 from harness.gateway.server import PREFIX, GatewayServer, reap
 from harness.records.content import ToolCall
 from harness.records.exchange import Dialect
+from harness.records.task import Limits
 from harness.testing.wire import WireServer
 
 ROOT = Path(__file__).parents[2]
@@ -264,3 +265,37 @@ def _with_result(dialect: Dialect, before: dict[str, Any], call: ToolCall) -> di
     back = {"functionResponse": {"name": call.name, "response": {"output": "@@sh no"}}}
     asked = {"role": "model", "parts": [{"functionCall": {"name": call.name, "args": {}}}]}
     return {"contents": [*before["contents"], asked, {"role": "user", "parts": [back]}]}
+
+
+def test_an_agent_cannot_fill_the_memory_or_the_record(gate: GateBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies that are too large alone or together, and requests without an end that are refused."""
+    monkeypatch.setattr("harness.gateway.room.MAX_BODY", 1_000_000)
+    monkeypatch.setattr("harness.gateway.room.MAX_TOGETHER", 1_500_000)
+    monkeypatch.setattr("harness.gateway.room.MAX_IDLE", 5)
+
+    async def slow(size: int, go: asyncio.Event) -> Any:
+        yield b"x" * size
+        await go.wait()
+        yield b"x"
+
+    async def go() -> None:
+        async with gate.door(a_model("scripted", name="s", answer="x"), limits=Limits(turns=0)) as visit:
+            http = visit.http()
+            assert (await http.post("/v1/messages", content=b"x" * 1_100_000)).status_code == 413
+            wait = asyncio.Event()
+            held = asyncio.create_task(http.post("/v1/messages", content=slow(900_000, wait)))
+            async with asyncio.timeout(10):
+                while visit.room._reading < 900_000:  # noqa: ASYNC110 - the server has no event for it
+                    await asyncio.sleep(0.01)
+            assert (await visit.http().post("/v1/messages", content=b"x" * 900_000)).status_code == 413
+            wait.set()
+            assert (await held).status_code == 400
+            assert visit.room._reading == 0
+            body = {"model": "m", "messages": [{"role": "user", "content": "secret words"}]}
+            for _ in range(20):
+                assert (await http.post("/v1/messages", json=body)).status_code == 402
+            assert len(visit.room.exchanges) == 5 and "secret words" not in repr(visit.room.exchanges)
+            assert visit.room.limit == "turns" and visit.state.turns == 0
+        await gate.server.aclose()
+
+    asyncio.run(go())

@@ -11,12 +11,13 @@ from pathlib import Path
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from harness.api import File, ModelError, Output, Task, Text, ToolCall, ToolResult, Transcript
+from harness.api import Exchange, File, ModelError, Output, Task, Text, ToolCall, ToolResult, Transcript
 from harness.records.transcript import Command, ModelCall, Note
 from harness.toolkit.judging.looks import cut_to
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.prompt import prompt_text
 from harness.toolkit.reference import as_text
+from harness.toolkit.wire.requests import neutral_messages
 
 SHOWN = Path(".harness") / "cache" / "judged"
 """Where images and PDFs of work lie while judges look at them, by content."""
@@ -79,6 +80,11 @@ def steps_of(transcript: Transcript | None) -> list[str]:
             results = [p for m in event.request.messages for p in m.parts if isinstance(p, ToolResult)]
             steps += [f"tool result: {r.content}" for r in results]
             steps += _said(event.response.parts)
+        elif isinstance(event, Exchange):
+            new = [event.parts[d] for d in event.messages if d in event.parts]
+            told = [p for m in neutral_messages(event.dialect, new) for p in m.parts if isinstance(p, ToolResult)]
+            steps += [f"tool result: {r.content}" for r in told]
+            steps += _said(event.response.parts) if event.response is not None else []
         elif isinstance(event, Command):
             ran = " ".join(event.argv)
             steps.append(f"command: {ran}\nexit code {event.exit_code}\n{event.stdout}{event.stderr}".strip())

@@ -1,0 +1,113 @@
+"""What a user may get wrong, or an image may lack: one message each, before any model call where that can be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.plugins.contracts import Harness
+from harness.plugins.loader import load
+
+SUITE = """\
+suite: edge
+tasks: [tasks/edge/*.task.yaml]
+systems:
+  - name: it
+    harness: HARNESS
+    model: {use: scripted, name: scripted, prompted: true}
+retries: {infra: 0}
+"""
+TASK = """\
+id: edge
+prompt: |
+  @@say forty-two
+reference: forty-two
+sandbox: {}
+graders: [match]
+"""
+AGENT = """\
+#!/usr/bin/env python3
+import json, os, sys, urllib.request
+url, key = os.environ["URL"], os.environ["KEY"]
+body = {"model": sys.argv[1], "messages": [{"role": "user", "content": sys.stdin.read()}]}
+head = {"authorization": "Bearer " + key, "content-type": "application/json"}
+asked = urllib.request.Request(url + "/chat/completions", json.dumps(body).encode(), head)
+said = json.load(urllib.request.urlopen(asked))["choices"][0]["message"]["content"]
+settings = open(os.path.expandvars("$STATE/settings.json")).read()
+print(json.dumps({"event": "end", "result": {"text": said, "settings": settings}}))
+"""
+COMMAND = """\
+{use: command, folder: tools/mine, argv: [python3, "{agent}/agent.py", "{model}"],
+     env: {URL: "{base_url}/v1", KEY: "{key}", STATE: "{state}"}, files: {"{state}/settings.json": "model={model}"},
+     answer_from: "json:result.text"}"""
+
+
+def run(place: Path, harness: str) -> tuple[int, str, list[dict[str, Any]]]:
+    for name in ("graders", "runs", "tasks/edge", "tools/mine"):
+        (place / name).mkdir(parents=True)
+    (place / "tasks/edge/suite.yaml").write_text(SUITE.replace("HARNESS", harness))
+    (place / "tasks/edge/edge.task.yaml").write_text(TASK)
+    (place / "tools/mine/agent.py").write_text(AGENT)
+    words = [sys.executable, "-m", "harness.cli.main", "run", "--suite", "edge"]
+    done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=300)
+    lines = [line for run in (place / "runs").iterdir() for line in (run / "attempts.jsonl").read_text().splitlines()]
+    found = [json.loads(line) for line in lines]
+    return done.returncode, done.stderr, found
+
+
+def test_a_release_that_is_not_installed_stops_the_run_before_it_begins(tmp_path: Path) -> None:
+    code, said, found = run(tmp_path, "{use: claude_code, release: 0.0.1}")
+    assert (code, found) == (2, [])
+    assert said.count("error:") == 1
+    assert "system 'it': claude_code@0.0.1 is not installed" in said
+    assert "harness agent install claude_code@0.0.1" in said
+
+
+def test_a_command_whose_layer_is_not_installed_stops_the_run_too(tmp_path: Path) -> None:
+    code, said, _ = run(tmp_path, "{use: command, layer: codex_cli@0.0.1, argv: [x]}")
+    assert code == 2 and "codex_cli@0.0.1 is not installed" in said
+
+
+@pytest.mark.docker
+def test_a_program_of_ones_own_is_described_in_yaml(tmp_path: Path) -> None:
+    code, said, (attempt,) = run(tmp_path, COMMAND)
+    assert code == 0, (said, attempt)
+    assert (attempt["passed"], attempt["output"]["answer"]) == (True, "forty-two")
+    metrics = attempt["output"]["metrics"]
+    assert (metrics["requests"], metrics["ended"]) == (1, "done")
+    assert "binary" not in metrics["fingerprint"] and metrics["fingerprint"]["flags"]
+
+
+@pytest.mark.docker
+def test_a_program_that_never_asks_a_model_says_how_it_ended(tmp_path: Path) -> None:
+    harness = "{use: command, folder: tools/mine, argv: [sh, -c, 'echo I am broken >&2; exit 7']}"
+    code, _, (attempt,) = run(tmp_path, harness)
+    assert code == 3 and attempt["status"] == "infra_error"
+    assert attempt["trouble"]["cause"] == "NoModelCall"
+    assert "exit code 7; its last words: I am broken" in attempt["trouble"]["detail"]
+
+
+@pytest.mark.docker
+def test_what_the_image_lacks_is_told_and_no_model_is_asked(tmp_path: Path) -> None:
+    needs = "needs: ['glibc>=99', python3.5, bash]"
+    _, _, (attempt,) = run(tmp_path, f"{{use: command, folder: tools/mine, argv: [x], {needs}}}")
+    assert attempt["status"] == "skipped"
+    assert "lacks what command needs: glibc 99 (it has 2.36), Python 3.5 (it has 3.11)" in attempt["trouble"]["detail"]
+    assert not attempt.get("usage") and "turns" not in attempt
+
+
+def test_a_folder_outside_the_workspace_is_refused(tmp_path: Path) -> None:
+    command = load("harness", "command", tmp_path).model_validate({"folder": "../elsewhere", "argv": ["x"]})
+    assert isinstance(command, Harness)
+    assert "folder '../elsewhere' is outside the workspace" in command.check(tmp_path)
+
+
+@pytest.mark.parametrize("where", ["json", "model:x", "file", "elsewhere"])
+def test_an_answer_from_nowhere_is_refused(tmp_path: Path, where: str) -> None:
+    with pytest.raises(ValueError, match="answer_from is model, stdout"):
+        load("harness", "command", tmp_path).model_validate({"argv": ["x"], "answer_from": where})

@@ -1,0 +1,144 @@
+"""A workspace with real agent CLIs in real boxes, the gateway in front of a scripted provider, and `harness run`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.testing.wire import WireServer
+
+ROOT = Path(__file__).parents[2]
+KEY = "sk-real-key-of-the-host-3141592653"
+CLAUDE, CODEX = "claude-opus-4-7", "gpt-5.5"
+RUN_S = 1500
+"""The longest a run of these tests may take; agents start slowly on a machine that is used by others."""
+
+
+@dataclass(slots=True)
+class AgentLab:
+    """`systems` are in the suite's words. Each run is a process of its own."""
+
+    place: Path
+    wire: WireServer
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    systems: list[dict[str, Any]] = field(default_factory=list)
+    suite: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+    code: int = -1
+
+    def claude(self, name: str = "claude", **harness: Any) -> None:
+        """Claude Code in front of the scripted provider."""
+        model = {"use": "anthropic", "name": CLAUDE, "base_url": self.wire.url, "api_key_env": "LAB_KEY"}
+        self.systems.append({"name": name, "harness": {"use": "claude_code", **harness}, "model": model})
+
+    def codex(self, name: str = "codex", **harness: Any) -> None:
+        """Codex in front of it."""
+        model = {"use": "openai", "name": CODEX, "base_url": self.wire.url + "/v1", "api": "responses"}
+        model["api_key_env"] = "LAB_KEY"
+        self.systems.append({"name": name, "harness": {"use": "codex_cli", **harness}, "model": model})
+
+    def both(self) -> None:
+        """The two."""
+        self.claude()
+        self.codex()
+
+    def task(self, id: str, *lines: str, answer: str = "", **more: Any) -> None:
+        """A task whose prompt says what the model does. It leaves /work/out.txt."""
+        prompt = "\n".join(("Do what the lines below say, one after another.", *lines))
+        task = {"id": id, "prompt": prompt, "sandbox": {"memory": "3g"}, "collect": {"out": {"file": "/work/out.txt"}}}
+        graders = [{"use": "match", "mode": "contains"}]
+        self.tasks.append({**task, "reference": answer or "never said", "graders": graders, **more})
+
+    def run(self, *words: str, check: bool = True, env: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """`harness run`; the attempts in order of task, system and epoch."""
+        suite = {"suite": "lab", "tasks": ["tasks/lab/*.task.yaml"], "systems": self.systems}
+        suite |= {"limits": {"time": "20m", "turns": 30}, "retries": {"infra": 0}, "boxes": 2, **self.suite}
+        for name in ("graders", "runs", "tasks/lab"):
+            (self.place / name).mkdir(parents=True, exist_ok=True)
+        (self.place / "tasks/lab/suite.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
+        for task in self.tasks:
+            (self.place / f"tasks/lab/{task['id']}.task.yaml").write_text(yaml.safe_dump(task, sort_keys=False))
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.cli.main", "run", "--suite", "lab", "--allow-unpriced", *words],
+            cwd=self.place,
+            capture_output=True,
+            text=True,
+            timeout=RUN_S,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "LAB_KEY": KEY, **(env or {})},
+        )
+        self.said, self.code = done.stdout + done.stderr, done.returncode
+        if check:
+            assert self.folder is not None, self.said
+        return self.attempts()
+
+    @property
+    def folder(self) -> Path | None:
+        """The newest run."""
+        return max((self.place / "runs").glob("*-lab-*"), default=None, key=lambda p: p.name)
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """What was recorded."""
+        if self.folder is None:
+            return []
+        lines = (self.folder / "attempts.jsonl").read_text().splitlines()
+        return sorted((json.loads(line) for line in lines), key=lambda a: (a["task"], a["system"], a["epoch"]))
+
+    def transcript(self, attempt: Mapping[str, Any]) -> dict[str, Any]:
+        """The transcript of an attempt."""
+        assert self.folder is not None
+        at, length = attempt["transcript"]
+        with (self.folder / "transcripts.jsonl").open("rb") as file:
+            file.seek(at)
+            found: dict[str, Any] = json.loads(file.read(length))
+            return found
+
+    def exchanges(self, attempt: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What passed through the gateway."""
+        return [e for e in self.transcript(attempt)["events"] if e["event"] == "exchange"]
+
+    def artifact(self, attempt: Mapping[str, Any], name: str) -> bytes | None:
+        """An artifact's bytes."""
+        assert self.folder is not None
+        paths = [a["path"] for a in attempt.get("artifacts", ()) if a["name"] == name]
+        return (self.folder / paths[0]).read_bytes() if paths else None
+
+    def everything(self) -> bytes:
+        """Every byte that the run left on disk."""
+        assert self.folder is not None
+        return b"\n".join(p.read_bytes() for p in sorted(self.folder.rglob("*")) if p.is_file())
+
+
+def metrics(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """What the harness reports of its own work."""
+    found: dict[str, Any] = attempt["output"]["metrics"]
+    return found
+
+
+def ledger(lab: AgentLab, *, mended: bool) -> None:
+    """The task `box-ledger-split` of the suite `mine`; its prompt also says what the scripted model does."""
+    mine = ROOT / "tasks/mine"
+    shutil.copytree(mine / "data/ledger", lab.place / "tasks/lab/data/ledger")
+    task = yaml.safe_load((mine / "box-ledger.yaml").read_text())
+    gold = base64.b64encode((mine / "data/ledger/gold.patch").read_bytes()).decode()
+    lines = ["@@sh cd /repo && git status --short && python3 -m unittest 2>&1 | tail -3"]
+    if mended:
+        lines.append(f"@@sh cd /repo && echo {gold} | base64 -d | git apply && git diff --stat")
+    lines += ["@@sh cd /repo && python3 -m unittest 2>&1 | tail -3", "@@say I looked at split and split_by_weight."]
+    task["prompt"] += "\n".join(("", *lines, ""))
+    task["limits"] = {"time": "20m", "turns": 40}
+    lab.tasks.append(task)
+
+
+def words(found: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+    """One field of each."""
+    return [one.get(key) for one in found]

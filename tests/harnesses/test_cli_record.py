@@ -1,0 +1,89 @@
+"""What an agent did is read off the gateway's exchanges, and off nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.api import Exchange, Response, Text, ToolCall, Usage
+from harness.harnesses._cli_record import kind_of, measures, read_record, wrapping
+
+TOOLS = ("Bash", "Read", "WebSearch")
+
+
+def said(text: str = "", *calls: str, stop: str = "", **more: Any) -> Exchange:
+    parts = (Text(text), *(ToolCall(f"c{i}", name, {}) for i, name in enumerate(calls)))
+    response = Response(parts, stop or ("tool_use" if calls else "end"), Usage(input=10, output=2, calls=1))  # type: ignore[arg-type]
+    base: dict[str, Any] = {
+        "at": 0.0, "seconds": 0.5, "dialect": "anthropic", "path": "/v1/messages", "status": 200, "asked": "m",
+        "sent": "m", "tool_names": TOOLS, "response": response,
+    }  # fmt: skip
+    return Exchange(**(base | more))
+
+
+def refused(status: int, **more: Any) -> Exchange:
+    return msgspec.structs.replace(said(), response=None, status=status, sent="", **more)
+
+
+def test_a_last_answer_without_a_tool_is_done() -> None:
+    record = read_record([said("I look", "Bash"), said("It is 42")])
+    assert record.ended_by_itself and record.text == "It is 42"
+
+
+def test_a_program_that_ended_while_its_model_wanted_a_tool_is_not_done() -> None:
+    record = read_record([said("It is 42"), said("I look", "Bash")])
+    assert not record.ended_by_itself and record.text == "I look"
+
+
+def test_a_cut_answer_is_not_done_and_is_no_answer() -> None:
+    record = read_record([said("first", "Bash"), said("It is", cut="provider")])
+    assert not record.ended_by_itself and record.text == "first"
+    assert read_record([said("half", stop="max_tokens")]).cut
+
+
+def test_an_error_at_the_end_is_not_done() -> None:
+    assert not read_record([said("It is 42"), refused(402, limit="cost")]).ended_by_itself
+
+
+def test_titles_and_searches_of_the_provider_are_beside_the_work() -> None:
+    title, search = said("A title", tool_names=()), refused(403, tool_names=("web_search",), refused=("web_search: x",))
+    record = read_record([title, said("I look", "Bash"), search, said("done")])
+    assert (len(record.main), len(record.side)) == (2, 2)
+    counts = measures(record)
+    assert counts["refused"] == {"web_search: x": 1} and counts["failed_requests"] == 1
+    assert (counts["requests"], counts["turns"], counts["side_requests"]) == (4, 2, 2)
+
+
+def test_an_agent_without_tools_has_only_requests_of_its_own() -> None:
+    record = read_record([said("one", tool_names=()), said("two", tool_names=())])
+    assert len(record.main) == 2 and record.text == "two"
+
+
+def test_subagents_are_apart_and_do_not_end_the_work() -> None:
+    record = read_record([said("go", "Agent"), said("sub is done", agent="a1"), said("all done")])
+    assert (len(record.main), len(record.sub), record.text) == (2, 1, "all done")
+
+
+def test_counting_tokens_is_no_request() -> None:
+    assert read_record([said(path="/v1/messages/count_tokens")]).everything == []
+
+
+def test_tools_have_kinds_however_they_are_spelt() -> None:
+    names = ("Bash", "exec_command", "functions.exec", "Edit", "apply_patch", "Read", "Glob", "WebFetch", "Agent", "x")
+    assert [kind_of(n) for n in names] == [
+        "shell", "shell", "shell", "edit", "edit", "read", "read", "web", "agent", "other",
+    ]  # fmt: skip
+
+
+def test_dates_and_ids_are_no_difference_between_two_harnesses() -> None:
+    def first(date: str, more: str = "") -> Any:
+        text = f"You are Codex. Today is {date}.{more}"
+        parts = {
+            "d": {"role": "developer", "id": f"msg-{date}", "content": text},
+            "u": {"role": "user", "content": date},
+        }
+        return wrapping(read_record([said("x", messages=("d", "u"), parts=parts, tools_digest="t")]))["system_stable"]
+
+    assert first("2026-11-28") == first("2026-11-29")
+    assert first("2026-11-28") != first("2026-11-28", " Be brief.")
