@@ -11,8 +11,8 @@ from harness.store.labels import LABELS, encode_labels, workspace_labels
 
 
 def labels_for(suite: Suite) -> list[Label]:
-    """The workspace's labels for graders of this suite. Raises ConfigError with the place of every fault."""
-    return workspace_labels(suite.workspace, suite.graders)
+    """The workspace's labels for graders of this suite that hold in any run. Raises ConfigError with every place."""
+    return [x for x in workspace_labels(suite.workspace, suite.graders) if not x.run]
 
 
 def keep_labels(folder: RunFolder, labels: Sequence[Label]) -> None:

@@ -27,6 +27,8 @@ COMMANDS: dict[str, str] = {
     "nightly": "one night of a suite: sentinels, canaries, run or resume, gate, trend, report, outputs",
     "trend": "has anything drifted over the nights, since when, and where does it come from?",
     "route": "which system for which tasks, from what was measured; writes the router's policy",
+    "label": "judge what judges judged, blind, by keys: labels that calibrate them",
+    "judge": "judges: list them, audit them on stored work, calibrate them by labels",
     "list": "suites, tasks, systems and runs of this workspace",
     "show": "one task, one run, or one trial with its transcript",
     "new": "scaffold a suite, task, grader or harness that runs",

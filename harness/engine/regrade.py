@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,19 +10,19 @@ from pathlib import Path
 import msgspec
 
 from harness.config.suite import Suite
-from harness.engine.bench import bench_of
-from harness.engine.grade import GradedWork, flags_of, grade
+from harness.engine.grade import flags_of, grade
 from harness.engine.others import opponents_of
 from harness.engine.rehearse import CHANGED, rehearse
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Recorder
 from harness.engine.services import Services
 from harness.engine.session import open_services
-from harness.engine.trial import trial_name, verdict_fields
-from harness.errors import NotComparable, RunInvalid, StoreError
+from harness.engine.stored_work import stored_artifact, work_of
+from harness.engine.trial import verdict_fields
+from harness.errors import NotComparable, RunInvalid
 from harness.prices import PriceBook
 from harness.records.judgement import Judgement
-from harness.records.outcome import Artifact, Attempt, StoredArtifact
+from harness.records.outcome import Artifact, Attempt
 from harness.records.task import Task
 from harness.records.transcript import Transcript
 from harness.store.folder import RunFolder
@@ -89,43 +88,17 @@ async def _bounded(source: Path, queue: asyncio.Semaphore) -> AsyncIterator[Atte
 
 async def _attempt(source: Path, attempt: Attempt, task: Task, services: Services) -> None:
     transcript = read_transcript(source, attempt)
-    artifacts = {a.name: Artifact(a.name, _stored(source, a)) for a in attempt.artifacts}
+    artifacts = {a.name: Artifact(a.name, stored_artifact(source, a)) for a in attempt.artifacts}
     judgements: tuple[Judgement, ...] = ()
     if attempt.status in GRADED_AGAIN:
         attempt, judgements = await _graded(attempt, task, transcript, artifacts, services)
     services.record(attempt, transcript, tuple(artifacts.values()), judgements)
 
 
-def _stored(source: Path, artifact: StoredArtifact) -> bytes:
-    """An artifact's bytes as they were recorded. Raises StoreError when they are gone or are others."""
-    try:
-        data = (source / artifact.path).read_bytes()
-    except OSError as e:
-        raise StoreError(f"cannot read {source.name}/{artifact.path}: {e.strerror}") from e
-    if hashlib.sha256(data).hexdigest() != artifact.sha256:
-        raise StoreError(
-            f"{source.name}/{artifact.path} is not what was recorded", help="restore it; a changed output is not graded"
-        )
-    return data
-
-
 async def _graded(
     attempt: Attempt, task: Task, transcript: Transcript, artifacts: dict[str, Artifact], services: Services
 ) -> tuple[Attempt, tuple[Judgement, ...]]:
-    def find(name: str) -> bytes | None:
-        return artifacts[name].data if name in artifacts else None
-
-    work = GradedWork(
-        task,
-        transcript.output,
-        attempt.choice_order,
-        services.suite.workspace,
-        find,
-        lambda: transcript,
-        services,
-        trial_name(task.id, attempt.system, attempt.epoch),
-        bench_of(services, task, attempt.system, attempt.epoch, attempt.attempt),
-    )
+    work = work_of(attempt, task, transcript, artifacts, services)
     grading = await grade(work, services)
     again = msgspec.structs.replace(
         attempt,

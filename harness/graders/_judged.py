@@ -13,14 +13,15 @@ from typing import ClassVar, Literal, Self
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.api import Grade, Grader, Judgement, Model, NotGraded, Usage, UsageFault, Verdict, Work
+from harness.api import Card, Grade, Grader, Judgement, Model, NotGraded, Usage, UsageFault, Verdict, Work
 from harness.graders._hearing import Sitting
 from harness.graders._sentinels import read_sentinels
 from harness.plugins.contracts import JudgeBudget, Rehearsal
 from harness.toolkit.answers import no_answer
 from harness.toolkit.files import one_line
 from harness.toolkit.judging.judge import Judge, unpinned
-from harness.toolkit.judging.material import Inputs
+from harness.toolkit.judging.material import Inputs, question_pieces, work_pieces
+from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, vote
 
 Opinion = dict[str, Outcome]
@@ -80,6 +81,8 @@ class JudgeGrader(Grader):
 
     needs_reference: ClassVar[bool] = False
     protocol: ClassVar[str] = ""
+    menu: ClassVar[tuple[str, ...]] = ()
+    """The outcomes that a person who labels can choose from."""
 
     judge: Judge | None = None
     """Who judges: a name under `judges:`, or a judge written here. There is no default, and never the model under
@@ -191,6 +194,25 @@ class JudgeGrader(Grader):
         """As said."""
         return self.sentinel_agreement if self.sentinels else 0.0
 
+    def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
+        """The question, the suite's own pieces and the work, as a judge sees them."""
+        asked = self.asked(about, said)
+        if not self.menu or not asked:
+            return NotGraded("not_labelled", f"{self.protocol}: '{about or 'the whole'}' is nothing that people label")
+        question = question_pieces(work.task, self.inputs, work.workspace)
+        given = [(p.name, p.content) for p in question if isinstance(p.content, str)]
+        mine = _words(work_pieces(work.output, work.artifact, self.inputs, "", work.workspace))
+        return Card(asked, tuple(given), ((work.bench.system, mine),), self.menu)
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """What a person is asked about this part; nothing where it cannot be labelled."""
+        return self.instructions or "How good is it?" if not about else ""
+
+    def audited(self, repeats: int) -> Self:
+        """Asked so many times, in every order that it has."""
+        orders = {"orders": "both"} if "orders" in type(self).model_fields else {}
+        return self.model_copy(update={"repeats": repeats, "controls": Controls(), "injection": "record", **orders})
+
     async def grade(self, work: Work) -> Verdict:
         """Judge, and again without what spoke to the judge."""
         early = self.before(work)
@@ -265,6 +287,11 @@ def _with(verdict: Verdict, sitting: Sitting, flags: tuple[str, ...] = ()) -> Ve
     seen = tuple(f"injection_suspected: {f}" for f in sitting.spoken_to)
     notes = "; ".join([verdict.explanation, *sitting.notes])
     return msgspec.structs.replace(verdict, usage=usage, flags=(*verdict.flags, *seen, *flags), explanation=notes)
+
+
+def _words(pieces: Sequence[Piece]) -> str:
+    """The text of one side, as a person reads it."""
+    return "\n\n".join(p.content if isinstance(p.content, str) else f"[{p.name}]" for p in pieces)
 
 
 def ungraded(judgements: Sequence[Judgement], why: str = "") -> NotGraded:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from harness.api import File, Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.api import Card, File, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import TOKEN
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
@@ -63,6 +64,7 @@ class JudgeClaims(JudgeGrader):
 
     version = "1"
     protocol: ClassVar[str] = "claims"
+    menu: ClassVar[tuple[str, ...]] = VERDICTS
 
     sources: Literal["files", "reference"] | str = "files"
     """Where the sources are: the task's text `files`, its `reference`, or a key of its `meta` (text, list, mapping)."""
@@ -77,6 +79,19 @@ class JudgeClaims(JudgeGrader):
         GraderCase("It takes 30 days.", False, "It takes 14 days.", _params("contradicted", "14 days")),
         GraderCase("It takes 30 days.", None, "It takes 14 days.", _params("supported", "30 days")),
     )
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """The claim, as it was split off."""
+        split = next((j.data.get("claims") for j in said if j.about == "split" and j.status == "ok"), None)
+        number = about.removeprefix("claim ")
+        if not isinstance(split, list) or not number.isdigit() or int(number) >= len(split):
+            return ""
+        return f"Do the sources support this? {split[int(number)]}"
+
+    def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
+        """With the sources."""
+        found = super().card(work, about, said)
+        return found if isinstance(found, NotGraded) else replace(found, given=(*found.given, *self._sources(work)))
 
     def fits_tagged(self) -> bool:
         """Claims are a list."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
@@ -39,6 +40,7 @@ class JudgePairwise(JudgeGrader):
 
     version = "1"
     protocol: ClassVar[str] = "pairwise"
+    menu: ClassVar[tuple[str, ...]] = ("win", "tie", "loss")
 
     opponent: Opponent
     """With what the work is compared."""
@@ -100,6 +102,20 @@ class JudgePairwise(JudgeGrader):
         if _normal(mine) == _normal(theirs) and not work.bench.role.startswith("control:"):
             return self._skipped("tie", "identical", "both delivered the same")
         return None
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """The measure."""
+        return self.criteria.strip()
+
+    def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
+        """Both sides."""
+        found, other = super().card(work, about, said), delivered(self.opponent, work)
+        if isinstance(found, NotGraded):
+            return found
+        if isinstance(other, NotGraded):
+            return other
+        theirs = self._texts(work, other.output, other.artifact)
+        return replace(found, sides=(*found.sides, (other.by, theirs)))
 
     def _texts(self, work: Work, output: object, artifact: object) -> str:
         pieces = work_pieces(output, artifact, self.inputs, "", work.workspace)  # type: ignore[arg-type]  # of one side

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
-from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.api import Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
@@ -42,6 +42,7 @@ class JudgeReference(JudgeGrader):
     version = "1"
     needs_reference: ClassVar[bool] = True
     protocol: ClassVar[str] = "reference"
+    menu: ClassVar[tuple[str, ...]] = LABELS
 
     numbers: Literal["last_digit", "exact"] | float = "last_digit"
     """How near a number must be: to the reference's last digit, exactly, or within this share of it (0.01 is 1 %)."""
@@ -60,6 +61,10 @@ class JudgeReference(JudgeGrader):
     def check_reference(self, reference: Json) -> str:
         """A reference that says something."""
         return "" if reference is None or as_text(reference).strip() else "it is empty"
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """Whether it says what the reference says."""
+        return "Does it give the answer of the reference?" if not about else ""
 
     def form(self) -> Form:
         """What is asked for."""

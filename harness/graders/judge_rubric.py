@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.api import Grade, GraderCase, Json, Verdict
+from harness.api import Grade, GraderCase, Json, Judgement, Verdict
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
@@ -66,6 +66,7 @@ class JudgeRubric(JudgeGrader):
 
     version = "1"
     protocol: ClassVar[str] = "rubric"
+    menu: ClassVar[tuple[str, ...]] = VERDICTS
 
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     """What is looked for."""
@@ -110,6 +111,10 @@ class JudgeRubric(JudgeGrader):
             },
         ),
     )
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """The criterion."""
+        return next((c.text for c in self.criteria if c.id == about), "")
 
     @model_validator(mode="after")
     def _criteria_make_a_score(self) -> Self:

@@ -30,10 +30,12 @@ from harness.plugins.gateway import Gateway as Gateway
 from harness.plugins.gateway import Served as Served
 from harness.plugins.gateway import Upstream as Upstream
 from harness.plugins.judging import Bench as Bench
+from harness.plugins.judging import Card as Card
 from harness.plugins.judging import JudgeBudget as JudgeBudget
 from harness.plugins.judging import Rehearsal as Rehearsal
 from harness.records.content import File, Json, Request, Response
-from harness.records.outcome import Output, Verdict
+from harness.records.judgement import Judgement
+from harness.records.outcome import NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, TaskView
 from harness.records.transcript import Transcript
 
@@ -329,6 +331,14 @@ class Grader(Plugin):
     def rehearsals(self, workspace: Path) -> Sequence[Rehearsal]:
         """Sentinels: judged first in every run, before money is spent on systems. Raises UsageFault."""
         return ()
+
+    def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
+        """What a person is shown to label this work, or a part of it; `said` is what judges said of the same work."""
+        return NotGraded("not_labelled", "only graders that ask judges have work to label")
+
+    def audited(self, repeats: int) -> Grader:
+        """This grader as an audit asks it: in every order, so many times."""
+        return self
 
     def least_agreement(self) -> float:
         """The share of rehearsals that must come out as expected, or the run stops."""

@@ -48,6 +48,19 @@ class JudgeBudget:
     max_calls: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a person who labels is asked and shown, and what may be answered. No verdict of any judge is on it.
+
+    `given` are the suite's own pieces by title; `sides` the work by candidate: one, or two that are compared.
+    """
+
+    asked: str
+    given: tuple[tuple[str, str], ...]
+    sides: tuple[tuple[str, str], ...]
+    menu: tuple[str, ...]
+
+
 def _nobody(system: str) -> Delivered | NotGraded:
     return NotGraded("no_opponent", f"there is no work of '{system}' to compare with")
 

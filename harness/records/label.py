@@ -17,7 +17,7 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbi
     run it was drawn from, empty for labels that hold for this work in any run; `work` is a digest of the text that was
     shown. `inclusion_prob` is the probability with which the item was drawn. `set`: `dev` labels tune a prompt and are
     never reported on. `seconds` is how long it took; `blind` that no verdict was shown; `shown` the candidates in
-    order.
+    order. `replaces` says that it takes the place of what the same person said before of the same item.
     """
 
     grader: str
@@ -35,6 +35,7 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbi
     seconds: float = 0.0
     blind: bool = True
     shown: tuple[str, ...] = ()
+    replaces: bool = False
     note: str = ""
     at: str = ""
 

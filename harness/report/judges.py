@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from harness.records.judgement import Judgement
 from harness.records.label import Label
 from harness.report.judges_calls import Asked, Calls, read_calls
 from harness.report.judges_gate import judged_valid, worst
-from harness.report.judges_labels import label_figures
+from harness.report.judges_items import Item, Judged, judged_items
+from harness.report.judges_labels import Design, Source, label_figures
 from harness.report.judges_model import Figure, JudgeReport, JudgeSheet, Panel, Rated
 from harness.report.judges_other import (
     calibrations,
@@ -24,6 +26,7 @@ from harness.report.judges_other import (
     injection_figure,
     money,
     rate_figures,
+    recalibrated,
     repeat_figures,
     returned,
     select_figures,
@@ -42,18 +45,24 @@ from harness.report.judges_pairs import (
 from harness.report.judges_panels import panel, rated
 from harness.stats.swap import Rule
 
+Elsewhere: TypeAlias = Mapping[tuple[str, str], Mapping[str, Mapping[Item, Judged]]]
+"""(grader, judge) -> run -> item -> what that judge made of it there."""
+
 
 @dataclass(frozen=True, slots=True)
 class About:
     """What a run knows besides its judgements: labels, the family of each candidate's model, the graders' rules.
 
     `run` is its name, by which labels drawn from it are known; `rules` say how a grader puts two orders together.
+    `elsewhere` is what the same judges said in other runs that labels were drawn from.
     """
 
     run: str = ""
     labels: Sequence[Label] = ()
     families: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    elsewhere: Elsewhere = field(default_factory=dict)
+    design: Design | Literal["auto"] = "auto"
 
 
 def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: About | None = None) -> JudgeReport:
@@ -77,7 +86,8 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
     """The data sheet of one judge in one grader; `rivals` are the calls of the grader's other judges."""
     measured = _measured(calls)
     mine = [x for x in about.labels if x.grader == asked.grader]
-    by_labels, left_out = label_figures(calls.role("score"), asked.protocol, mine, about.run)
+    source = Source(about.run, about.elsewhere.get((asked.grader, asked.judge), {}), about.design)
+    by_labels, left_out = label_figures(calls.role("score"), asked.protocol, mine, source)
     swapped, figures = _figures(asked, calls, measured, policy, about, rivals)
     ungraded, causes, where = ungraded_figure(calls)
     models = returned(calls)
@@ -155,7 +165,7 @@ def _notes(asked: Asked, models: int, about: About, left_out: str, calls: Calls)
         yield f"OWN FAMILY: the judge is of the family '{asked.family}', as is the model of {', '.join(kin)}"
     if models > 1:
         yield "MORE THAN ONE MODEL ANSWERED: what was measured is a mixture"
-    if len(calibrations(calls)) > 1:
+    if recalibrated(calls):
         yield "MORE THAN ONE CALIBRATION: the judge or its prompt changed within these judgements"
     if left_out:
         yield left_out
@@ -184,3 +194,15 @@ def _warnings(sheets: Sequence[JudgeSheet]) -> Iterable[str]:
         for note in s.notes:
             if note[:3].isupper():
                 yield f"{note} ({s.judge} in {s.grader})"
+
+
+def judged_elsewhere(
+    judgements: Iterable[Judgement],
+) -> dict[tuple[str, str], tuple[tuple[str, ...], dict[Item, Judged]]]:
+    """Of another run: what each judge made of each item, by (grader, judge), with its calibration ids."""
+    calls = read_calls(judgements).role("score")
+    found = {}
+    for i, asked in enumerate(calls.asked):
+        mine = calls.where(calls.column["sheet"] == i)
+        found[asked.grader, asked.judge] = (calibrations(mine), judged_items(mine, asked.protocol))
+    return found

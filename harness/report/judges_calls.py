@@ -183,11 +183,11 @@ def _refuse_contradiction(j: Judgement, at: int) -> None:
 
 
 def _latest(calls: Calls) -> Calls:
-    """Of equal calls the last one of the highest attempt; rows are sorted by what they are about."""
+    """Of equal calls the last fresh one of the highest attempt; rows are sorted by what they are about."""
     if not len(calls):
         return calls
     key = np.stack([calls.column[n] for n in (*_UNIT, "order", "repeat")])
-    rank = np.lexsort((np.arange(len(calls)), calls.column["attempt"], *key))
+    rank = np.lexsort((np.arange(len(calls)), 1 - calls.column["cached"], calls.column["attempt"], *key))
     ordered = key[:, rank]
     last = np.append((ordered[:, 1:] != ordered[:, :-1]).any(axis=0), True)
     return calls.where(rank[last])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -45,25 +45,29 @@ class Matched:
         return len(self.judge)
 
 
-def match(found: dict[Item, Judged], labels: Iterable[Label]) -> tuple[Matched, dict[Item, list[Label]]]:
+Key = tuple[str, Item]
+"""The run that an item is of, empty for the run that is reported on, and the item."""
+
+
+def match(known: Mapping[Key, Judged], labels: Iterable[tuple[Key, Label]]) -> tuple[Matched, dict[Key, list[Label]]]:
     """Labels of people put together by item, by majority; a draw of people is unsettled and left out."""
-    people: dict[Item, list[Label]] = {}
+    people: dict[Key, list[Label]] = {}
     unsure = unsettled = absent = 0
-    for label in labels:
+    for key, label in labels:
         if label.label == UNSURE:
             unsure += 1
         else:
-            people.setdefault(label.item, []).append(label)
+            people.setdefault(key, []).append(label)
     rows: list[tuple[str, str, Judged, float]] = []
-    for item, said in sorted(people.items()):
+    for key, said in sorted(people.items()):
         votes = sorted({x.label for x in said})
         best = majority(np.array([votes.index(x.label) for x in said], dtype=np.int64))
         if best is None:
             unsettled += 1
-        elif item not in found:
+        elif key not in known:
             absent += 1
         else:
-            rows.append((found[item].outcome, votes[best], found[item], said[0].inclusion_prob))
+            rows.append((known[key].outcome, votes[best], known[key], said[0].inclusion_prob))
     order = [*PAIR] if all(w in PAIR for r in rows for w in r[:2]) else sorted({w for r in rows for w in r[:2]})
     matched = Matched(
         words=tuple(order),
@@ -80,7 +84,7 @@ def match(found: dict[Item, Judged], labels: Iterable[Label]) -> tuple[Matched, 
     return matched, people
 
 
-def agreement_figures(m: Matched, people: dict[Item, list[Label]]) -> tuple[Figure, ...]:
+def agreement_figures(m: Matched, people: dict[Key, list[Label]]) -> tuple[Figure, ...]:
     """Agreement, kappa, AC1, alpha, sensitivity and specificity, with the constant judge and people beside them."""
     n = (len(m), "labels")
     if len(m) < 2:
@@ -134,7 +138,7 @@ def _rates(m: Matched) -> tuple[Figure, ...]:
     )
 
 
-def _ceiling(people: dict[Item, list[Label]]) -> Figure:
+def _ceiling(people: dict[Key, list[Label]]) -> Figure:
     """How far people agree with each other: the most a judge can be asked for."""
     twice = [said for _, said in sorted(people.items()) if len({x.labeler for x in said}) > 1]
     agree = [
@@ -188,23 +192,57 @@ def _power(power: float | None) -> str:
     return f"the judge counts {power:.2f}" if power is not None else ""
 
 
-def label_figures(calls: Calls, protocol: str, labels: Sequence[Label], run: str) -> tuple[tuple[Figure, ...], str]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where labels may come from: this `run`, and what the same judge said in `others`, by run.
+
+    `design` forces one correction; `auto` takes PPI++ for labels of this run and Rogan-Gladen for all others.
+    """
+
+    run: str = ""
+    others: Mapping[str, Mapping[Item, Judged]] = field(default_factory=dict)
+    design: Design | Literal["auto"] = "auto"
+
+
+def label_figures(
+    calls: Calls, protocol: str, labels: Sequence[Label], source: Source
+) -> tuple[tuple[Figure, ...], str]:
     """All of it for one judge, and a line about labels that were left out. Dev labels are never reported on."""
-    usable = [x for x in labels if x.set == "report"]
     found = judged_items(calls, protocol)
-    m, people = match(found, usable)
-    drawn_here = bool(usable) and all(x.run == run and run for x in usable)
-    design: Design = "run_sample" if drawn_here else "external"
-    corrected = [corrected_figure(found, m, {x.item for x in usable}, design)] if protocol in WORTHY else []
-    dev = sum(x.set == "dev" for x in labels)
+    known: dict[Key, Judged] = {("", item): judged for item, judged in found.items()}
+    known |= {(run, item): judged for run, items in source.others.items() for item, judged in items.items()}
+    here = {"", source.run}
+    usable = [x for x in labels if x.set == "report" and (x.run in here or x.run in source.others)]
+    keyed = [(("" if x.run in here else x.run, x.item), x) for x in usable]
+    m, people = match(known, keyed)
     left = [
         f"{n} {what}"
         for n, what in (
             (m.unsure, "unsure"),
             (m.unsettled, "on which people are split"),
             (m.not_judged, "without a verdict of the judge"),
-            (dev, "of the dev set"),
+            (sum(x.set == "dev" for x in labels), "of the dev set"),
+            (sum(x.set == "report" for x in labels) - len(usable), "of other runs: see `harness judge calibrate`"),
         )
         if n
     ]
+    corrected = _corrections(found, known, keyed, source) if protocol in WORTHY else ()
     return (*agreement_figures(m, people), *corrected), f"labels left out: {', '.join(left)}" if left else ""
+
+
+def _corrections(
+    found: dict[Item, Judged], known: Mapping[Key, Judged], keyed: Sequence[tuple[Key, Label]], source: Source
+) -> tuple[Figure, ...]:
+    """By each design that the labels allow; where both do, both are shown."""
+    drawn = [(k, x) for k, x in keyed if source.run and x.run == source.run and source.design != "external"]
+    other = [(k, x) for k, x in keyed if (k, x) not in drawn] if source.design != "run_sample" else []
+    made = []
+    if drawn or not other:
+        labelled = {k[1] for k, _ in drawn}
+        made.append(corrected_figure(found, match(known, drawn)[0], labelled, "run_sample"))
+    if other:
+        by_others = corrected_figure(found, match(known, other)[0], set(), "external")
+        made.append(
+            replace(by_others, name="corrected_external", title="corrected by other labels") if made else by_others
+        )
+    return tuple(made)

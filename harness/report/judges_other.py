@@ -256,3 +256,12 @@ def returned(calls: Calls) -> tuple[Count, ...]:
 def calibrations(calls: Calls) -> tuple[str, ...]:
     """The calibration ids: they change with the judge and its prompt (judge.md 7.6)."""
     return tuple(sorted(set(calls.words("calibration")) - {""}))
+
+
+def recalibrated(calls: Calls) -> bool:
+    """Whether the same question was asked under two calibration ids: the judge or its prompt changed in between."""
+    if not len(calls):
+        return False
+    known = calls.where(calls.column["calibration"] > 0)
+    asked = np.stack([known.column[n] for n in ("role", "task", "about", "calibration")], axis=1)
+    return len(np.unique(asked, axis=0)) > len(np.unique(asked[:, :3], axis=0))

@@ -323,7 +323,7 @@ def family_figures(calls: Calls, family: str, families: Mapping[str, str], rival
     lift = np.array([own[k][0] - others[k][0] for k in common])
     cluster = np.array([own[k][1] for k in common], dtype=np.int64)
     drawn = bootstrap(lambda rows: float(lift[rows].mean()), cluster, SEED)
-    e = Estimate(float(lift.mean()), drawn, "" if drawn else "one family of tasks: nothing can be said about others")
+    e = Estimate(float(lift.mean()), drawn, "" if drawn else "one family of tasks only")
     return (figure("own_family_lift", title, e, (len(common), "pairs"), f"family '{family}'"),)
 
 

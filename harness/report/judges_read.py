@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from pydantic import ValidationError
 
 from harness.config.judge_gate import JudgePolicy
 from harness.errors import Exit, StoreError
 from harness.records.label import Label
-from harness.report.judges import About, judge_report
+from harness.report.judges import About, Elsewhere, judge_report
+from harness.report.judges_labels import Design
 from harness.report.judges_model import JudgeReport
 from harness.report.model import Report
 from harness.stats.swap import Rule
 from harness.store.judgements import JUDGEMENTS, iter_judgements
 from harness.store.labels import LABELS, read_labels
 from harness.store.manifest import Manifest
+from harness.toolkit.judging.judge import family_named
 
 
-def read_judges(
-    path: Path, manifest: Manifest, policy: JudgePolicy | None = None, labels: tuple[Label, ...] = ()
-) -> JudgeReport | None:
-    """What the run says of its judges; None where no judge was asked. Raises StoreError, ConfigError.
-
-    `policy` instead of the one the suite named; `labels` beside those kept in the run folder.
-    """
+def read_judges(path: Path, manifest: Manifest, beside: Beside | None = None) -> JudgeReport | None:
+    """What the run says of its judges; None where no judge was asked. Raises StoreError, ConfigError."""
     if not (path / JUDGEMENTS).is_file():
         return None
-    kept = tuple(read_labels(path / LABELS, f"{path.name}/{LABELS}")) if (path / LABELS).is_file() else ()
-    about = About(run=manifest.run, labels=(*kept, *labels), rules=_rules(manifest))
-    found = judge_report(iter_judgements(path), policy or _policy(manifest), about)
+    beside = beside or Beside()
+    kept = read_labels(path / LABELS, f"{path.name}/{LABELS}") if (path / LABELS).is_file() else []
+    about = About(
+        run=manifest.run,
+        labels=kept if beside.labels is None else beside.labels,
+        rules=_rules(manifest),
+        families=_families(manifest),
+        elsewhere=beside.elsewhere,
+        design=beside.design,
+    )
+    found = judge_report(iter_judgements(path), beside.policy or _policy(manifest), about)
     return found if found.sheets else None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is not of the run: other labels than those kept in it, another policy, what judges said in other runs."""
+
+    labels: Sequence[Label] | None = None
+    policy: JudgePolicy | None = None
+    elsewhere: Elsewhere = field(default_factory=dict)
+    design: Design | Literal["auto"] = "auto"
+
+
+def _families(manifest: Manifest) -> dict[str, str]:
+    """The family of each system's model; simulated ones have none, and neither has a system of several."""
+    found = {}
+    for system in manifest.systems:
+        kin = {family_named(lane) for lane in system.models.values()}
+        if len(kin) == 1 and not system.simulated and not system.stored:
+            found[system.name] = kin.pop()
+    return found
 
 
 def why_invalid(report: JudgeReport | None) -> tuple[str, ...]:

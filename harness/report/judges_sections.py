@@ -15,6 +15,7 @@ _HEADER = ("figure", "value [95%]", "n", "how to read it")
 _SCORES = (
     "win_rate", "wins", "wins_plus_ties", "judged_ties", "disagreement_ties", "average_rate", "first_order_rate",
     "second_order_rate", "good_rate", "equal_length_rate", "corrected",
+    "corrected_external",
 )  # fmt: skip
 """Figures that speak of the work; all the others speak of the judge."""
 _SIGNED = ("position_effect", "label_effect", "own_family_lift", "length_slope", "slot_logit", "length_logit")
@@ -61,7 +62,7 @@ def look_tables(report: JudgeReport | None) -> tuple[Table, ...]:
 
 def _validity(report: JudgeReport) -> Table:
     rows = tuple(
-        (s.judge, s.grader, s.validity, c.name, c.state.replace("_", " "), c.reason)
+        (s.judge, s.grader, c.name, c.state.replace("_", " "), c.reason)
         for s in report.sheets
         for c in (s.checks or ())
     )
@@ -70,11 +71,11 @@ def _validity(report: JudgeReport) -> Table:
         *(f"{s.judge} in {s.grader}: {note}" for s in report.sheets for note in s.notes),
     )
     title = f"judges: is the measurement valid? {report.validity}"
-    return Table(title, ("judge", "grader", "verdict", "check", "state", "measured"), rows, notes)
+    return Table(title, ("judge", "grader", "check", "state", "measured"), rows, notes)
 
 
 def _measured(s: JudgeSheet) -> Table:
-    title = f"judge {s.judge} in {s.grader}: {s.protocol}, {s.model}"
+    title = f"judge {s.judge} in {s.grader}: {s.validity}; {s.protocol}, {s.model}"
     kept = tuple(_row(f) for f in s.figures if f.name not in _SCORES)
     notes = [f"really answered: {counts(s.returned)}" if s.returned else "the provider names no model"]
     if s.classes:

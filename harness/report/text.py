@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from harness.report.model import Report
@@ -34,6 +35,11 @@ def render_full_text(full: FullReport, width: int = 100) -> str:
         for table in section.tables:
             lines += [*_table(table, width), ""]
     return _printable(lines)
+
+
+def table_lines(head: list[str], tables: Sequence[Table], width: int = 100) -> str:
+    """Some tables alone, under these lines."""
+    return _printable([*head, *(line for table in tables for line in [*_table(table, width), ""])]) + "\n"
 
 
 _INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  ", "break_long_words": False}

@@ -67,7 +67,7 @@ def ppi(labelled: Labelled, rest: Numbers, rest_cluster: Codes | None, level: fl
     else:
         groups = len(np.unique(labelled.cluster))
         if groups < 2:
-            why = "all labels are of one family of tasks: nothing can be said about others"
+            why = "all labels are of one family of tasks only"
             return Corrected("ppi++", Estimate(value, None, why), power)
         variance = power**2 * _variance(rest, rest_cluster) + _variance(rectifier, labelled.cluster)
         quantile = t_of(level, groups - 1)

@@ -186,7 +186,7 @@ def _bootstrap(kinds: Kinds, cluster: Codes, found: Numbers, finite: bool, how: 
 
 def _estimate(value: float, fits: Numbers) -> Estimate:
     if np.isnan(fits).any():
-        return Estimate(value, None, "one family of tasks: nothing can be said about others")
+        return Estimate(value, None, "one family of tasks only")
     low, high = np.quantile(fits, (0.025, 0.975))
     return Estimate(value, Interval(min(float(low), value), max(float(high), value)))
 

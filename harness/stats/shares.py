@@ -34,7 +34,7 @@ def share(x: Numbers, cluster: Codes, level: float = 0.95) -> Estimate:
         return Estimate(float("nan"), None, "nothing was measured")
     p, groups = float(x.mean()), len(np.unique(cluster))
     if groups == 1 and n > 1:
-        return Estimate(p, None, "one family of tasks: nothing can be said about others")
+        return Estimate(p, None, "one family of tasks only")
     variance = float(x.var(ddof=1)) if n > 1 else 0.0
     padded = np.concatenate((x, (0.0, 1.0)))
     middle = float(padded.mean())

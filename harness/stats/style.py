@@ -78,7 +78,7 @@ def _why_not(score: Numbers, ratio: Numbers, cluster: Codes) -> str:
     if len(score) < LEAST:
         return f"{len(score)} pairs, {LEAST} are needed"
     if len(np.unique(cluster)) < 2:
-        return "one family of tasks: nothing can be said about others"
+        return "one family of tasks only"
     if float(ratio.max() - ratio.min()) < 1e-9:
         return "all pairs have the same ratio of lengths"
     if float(score.max() - score.min()) < 1e-12:

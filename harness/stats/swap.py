@@ -102,7 +102,7 @@ def effect(b: Numbers, cluster: Codes, delta: float, seed: int) -> Effect:
         return Effect(float("nan"), None, None, "inconclusive", "none", "no pair has a verdict in both orders")
     value = float(b.mean())
     if len(np.unique(cluster)) < 2:
-        return Effect(value, None, None, "inconclusive", "none", "one family of tasks: nothing can be said of others")
+        return Effect(value, None, None, "inconclusive", "none", "one family of tasks only")
     (wide, method), (narrow, _) = (_interval(b, cluster, level, seed) for level in (0.95, 0.9))
     if -delta <= narrow.low and narrow.high <= delta:
         verdict: Verdict = "order_blind"

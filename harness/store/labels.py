@@ -18,43 +18,51 @@ _decode = msgspec.json.Decoder(Label).decode
 
 def read_labels(path: Path, shown: str = "") -> list[Label]:
     """Every label of a file, which `shown` names in faults. Raises ConfigError with the place of every bad line."""
-    name, found, faults = shown or path.name, [], []
+    return [label for label, _ in placed_labels(path, shown)]
+
+
+def placed_labels(path: Path, shown: str = "") -> list[tuple[Label, Place]]:
+    """The same with the place of each: a label that replaces another of the same person takes its place."""
+    name, faults = shown or path.name, []
+    found: dict[tuple[object, ...], tuple[Label, Place]] = {}
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as e:
         raise StoreError(f"cannot read '{name}': {e.strerror}", help="harness label makes such a file") from e
-    seen: dict[tuple[object, ...], int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        place = Place(name, number, 1)
         try:
             label = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as e:
-            faults.append(Fault(f"not a label: {e}", Place(name, number, 1), _HELP))
+            faults.append(Fault(f"not a label: {e}", place, _HELP))
             continue
-        faults += _amiss(label, seen, Place(name, number, 1))
-        found.append(label)
-    faults += mixed(found, name)
+        key = (label.grader, label.item, label.labeler, label.run)
+        faults += _amiss(label, found.get(key), place)
+        found[key] = (label, place)
+    faults += mixed([label for label, _ in found.values()], name)
     if faults:
         raise ConfigError(faults)
-    return found
+    return list(found.values())
 
 
 _HELP = "one JSON object a line: grader, task, labeler, label, and system, epoch, opponent, about where they apply"
 
 
-def _amiss(label: Label, seen: dict[tuple[object, ...], int], place: Place) -> list[Fault]:
-    """What is wrong with one line; `seen` gets it."""
+def _amiss(label: Label, before: tuple[Label, Place] | None, place: Place) -> list[Fault]:
+    """What is wrong with one line, beside the one of the same person about the same item."""
     faults = []
     if not 0 < label.inclusion_prob <= 1:
         faults.append(Fault(f"inclusion_prob is {label.inclusion_prob:g}", place, "a probability above 0, at most 1"))
     if not label.label or not label.labeler:
         faults.append(Fault("a label needs `label` and `labeler`", place, _HELP))
-    key = (label.grader, label.item, label.labeler, label.set, label.run)
-    if key in seen:
+    if before is not None and before[0].set != label.set:
+        what = f"'{label.task}' is in the {before[0].set} set and in the {label.set} set"
+        faults.append(Fault(what, place, f"the first is in line {before[1].line}: keep one of the two"))
+    elif before is not None and not label.replaces:
         what = f"'{label.labeler}' labelled '{label.task}' twice"
-        faults.append(Fault(what, place, f"the first is in line {seen[key]}: remove one"))
-    seen.setdefault(key, place.line)
+        faults.append(Fault(what, place, f"the first is in line {before[1].line}: remove one, or say replaces: true"))
     return faults
 
 

@@ -102,9 +102,9 @@ def test_labels_drawn_from_this_run_correct_it_by_ppi():
 
 
 def test_labels_from_elsewhere_correct_it_by_rogan_gladen_and_never_by_ppi():
-    """The same labels, said to be of another run: the design flag refuses PPI++ (judge.md 7.7)."""
+    """The same labels, said to hold in any run: the design refuses PPI++ (judge.md 7.7)."""
     truth, rows = world(1000, 7)
-    labels = [label(i, word(truth[i]), run="r0", inclusion_prob=0.2) for i in range(200)]
+    labels = [label(i, word(truth[i]), inclusion_prob=0.2) for i in range(200)]
     found = sheet(rows, labels, run="r1").figure("corrected")
     assert found.note.startswith("rogan-gladen")
     assert found.interval.low < sum(truth) / 1000 < found.interval.high
@@ -140,3 +140,11 @@ def test_one_label_is_no_agreement():
     _, rows = world(60, 10)
     s = sheet(rows, [label(0, "correct")])
     assert "1 labelled items" in s.figure("kappa").why_not
+
+
+def test_labels_of_another_run_are_not_matched_with_this_runs_work():
+    """The same task and system, another answer: what a person said of that one says nothing of this one."""
+    truth, rows = world(60, 11)
+    s = sheet(rows, [label(i, word(t), run="r0") for i, t in enumerate(truth)], run="r1")
+    assert s.figure("kappa").value is None
+    assert any("60 of other runs" in n for n in s.notes)

@@ -106,11 +106,17 @@ def family_of(model: Model) -> str:
     """Whose model it is: by its name, else its provider."""
     if model.simulated:
         return "simulated"
-    for text in (model.name.lower(), model.provider.lower()):
+    return family_named(f"{model.provider}/{model.name}")
+
+
+def family_named(lane: str) -> str:
+    """The same of `provider/name`."""
+    provider, _, name = lane.partition("/")
+    for text in (name.lower(), provider.lower()):
         for family, pattern in _FAMILIES:
             if re.search(pattern, text):
                 return family
-    return model.provider
+    return provider
 
 
 def is_pinned(model: Model) -> bool:

@@ -1,0 +1,139 @@
+"""What `harness judge audit` and `calibrate` end with: the data sheets of a run, drawn, and labels found for it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cli._out import say
+from harness.config.workspace import run_names
+from harness.errors import ConfigError, Exit, Fault, Place, UsageFault
+from harness.plugins.loader import did_you_mean
+from harness.records.label import Label
+from harness.report.judges import Elsewhere, judged_elsewhere
+from harness.report.judges_items import Item, Judged
+from harness.report.judges_model import JudgeReport
+from harness.report.judges_read import Beside, read_judges
+from harness.report.judges_sections import look_tables, score_tables, validity_tables
+from harness.report.text import table_lines
+from harness.store.folder import RunFolder
+from harness.store.judgements import iter_judgements
+from harness.store.labels import FOLDER, LABELS, encode_labels, mixed, placed_labels
+from harness.store.read import read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Labels that fit a run, and what its judges said in the other runs that some were drawn from."""
+
+    labels: Sequence[Label]
+    elsewhere: Elsewhere
+
+
+def labels_of_run(workspace: Path, path: Path, graders: Sequence[str], args: argparse.Namespace) -> Found:
+    """Labels for these graders, checked against the run; those of this run are kept in its folder.
+
+    Raises ConfigError for unknown ids, duplicates and mixed sets, UsageFault when there is no label or the design does
+    not fit them.
+    """
+    files = args.labels or sorted((workspace / FOLDER).glob("*.jsonl"))
+    placed = [one for file in files for one in placed_labels(file, _shown(file, workspace))]
+    placed = [(x, place) for x, place in placed if x.grader in graders]
+    if not placed:
+        raise UsageFault(f"there is no label for {', '.join(graders)}", help="harness label makes them")
+    run = read_manifest(path).run
+    faults = _unknown(path, placed, run) + mixed([x for x, _ in placed], "the labels")
+    if faults:
+        raise ConfigError(faults)
+    labels = [x for x, _ in placed]
+    own = [x for x in labels if x.run in ("", run)]
+    if args.design == "run_sample" and not any(x.run == run for x in labels):
+        raise UsageFault(
+            "no label was drawn from this run, so they are no sample of it", help="--design external, or harness label"
+        )
+    with RunFolder.open(path) as folder:
+        folder.write_file(LABELS, encode_labels(own))
+    return Found(labels, _elsewhere(workspace, path, {x.run for x in labels} - {"", run}))
+
+
+def _shown(file: Path, workspace: Path) -> str:
+    path = file.resolve()
+    return str(path.relative_to(workspace)) if path.is_relative_to(workspace) else file.name
+
+
+def _unknown(path: Path, placed: Sequence[tuple[Label, Place]], run: str) -> list[Fault]:
+    """Labels of this run for work that no judge of that grader saw in it."""
+    items: dict[str, set[object]] = {}
+    tasks: dict[str, set[str]] = {}
+    outcomes: dict[str, set[str]] = {}
+    for j in iter_judgements(path):
+        if j.role == "score":
+            items.setdefault(j.grader, set()).add((j.task, j.system, j.epoch, j.opponent, j.about))
+            tasks.setdefault(j.grader, set()).add(j.task)
+            outcomes.setdefault(j.protocol, set())
+    faults = []
+    for label, place in placed:
+        if label.run not in ("", run):
+            continue
+        known = tasks.get(label.grader, set())
+        if label.task not in known:
+            help = did_you_mean(label.task, sorted(known)) or f"tasks it judged: {', '.join(sorted(known)[:8])}"
+            faults.append(Fault(f"'{label.grader}' judged no task '{label.task}' in this run", place, help))
+        elif label.item not in items[label.grader]:
+            what = f"'{label.grader}' judged no such work of '{label.task}': {_named(label)}"
+            faults.append(Fault(what, place, "system, epoch, opponent and about are those of judgements.jsonl"))
+    return faults
+
+
+def _named(label: Label) -> str:
+    parts = (("system", label.system), ("epoch", label.epoch), ("opponent", label.opponent), ("about", label.about))
+    return ", ".join(f"{name} '{value}'" for name, value in parts if value not in ("", 0))
+
+
+def _elsewhere(workspace: Path, path: Path, runs: set[str]) -> Elsewhere:
+    """What the same judges said in other runs. Raises UsageFault when such a run is gone, or its judge was another."""
+    here = judged_elsewhere(iter_judgements(path))
+    found: dict[tuple[str, str], dict[str, dict[Item, Judged]]] = {}
+    for run in sorted(runs):
+        if run not in run_names(workspace):
+            raise UsageFault(f"labels were drawn from run '{run}', which is gone", help="keep runs that were labelled")
+        for key, (calibration, items) in judged_elsewhere(iter_judgements(workspace / "runs" / run)).items():
+            if key not in here:
+                continue
+            if calibration and not set(calibration) & set(here[key][0]):
+                raise UsageFault(
+                    f"judge '{key[1]}' of '{key[0]}' or its prompt was another one in run '{run}'",
+                    help="those labels say nothing about the judge of this run: label this one",
+                )
+            found.setdefault(key, {})[run] = items
+    return found
+
+
+def draw_sheets(path: Path, args: argparse.Namespace, found: Found | None) -> int:
+    """Print the data sheets. The exit code is that of the judges alone: 0, 3, or 4 under --strict."""
+    beside = Beside(found.labels, None, found.elsewhere, args.design) if found else Beside()
+    report = read_judges(path, read_manifest(path), beside)
+    if report is None:
+        print("no judge was asked in this run")
+        return Exit.NOTHING
+    if args.json:
+        import msgspec
+
+        say(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+    else:
+        say(_drawn(report))
+    return _code(report, strict=args.strict)
+
+
+def _drawn(report: JudgeReport) -> str:
+    tables = (*validity_tables(report), *score_tables(report), *look_tables(report))
+    lines = [f"!! JUDGE INVALID: {reason}" for reason in report.reasons] + [f"!! {w}" for w in report.warnings]
+    return table_lines([*lines, ""] if lines else [], tables)
+
+
+def _code(report: JudgeReport, *, strict: bool) -> int:
+    if report.validity == "invalid":
+        return Exit.INVALID
+    return Exit.INCONCLUSIVE if strict and report.validity == "inconclusive" else Exit.OK

@@ -1,0 +1,177 @@
+"""The terminal side of labelling: one card at a time, one key for an answer, every label on disk at once."""
+
+from __future__ import annotations
+
+import os
+import termios
+import textwrap
+import tty
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TextIO
+
+import msgspec
+
+from harness.cli._label_draw import Work
+from harness.cli._out import printable
+from harness.engine.cards import Item, work_digest
+from harness.errors import Exit
+from harness.plugins.contracts import Card
+from harness.records.label import UNSURE, Label
+
+PAIR = ("win", "tie", "loss")
+KEYS = "123456789"
+WIDTH = 100
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where a person sits: the work, the keyboard's file descriptor, the screen."""
+
+    work: Work
+    keyboard: int
+    screen: TextIO
+    before: Label | None = field(default=None)
+
+    def say(self, text: str = "") -> None:
+        """One piece of text, made harmless, now."""
+        self.screen.write(printable(text) + "\n")
+        self.screen.flush()
+
+    def key(self) -> str:
+        """One key. An end of input is `q`."""
+        pressed = os.read(self.keyboard, 1)
+        more = next((n for n, first in ((3, 0xF0), (2, 0xE0), (1, 0xC0)) if pressed and pressed[0] >= first), 0)
+        pressed += os.read(self.keyboard, more) if more else b""
+        if pressed == b"\x03":
+            raise KeyboardInterrupt
+        return pressed.decode("utf-8", "replace") or "q"
+
+
+def sit_down(desk: Desk) -> int:
+    """Serve cards until all are done or the person stops. The terminal is as before, whatever happens."""
+    work = desk.work
+    desk.say(
+        f"{len(work.left)} of {work.drawn} to label for '{work.grader}', set {work.template.set}, as {work.labeler}"
+    )
+    kept = termios.tcgetattr(desk.keyboard)
+    _keys_alone(desk.keyboard)
+    try:
+        for i, item in enumerate(work.left):
+            if not _serve(desk, item, work.drawn - len(work.left) + i + 1):
+                break
+    except KeyboardInterrupt:
+        desk.say("stopped")
+        return Exit.INTERRUPTED
+    finally:
+        termios.tcsetattr(desk.keyboard, termios.TCSADRAIN, kept)
+        desk.say(f"{len(work.done)} labelled now, {len(work.left) - len(work.done)} to go: {work.shown}")
+    return Exit.OK
+
+
+def _keys_alone(keyboard: int) -> None:
+    """Each key by itself and unseen; Ctrl-C is a key too, so that it comes between two answers and never inside one."""
+    tty.setcbreak(keyboard)
+    mode = termios.tcgetattr(keyboard)
+    mode[3] &= ~termios.ISIG
+    termios.tcsetattr(keyboard, termios.TCSADRAIN, mode)
+
+
+def _serve(desk: Desk, item: Item, number: int) -> bool:
+    """One card until it is answered; False when the person stops."""
+    work = desk.work
+    card = work.card(item)
+    if not isinstance(card, Card):
+        desk.say(f"left out: {card}")
+        return True
+    sides = list(card.sides)
+    work.order.shuffle(sides)
+    menu = _menu(card, sides)
+    _show(desk, card, sides, number)
+    note, began = "", monotonic()
+    while True:
+        keys = [*(f"[{key}] {words}" for key, (words, _) in menu.items()), "[n]ote", "[q]uit"]
+        keys += ["[z] say the last one again"] if desk.before else []
+        desk.say("  ".join(keys))
+        pressed = desk.key()
+        if pressed in menu:
+            _keep(desk, item, card, menu[pressed][1], (sides, note, monotonic() - began))
+            desk.say(f"-> {menu[pressed][0]}\n")
+            return True
+        if pressed in ("q", "\x04"):
+            return False
+        if pressed == "n":
+            note = _line(desk)
+        elif pressed == "z" and desk.before:
+            _again(desk)
+            _show(desk, card, sides, number)
+
+
+def _menu(card: Card, sides: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Keys with their words and the label they stand for. Sides go by the letters on the screen, never by name."""
+    if card.menu == PAIR and len(sides) == 2:
+        first_is_work = sides[0] == card.sides[0]
+        a, b = ("win", "loss") if first_is_work else ("loss", "win")
+        menu = {"a": ("A is better", a), "b": ("B is better", b), "t": ("tie", "tie")}
+    else:
+        menu = {key: (word.replace("_", " "), word) for key, word in zip(KEYS, card.menu, strict=False)}
+    return {**menu, "u": ("unsure", UNSURE)}
+
+
+def _show(desk: Desk, card: Card, sides: list[tuple[str, str]], number: int) -> None:
+    desk.say(f"=== {number} of {desk.work.drawn} " + "=" * 60)
+    for title, text in card.given:
+        _block(desk, title, text)
+    for i, (_, text) in enumerate(sides):
+        _block(desk, "AB"[i] if len(sides) == 2 else "the work", text)
+    desk.say(textwrap.fill(card.asked, WIDTH))
+
+
+def _block(desk: Desk, title: str, text: str) -> None:
+    desk.say(f"--- {title} " + "-" * max(4, 60 - len(title)))
+    desk.say("\n".join(textwrap.fill(line, WIDTH, replace_whitespace=False) for line in text.splitlines()))
+
+
+def _keep(desk: Desk, item: Item, card: Card, label: str, how: tuple[list[tuple[str, str]], str, float]) -> None:
+    sides, note, seconds = how
+    task, system, epoch, opponent, about = item
+    made = msgspec.structs.replace(
+        desk.work.template, task=task, system=system, epoch=epoch, opponent=opponent, about=about, label=label,
+        work=work_digest(card), seconds=round(seconds, 1), shown=tuple(name for name, _ in sides), note=note,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+    desk.work.file.add(made)
+    desk.work.done.add(item)
+    desk.before = made
+
+
+def _again(desk: Desk) -> None:
+    """Another answer to the card before; the first stays in the file, replaced."""
+    before = desk.before
+    assert before is not None
+    card = desk.work.card(before.item)
+    if not isinstance(card, Card):
+        return
+    sides = sorted(card.sides, key=lambda side: before.shown.index(side[0]))
+    menu = _menu(card, sides)
+    _show(desk, card, sides, 0)
+    desk.say("  ".join(f"[{key}] {words}" for key, (words, _) in menu.items()))
+    pressed = desk.key()
+    if pressed in menu:
+        desk.before = msgspec.structs.replace(before, label=menu[pressed][1], replaces=True)
+        desk.work.file.add(desk.before)
+        desk.say(f"-> {menu[pressed][0]}, instead of the first\n")
+
+
+def _line(desk: Desk) -> str:
+    """A note, up to the return key."""
+    desk.screen.write("note: ")
+    desk.screen.flush()
+    text = ""
+    while (pressed := desk.key()) not in ("\n", "\r"):
+        text = text[:-1] if pressed in ("\x7f", "\b") else text + pressed
+        desk.screen.write(printable(pressed) if pressed.isprintable() else "")
+        desk.screen.flush()
+    desk.say()
+    return text

@@ -1,0 +1,161 @@
+"""`harness judge list`, `audit`, `calibrate` on real runs of planted judges."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from judge_lab import JudgeLab
+from measured_judges import share
+from test_judging_measured import measured
+
+from harness.cli.main import main
+from harness.records.label import Label
+from harness.store.judgements import iter_judgements
+from harness.store.labels import encode_labels
+
+
+def said(lab: JudgeLab, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(["judge", *words, "--workspace", str(lab.workspace)])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def figure(text: str, name: str) -> dict[str, object]:
+    (sheet,) = json.loads(text)["sheets"]
+    return next(f for f in sheet["figures"] if f["name"] == name)
+
+
+def test_an_audit_asks_both_orders_again_and_calls_no_system(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    """One order was scored: nothing is known of position. The audit finds the bias; the score stays what it was."""
+    report = measured(lab, "first", n=60, grader={"orders": "random_single"})
+    assert report.sheets[0].position == "inconclusive"
+    attempts = (lab.folder / "attempts.jsonl").read_bytes()
+    scored = [j for j in iter_judgements(lab.folder) if j.role == "score"]
+    code, out, err = said(lab, capsys, "audit", "--pairs", "40", "--quiet", "--json")
+    assert code == 3
+    assert "160 judgements added" in err
+    assert (lab.folder / "attempts.jsonl").read_bytes() == attempts
+    assert [j for j in iter_judgements(lab.folder) if j.role == "score"] == scored
+    assert figure(out, "position_effect")["value"] == 1
+    assert figure(out, "repetition_stability")["value"] == 1
+    assert figure(out, "swap_consistency")["n"] == 40
+
+
+def test_an_audit_of_nothing_is_refused(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    measured(lab, "oracle", n=2)
+    code, _, err = said(lab, capsys, "audit", "--grader", "nobody")
+    assert code == 2
+    assert "judged nothing" in err
+
+
+def labels_file(lab: JudgeLab, labels: list[Label]) -> Path:
+    path = lab.workspace / "graders" / "labels" / "l.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_labels(labels))
+    return path
+
+
+def reference_run(lab: JudgeLab, n: int = 200) -> str:
+    report = measured(
+        lab, "reference", strength=0.92, other=0.75, n=n, grader={"use": "judge_reference", "opponent": None}
+    )
+    return report.sheets[0].grader
+
+
+def truth(i: int) -> str:
+    return "correct" if share(f"truth {i}") < 0.7 else "incorrect"
+
+
+def a_label(grader: str, i: int, **more: object) -> Label:
+    fields: dict[str, object] = {
+        "grader": grader, "task": f"t{i:03d}", "system": "work", "epoch": 1, "labeler": "ann", "label": truth(i),
+    }  # fmt: skip
+    return Label(**(fields | more))  # type: ignore[arg-type]  # fields of a label
+
+
+def test_labels_of_this_run_correct_by_ppi_and_stay_in_its_report(
+    lab: JudgeLab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grader = reference_run(lab)
+    run = lab.folder.name
+    labels_file(lab, [a_label(grader, i, run=run, inclusion_prob=0.5) for i in range(0, 200, 2)])
+    _, out, _ = said(lab, capsys, "calibrate", "--json")
+    assert str(figure(out, "corrected")["note"]).startswith("ppi++")
+    assert figure(out, "kappa")["n"] == 100
+    main(["report", run, "--workspace", str(lab.workspace), "--json"])
+    kept = json.loads(capsys.readouterr().out)["judges"]["sheets"][0]["figures"]
+    assert next(f for f in kept if f["name"] == "corrected")["n"] == 100
+
+
+def test_labels_of_another_run_are_matched_there_and_correct_by_rogan_gladen(
+    lab: JudgeLab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grader = reference_run(lab)
+    before = lab.folder.name
+    reference_run(lab)
+    assert lab.folder.name != before
+    labels_file(lab, [a_label(grader, i, run=before, inclusion_prob=0.5) for i in range(200)])
+    _, out, _ = said(lab, capsys, "calibrate", lab.folder.name, "--json")
+    found = figure(out, "corrected")
+    assert str(found["note"]).startswith("rogan-gladen")
+    low, high = found["interval"]["low"], found["interval"]["high"]  # type: ignore[index]  # an interval
+    assert low <= sum(truth(i) == "correct" for i in range(200)) / 200 <= high
+    code, _, err = said(lab, capsys, "calibrate", lab.folder.name, "--design", "run_sample")
+    assert code == 2
+    assert "no sample of it" in err
+
+
+def test_labels_of_another_judge_are_refused(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    grader = reference_run(lab)
+    before = lab.folder.name
+    measured(lab, "reference", strength=0.5, other=0.5, n=60, grader={"use": "judge_reference", "opponent": None})
+    labels_file(lab, [a_label(grader, i, run=before) for i in range(60)])
+    code, _, err = said(lab, capsys, "calibrate", lab.folder.name)
+    assert code == 2
+    assert "was another one in run" in err
+
+
+def test_unknown_ids_are_refused_with_place_and_help(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    grader = reference_run(lab, 60)
+    labels_file(
+        lab, [a_label(grader, 1), a_label(grader, 999), msgspec.structs.replace(a_label(grader, 2), system="ghost")]
+    )
+    code, _, err = said(lab, capsys, "calibrate")
+    assert code == 2
+    assert "graders/labels/l.jsonl:2:1" in err
+    assert "judged no task 't999'" in err
+    assert "graders/labels/l.jsonl:3:1" in err
+    assert "system 'ghost'" in err
+
+
+def test_a_useless_judge_corrects_nothing(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    report = measured(
+        lab, "reference", strength=0.5, other=0.5, n=120, grader={"use": "judge_reference", "opponent": None}
+    )
+    grader = report.sheets[0].grader
+    labels_file(lab, [a_label(grader, i) for i in range(120)])
+    code, out, _ = said(lab, capsys, "calibrate", "--json")
+    assert code == 3  # kappa under its threshold
+    assert figure(out, "corrected")["value"] is None
+    assert "uninformative" in str(figure(out, "corrected")["why_not"])
+
+
+def test_no_labels_at_all_is_said(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    reference_run(lab, 20)
+    code, _, err = said(lab, capsys, "calibrate")
+    assert code == 2
+    assert "there is no label" in err
+
+
+def test_the_list_names_every_judge_of_a_suite(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    grader = reference_run(lab, 4)
+    labels_file(lab, [a_label(grader, 1), a_label(grader, 2, set="dev")])
+    _, out, _ = said(lab, capsys, "list", "--json")
+    (row,) = json.loads(out)
+    assert (row["judge"], row["model"], row["labels"], row["dev_labels"]) == ("biased", "scripted/biased", 1, 1)
+    assert row["simulated"] is True
+    _, text, _ = said(lab, capsys, "list")
+    assert "scripted/biased (SIMULATED)" in text

@@ -1,0 +1,228 @@
+"""The table of judge.md 7.7 through the real path: prompt, call, parser, record, store, and then the data sheet.
+
+Judges with a planted bias read the rendered prompt; what the sheet reports must be what was planted: exactly where the
+judge is a table, within four standard errors where chance (a hash of the prompt) is in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from judge_lab import JudgeLab
+from measured_judges import share
+
+from harness.config.judge_gate import JudgePolicy
+from harness.config.load import load_suite
+from harness.records.label import Label
+from harness.report.build import build_report
+from harness.report.judges import About, judge_report
+from harness.report.judges_model import JudgeReport, JudgeSheet
+from harness.store.judgements import iter_judgements
+
+N = 120
+GRADER = '''
+from measured_judges import Biased as _Biased
+
+
+class Biased(_Biased):
+    """A judge with one planted bias."""
+'''
+
+
+def measured(
+    lab: JudgeLab, rule: str, *, n: int = N, answers: dict[str, str] | None = None, expert: str = "", **more: Any
+) -> JudgeReport:
+    """`n` cases judged by a planted judge; the report of the judges of that run."""
+    (lab.workspace / "graders" / "biased.py").write_text(GRADER)
+    model = {k: more.pop(k) for k in ("strength", "other") if k in more}
+    judge = {
+        "name": "biased",
+        "output": "json",
+        "cache": False,
+        "model": {"use": "graders/biased.py:Biased", "rule": rule, **model},
+    }
+    grader = {"use": "judge_pairwise", "judge": judge, "opponent": {"field": "expert"}, **more.pop("grader", {})}
+    grader = {k: v for k, v in grader.items() if v is not None}
+    systems = [
+        {"name": name, "harness": "single_turn", "model": {"use": "scripted", "name": f"of-{name}", "answer": text}}
+        for name, text in (answers or {"work": "The answer is alpha."}).items()
+    ]
+    tasks = [
+        {
+            "id": f"t{i:03d}",
+            "prompt": f"Case {i}: alpha or beta?",
+            "reference": "alpha",
+            "meta": {"expert": expert or "The answer is beta."},
+            "graders": [grader],
+        }
+        for i in range(n)
+    ]
+    said = {"suite": "lab", "systems": systems, "tasks": tasks, "seed": 3, **more}
+    (lab.workspace / "tasks" / "lab" / "suite.yaml").write_text(yaml.safe_dump(said))
+    assert lab.run(load_suite(lab.workspace, "lab")) == "complete"
+    found = build_report(lab.folder).judges
+    assert found is not None
+    return found
+
+
+def sheet(report: JudgeReport) -> JudgeSheet:
+    (found,) = report.sheets
+    return found
+
+
+def value(s: JudgeSheet, name: str) -> float:
+    found = s.figure(name)
+    assert found is not None and found.value is not None, (name, found)
+    return found.value
+
+
+@pytest.mark.parametrize(("rule", "pe"), [("first", 1.0), ("second", -1.0)])
+def test_always_one_slot(lab: JudgeLab, rule: str, pe: float) -> None:
+    s = sheet(measured(lab, rule, grader={"repeats": 2}, n=60))
+    assert (value(s, "swap_consistency"), value(s, "position_effect"), value(s, "repetition_stability")) == (0, pe, 1)
+    assert (value(s, "position_share"), value(s, "win_rate"), value(s, "disagreement_ties")) == (1, 0.5, 1)
+    assert (value(s, "first_order_rate"), value(s, "second_order_rate")) == ((1, 0) if pe > 0 else (0, 1))
+    assert s.validity == "invalid"
+    assert build_report(lab.folder).exit_code == 3
+
+
+def test_always_the_label_a(lab: JudgeLab) -> None:
+    """Letters are shuffled apart from places by the seed, not balanced: label effect 1, position within noise."""
+    s = sheet(measured(lab, "label_a", n=200))
+    assert value(s, "label_effect") == pytest.approx(1, abs=0.05)
+    assert value(s, "position_effect") == pytest.approx(0, abs=4 * 0.71 / 200**0.5)
+
+
+@pytest.mark.parametrize(
+    ("rule", "strength", "pc", "rs", "pe"),
+    [
+        ("oracle", 0, 1, 1, 0),
+        ("coin", 0.7, 0.42, 0.58, 0.40),
+        ("per_call", 0.3, 0.70, 0.79, 0.30),
+        ("per_item", 0.3, 0.70, 1.00, 0.30),
+        ("noisy", 0.15, 0.745, 0.745, 0),
+        ("tie", 0, 1, 1, 0),
+    ],
+)
+def test_closed_forms(lab: JudgeLab, rule: str, strength: float, pc: float, rs: float, pe: float) -> None:
+    s = sheet(measured(lab, rule, strength=strength, grader={"repeats": 2}, n=160))
+    four = 4 * 0.5 / 160**0.5
+    assert value(s, "swap_consistency") == pytest.approx(pc, abs=four if pc < 1 else 0)
+    assert value(s, "repetition_stability") == pytest.approx(rs, abs=four if rs < 1 else 0)
+    assert value(s, "position_effect") == pytest.approx(pe, abs=2 * four)
+    found = s.figure("position_effect")
+    assert found is not None and found.interval is not None
+    assert found.interval.low - 0.05 <= pe <= found.interval.high + 0.05
+    assert s.position == ("biased" if pe else "order_blind" if rule in ("oracle", "tie") else s.position)
+
+
+def test_a_win_in_one_order_and_a_tie_in_the_other(lab: JudgeLab) -> None:
+    s = sheet(measured(lab, "half", grader={"aggregate": "average"}, n=60))
+    assert [(c.name, c.n) for c in s.classes] == [("half_primacy", 60)]
+    assert value(s, "win_rate") == 0.75
+
+
+def test_always_the_longer(lab: JudgeLab) -> None:
+    """Padded controls fire: the judge is perfectly consistent, and wrong."""
+    s = sheet(
+        measured(
+            lab, "longer", n=60, answers={"work": "The answer is alpha. " * 4}, grader={"controls": {"padded": 10}}
+        )
+    )
+    assert (value(s, "swap_consistency"), value(s, "position_effect"), value(s, "longer_wins")) == (1, 0, 1)
+    assert value(s, "control_padded") == 1
+
+
+def test_a_judge_of_its_own_family(lab: JudgeLab) -> None:
+    """Planted: 80 of 100 pairs for the work that says alpha, where another judge gives it half."""
+    measured(lab, "kin", n=100)
+    own = [j for j in iter_judgements(lab.folder)]
+    measured(lab, "oracle", n=100)
+    other = [j for j in iter_judgements(lab.folder)]
+    from msgspec.structs import replace
+
+    rows = [replace(j, family="acme") for j in own] + [replace(j, judge="second", family="zeta") for j in other]
+    found = judge_report(rows, JudgePolicy(), About(families={"work": "acme", "expert": "quux"}))
+    s = next(s for s in found.sheets if s.judge == "biased")
+    assert value(s, "own_family_lift") == pytest.approx(0.3)
+    assert any(note.startswith("OWN FAMILY") for note in s.notes)
+
+
+def test_known_error_rates_are_corrected_by_labels_of_this_run(lab: JudgeLab) -> None:
+    """Se .92, Sp .75 on a known truth: the corrected interval covers it, the raw score does not."""
+    report = measured(
+        lab, "reference", strength=0.92, other=0.75, n=300, grader={"use": "judge_reference", "opponent": None}
+    )
+    truth = [share(f"truth {i}") < 0.7 for i in range(300)]
+    run = lab.folder.name
+    labels = [
+        Label(grader=sheet(report).grader, task=f"t{i:03d}", system="work", epoch=1, labeler="ann", run=run,
+              label="correct" if truth[i] else "incorrect", inclusion_prob=0.4)
+        for start in range(0, 300, 5)
+        for i in (start, start + 1)
+    ]  # fmt: skip
+    found = judge_report(iter_judgements(lab.folder), JudgePolicy(), About(run=run, labels=labels)).sheets[0]
+    corrected = found.figure("corrected")
+    assert corrected is not None and corrected.interval is not None
+    assert corrected.note.startswith("ppi++")
+    assert corrected.interval.low <= sum(truth) / 300 <= corrected.interval.high
+    assert value(found, "sensitivity") == pytest.approx(0.92, abs=0.1)
+    assert value(found, "specificity") == pytest.approx(0.75, abs=0.2)
+
+
+def test_yes_to_everything_fails_on_kappa(lab: JudgeLab) -> None:
+    report = measured(lab, "yes", n=100, grader={"use": "judge_reference", "opponent": None})
+    labels = [
+        Label(grader=sheet(report).grader, task=f"t{i:03d}", system="work", epoch=1, labeler="ann",
+              label="correct" if i < 80 else "incorrect")
+        for i in range(100)
+    ]  # fmt: skip
+    found = judge_report(iter_judgements(lab.folder), JudgePolicy(), About(labels=labels)).sheets[0]
+    assert (value(found, "agreement"), value(found, "kappa"), value(found, "specificity")) == (0.8, 0, 0)
+    assert found.validity == "invalid"
+
+
+def test_rotation_bias_of_a_select_judge(lab: JudgeLab) -> None:
+    """K = 4, beta .3: first slot .475, consistency .59 (judge.md 1.5)."""
+    against = [{"field": f} for f in ("expert", "expert2", "expert3")]
+    grader = {"use": "judge_select", "opponent": None, "against": against}
+    s = sheet(measured_select(lab, grader))
+    assert value(s, "first_slot_rate") == pytest.approx(0.475, abs=4 * 0.25 / 160**0.5)
+    assert value(s, "rotation_consistency") == pytest.approx(0.59, abs=4 * 0.33 / 160**0.5)
+
+
+def measured_select(lab: JudgeLab, grader: dict[str, Any]) -> JudgeReport:
+    """160 cases with four candidates, of which another one is the best each time."""
+    import measured_judges
+
+    def best(seen: Any, m: Any, u: float) -> str:
+        names = list(seen.answers)
+        if u < m.strength:
+            return names[0]
+        word = ("alpha", "beta", "gamma", "delta")[measured_judges.case_of(seen) % 4]
+        return next(n for n, text in seen.answers.items() if word in text)
+
+    measured_judges.RULES["best"] = best
+    (lab.workspace / "graders" / "biased.py").write_text(GRADER)
+    judge = {
+        "name": "biased", "output": "json", "cache": False,
+        "model": {"use": "graders/biased.py:Biased", "rule": "best", "strength": 0.3},
+    }  # fmt: skip
+    meta = {"expert": "It is beta.", "expert2": "It is gamma.", "expert3": "It is delta."}
+    own = {k: v for k, v in {**grader, "judge": judge}.items() if v is not None}
+    tasks = [
+        {"id": f"t{i:03d}", "prompt": f"Case {i}: which?", "reference": "x", "meta": meta, "graders": [own]}
+        for i in range(160)
+    ]
+    system = {
+        "name": "work", "harness": "single_turn",
+        "model": {"use": "scripted", "name": "of-work", "answer": "It is alpha."},
+    }  # fmt: skip
+    said = {"suite": "lab", "systems": [system], "tasks": tasks, "seed": 3}
+    (lab.workspace / "tasks" / "lab" / "suite.yaml").write_text(yaml.safe_dump(said))
+    lab.run(load_suite(lab.workspace, "lab"))
+    found = build_report(lab.folder).judges
+    assert found is not None
+    return found
