@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: mine test test-boxes agents agents-ci base-image lint setup dev docs bench clean
+.PHONY: mine test test-boxes agents agents-ci base-image lint setup dev simulate docs bench clean
 
 setup: $(VENV)/.installed
 dev: $(VENV)/.dev
@@ -58,8 +58,13 @@ bench: dev
 	$(BIN)/python benchmarks/overhead.py --sdk anthropic
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/kill9.py --n 6000
+	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/boxes.py
 	$(BIN)/python benchmarks/box_leaks.py
+
+# Every row of docs/validation.md in full: some minutes on 2 cores.
+simulate: dev
+	$(BIN)/python scripts/simulate.py
 
 docs: dev
 	$(BIN)/python scripts/gen_docs.py

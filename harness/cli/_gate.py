@@ -7,15 +7,19 @@ from datetime import datetime
 from pathlib import Path
 
 from harness.config.gates import Failing, Policy, policy_file, suite_policy
+from harness.config.judge_gate import JudgePolicy
 from harness.config.quarantine import Entry, quarantine_path, read_quarantine
 from harness.config.workspace import find_workspace
 from harness.errors import ConfigError, HarnessError, UsageFault
 from harness.report.baseline import Baseline, baseline_names, measured_of, read_baseline
 from harness.report.gate import GateInput, gate
 from harness.report.gate_faults import gate_faults, unmatched
+from harness.report.gate_judges import judge_checks
 from harness.report.gate_model import Check, GateResult
 from harness.report.measured import measure
 from harness.report.trials import read_trials
+from harness.store.judgements import iter_judgements
+from harness.store.labels import LABELS, read_labels, workspace_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,9 @@ def decide(asked: Asked) -> Decided:
         for m in measured
         for glob in unmatched(policy, m)
     ]
+    judged = policy.file.judge_gate or JudgePolicy.model_validate(manifest.judge_gate)
+    labels = read_labels(asked.run / LABELS) if (asked.run / LABELS).is_file() else workspace_labels(workspace)
+    extra += judge_checks(iter_judgements(asked.run), judged, labels, manifest.run, systems)
     result = gate(
         GateInput(
             trials=trials,

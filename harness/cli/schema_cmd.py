@@ -12,7 +12,7 @@ from harness.errors import Exit, UsageFault
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--kind", choices=("suite", "task", "grader", "systems"), help="print one schema")
+    parser.add_argument("--kind", choices=("suite", "task", "grader", "systems", "gates"), help="print one schema")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where to write (.harness/schema in the workspace)")
     parser.add_argument("--workspace", metavar="DIR", type=Path, help="the workspace (found from here)")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from harness.config.boxes import Time
 from harness.config.document import Document, read_document
 from harness.config.faults import Spot, YamlSpot, checked, describe
+from harness.config.judge_gate import JudgePolicy
 from harness.config.schema import Spec
 from harness.errors import ConfigError, Fault, UsageFault
 
@@ -24,6 +25,16 @@ DEFAULT_FAILING: tuple[Failing, ...] = (
     "REGRESSION", "WORSE", "LIMIT", "CRITICAL", "MUST_PASS", "COST", "LATENCY", "QUARANTINE",
 )  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class _Or:
+    """In the JSON Schema, a plain value is allowed too."""
+
+    kind: str
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> Any:
+        return {"anyOf": [{"type": self.kind}, handler(core_schema)]}
 
 
 class MetricGate(Spec):
@@ -117,11 +128,11 @@ class GateFile(Spec):
     """The chance of a false alarm over all metrics, and of a false OK at the margin."""
     cluster: Literal["family", "task"] = "family"
     """What varies together."""
-    metrics: dict[str, Annotated[MetricGate, BeforeValidator(_margin)]] = Field(
+    metrics: dict[str, Annotated[MetricGate, BeforeValidator(_margin), _Or("number")]] = Field(
         default_factory=lambda: {"pass_rate": MetricGate(margin=0.05)}
     )
     """What decides, usually one to three metrics; a plain number is the margin."""
-    must_pass: list[Annotated[MustPass, BeforeValidator(_one_task)]] = Field(default_factory=list)
+    must_pass: list[Annotated[MustPass, BeforeValidator(_one_task), _Or("string")]] = Field(default_factory=list)
     """Tasks that must pass."""
     critical_errors: CriticalErrors | None = CriticalErrors()
     """Critical errors; none is allowed unless this says otherwise."""
@@ -129,10 +140,12 @@ class GateFile(Spec):
     """Money."""
     latency: LatencyGate | None = None
     """Time against the baseline."""
-    latency_p95: Annotated[P95Gate, BeforeValidator(_most_time)] | None = None
+    latency_p95: Annotated[P95Gate, BeforeValidator(_most_time), _Or("string")] | None = None
     """The slow tail; a plain time is the most it may be."""
     coverage: Share | None = None
     """The share of planned trials that must be graded; the suite's floor, if absent."""
+    judge_gate: JudgePolicy | None = None
+    """When a judge counts as valid; the suite's `judge_gate:`, if absent. An invalid judge makes the run invalid."""
     quarantine: str | None = None
     """The quarantine file; `quarantine.yaml` beside the suite, if absent."""
     quarantine_max: Annotated[float, Field(ge=0, le=1)] = 0.05

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from harness.config.gates import GateFile
 from harness.config.kinds.keys import KEYS
 from harness.config.kinds.schema import kind_keys, with_kinds
 from harness.config.schema import Defaults, RowsFile, SuiteFile, SystemsFile, SystemSpec, TasksFile, TaskSpec
@@ -24,7 +25,7 @@ from harness.plugins.loader import installed, load
 from harness.records.content import Json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-KINDS = ("suite", "task", "grader", "systems")
+KINDS = ("suite", "task", "grader", "systems", "gates")
 _REF = "#/$defs/{model}"
 _PLUGINS = ("grader", "harness", "model", "source", "sandbox")
 _PLUGIN_MARK = "x-harness-plugin"
@@ -34,6 +35,9 @@ _TEMPLATED = {"type": "string", "pattern": r"\{[{%#]"}
 def file_schema(kind: str, workspace: Path) -> dict[str, Json]:
     """The schema of one kind of file; `workspace` gives the names of its grader definitions."""
     definitions: dict[str, Json] = {}
+    if kind == "gates":
+        top = _model(GateFile, definitions)
+        return {"$schema": DIALECT, "title": "harness gates file", **top, "$defs": definitions}
     for plugin_kind in _PLUGINS:
         definitions[plugin_kind] = _plugin_schema(plugin_kind, workspace, definitions)
     if kind == "suite":

@@ -56,7 +56,8 @@ def paired(d: Numbers, family: Codes, alpha: float, scale: float = 1.0) -> Diffe
     """The mean of per-task differences `d` with tasks in families.
 
     Two pseudo-tasks at +scale and -scale are added (`scale` is the metric's range; 0 adds none): without them a suite
-    of mostly equal tasks would look certain. Undefined for one family, and for no spread without pseudo-tasks.
+    of mostly equal tasks would look certain. Where no task got worse, the lower bound also leaves room for the losses
+    that n tasks may have missed, 1 - alpha^(1/n). Undefined for one family, and for no spread without pseudo-tasks.
     """
     n = len(d)
     if n == 0:
@@ -72,7 +73,10 @@ def paired(d: Numbers, family: Codes, alpha: float, scale: float = 1.0) -> Diffe
         return _undefined(mean, n, g, "all differences are equal")
     reach = float(stdtrit(g - 1, 1 - alpha)) * se
     middle = mean * share
-    return Difference(mean, middle - reach, middle + reach, middle, se, g - 1, n, g)
+    low = middle - reach
+    if scale and not (d < 0).any():
+        low = min(low, mean - scale * (1 - alpha ** (1 / n)))
+    return Difference(mean, low, middle + reach, middle, se, g - 1, n, g)
 
 
 def _undefined(value: float, tasks: int, families: int, why: str) -> Difference:

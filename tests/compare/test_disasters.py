@@ -168,7 +168,7 @@ def test_all_equal_runs_of_few_tasks_are_not_ok(tmp_path: Path) -> None:
     night(tmp_path, 30, world=few)
     code, said = gate(tmp_path, "--fail-on", "INCONCLUSIVE")
     assert code == 4, said
-    assert "100.0% -> 100.0%, +0.0 [-18" in said
+    assert "100.0% -> 100.0%, +0.0 [-22" in said
 
 
 def test_an_ended_baseline_gives_no_verdict(tmp_path: Path) -> None:

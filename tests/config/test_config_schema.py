@@ -45,7 +45,8 @@ def accepts(kind: str, data: Any, workspace: Path = ROOT) -> bool:
 def test_schemas_are_valid_and_leave_no_plugin_out(kind: str) -> None:
     schema = file_schema(kind, ROOT)
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert {f"grader:{name}" for name in installed("grader")} <= schema["$defs"].keys()
+    if kind != "gates":  # no plugin is named in a policy
+        assert {f"grader:{name}" for name in installed("grader")} <= schema["$defs"].keys()
     assert "$comment" not in schema["$defs"]["grader"]
 
 

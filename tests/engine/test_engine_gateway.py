@@ -296,3 +296,26 @@ def test_doctor_proves_what_a_box_reaches(tmp_path: Path) -> None:
     assert lines["box network"]["status"] == "ok", lines["box network"]
     for kind in ("internet", "this machine", "metadata", "the engine", "names", "sockets"):
         assert kind in lines["box network"]["detail"]
+
+
+def test_an_interrupted_run_leaves_neither_box_nor_socket(agents: AgentBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(agents.root))
+
+    async def halt(runner: Any) -> None:
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(agents.wire.log):  # noqa: ASYNC110 - it happens in another process
+                await asyncio.sleep(0.1)
+        runner.halt()
+
+    assert agents.play([out("a", "@@sh sleep 1000000")], {"agent": Agent()}, during=halt) == []
+    assert agents.ending == "interrupted"
+    assert agents.held() == [] and list(agents.root.glob("harness-gw-*")) == []
+
+
+def test_the_time_limit_ends_an_agent_that_waits_for_its_model(agents: AgentBench) -> None:
+    agents.wire.script(Step(text="too late", delay_ms=60_000))
+    (attempt,) = agents.play([out("a", limits=Limits(time_s=3.0))], {"agent": Agent()})
+    assert (attempt.limit, attempt.status, attempt.turns) == ("time", "graded", 1)
+    (exchange,) = agents.exchanges(attempt)
+    assert exchange.cut == "agent" and exchange.response is None
+    assert attempt.usage.unpriced == 1, "what was sent may have been billed"
