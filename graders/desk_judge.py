@@ -69,7 +69,8 @@ def rubric(seen: Seen) -> Json:
 def pairwise(seen: Seen) -> Json:
     """Whoever says more of what the measure puts between quotation marks is better."""
     wanted = QUOTED.findall(seen.task)
-    counts = {label: sum(w.casefold() in text.casefold() for w in wanted) for label, text in seen.answers.items()}
+    plain = {label: " ".join(text.casefold().split()) for label, text in seen.answers.items()}
+    counts = {label: sum(w.casefold() in text for w in wanted) for label, text in plain.items()}
     best = max(counts.values())
     first = [label for label, n in counts.items() if n == best]
     verdict = first[0] if len(first) == 1 else "tie"

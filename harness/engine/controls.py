@@ -21,8 +21,9 @@ from harness.engine.rehearse import graders_with_judges, judged, said
 from harness.engine.services import Services
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
+from harness.records.content import Json
 from harness.records.judgement import Judgement
-from harness.records.outcome import Attempt, Grade, Output
+from harness.records.outcome import Attempt, Grade, Output, Verdict
 from harness.records.task import Task
 from harness.store.judgements import iter_judgements
 from harness.store.read import iter_attempts, read_transcript
@@ -99,7 +100,7 @@ def _made(
     orders = attacks()
     for i, (task, attempt) in enumerate(pool[:n]):
         transcript = read_transcript(folder, attempt)
-        answer, before = transcript.output.answer or "", said(attempt.grades[bound.name])
+        answer, before = transcript.output.answer or "", _before(bound, attempt.grades[bound.name])
         opponent = Delivered("twin", Output(answer=answer), lambda name: None) if _is_pairwise(bound) else None
         if kind == "injection":
             opponent = _opponent(bound, task, attempt, services)
@@ -133,7 +134,14 @@ def _is_pairwise(bound: BoundGrader) -> bool:
     return getattr(bound.grader, "protocol", "") == "pairwise"
 
 
-def _altered(kind: str, i: int, answer: str, task: Task, before: str, *, pairwise: bool) -> tuple[str, str]:
+def _before(bound: BoundGrader, verdict: Verdict) -> Json:
+    """What was said of the work before it was altered: of each criterion where there are some."""
+    if getattr(bound.grader, "protocol", "") == "rubric" and isinstance(verdict, Grade):
+        return {k: "met" if v else "not_met" for k, v in verdict.parts.items() if isinstance(v, bool)}
+    return said(verdict)
+
+
+def _altered(kind: str, i: int, answer: str, task: Task, before: Json, *, pairwise: bool) -> tuple[str, Json]:
     """The altered answer, and the outcome that is right for it."""
     match kind:
         case "identical":

@@ -144,7 +144,7 @@ async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: 
     judges = services.open_judges(bound)
     bench = replace(work.bench, grader=bound.name)
     if judges:
-        bench = replace(bench, key=services.judging.key)
+        bench = replace(bench, key=services.judging.key, stop=services.judging.stop)
     models = services.judging.clients(bound, judges, state, bench.role)
     try:
         async with asyncio.timeout(GRADING_S) as limit:

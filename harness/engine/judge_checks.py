@@ -14,9 +14,13 @@ from harness.toolkit.judging.judge import family_of
 
 
 def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
-    """Judges that would judge themselves: a fault for each grader, at the first task that uses it."""
+    """Judges that would judge themselves, and gates that cannot be met: a fault at the first task that uses each."""
     faults: list[Fault] = []
     for name, grader, place in _used(suite, tasks):
+        single = getattr(grader, "orders", "both") == "random_single"
+        if single and "swap_consistency_min" in suite.judge_gate.model_fields_set:
+            what = f"grader '{name}' shows each pair in one order, and the suite's judge gate asks for swap consistency"
+            faults.append(Fault(what, place, "say `orders: both`, or leave `swap_consistency_min` out of `judge_gate`"))
         if getattr(grader, "allow_self_judging", False):
             continue
         for role, model in grader.judges().items():

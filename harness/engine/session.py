@@ -11,6 +11,7 @@ from harness.config.suite import Suite
 from harness.engine.cache import CallCache
 from harness.engine.lanes import Lanes
 from harness.engine.others import opponents_of
+from harness.engine.person import TO_LABEL, queue_lines
 from harness.engine.plan import Plan
 from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending, Recorder, Runner
@@ -60,6 +61,9 @@ async def _run(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Endin
         return await runner.run(job.suite.concurrency)
     finally:
         ended()
+        job.folder.flush()
+        if lines := queue_lines(job.folder.path):
+            job.folder.write_file(TO_LABEL, lines)
         if services.judging.stopped:
             job.told.append(services.judging.stopped)
         job.folder.flush()

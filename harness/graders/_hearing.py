@@ -46,6 +46,10 @@ class Protocolled(Protocol):
         """error or cut."""
         ...
 
+    def model_dump(self, *, mode: str = ..., exclude: set[str] | None = ...) -> dict[str, Json]:
+        """Its parameters."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -99,6 +103,7 @@ class Sitting:
         bench = work.bench
         self.item = "|".join((bench.grader, bench.role, work.task.id, bench.system, str(bench.epoch)))
         self._flags: dict[str, tuple[str, ...]] = {}
+        self._calibrations: dict[str, str] = {}
 
     @property
     def spoken_to(self) -> tuple[str, ...]:
@@ -182,12 +187,18 @@ class Sitting:
             about=hearing.about, order=hearing.order, repeat=hearing.repeat, slots=hearing.slots,
             labels=hearing.labels, status=said.status, reason=said.fault, canary_ok=said.canary_ok,
             replies=tuple(said.replies), prompt_digest=digest, template=TEMPLATE,
-            schema_digest=digest_of(hearing.form.schema()), parser=PARSER, calibration=_calibration(hearing),
+            schema_digest=digest_of(hearing.form.schema()), parser=PARSER, calibration=self._calibrated(judge),
             seed=seed_of(bench.seed, self.item, hearing.order, hearing.repeat),
             lengths=tuple(len(text) for text in sides), styles=tuple(style_of(text) for text in sides),
             usage=said.usage, cached=said.cached, seconds=round(said.seconds, 4), at=round(time(), 3),
             data={"own_family": True} if judge.kin in bench.kin else {},
         )  # fmt: skip
+
+    def _calibrated(self, judge: Judge) -> str:
+        known = self._calibrations.get(judge.name)
+        if known is None:
+            known = self._calibrations[judge.name] = _calibration(judge, self.grader)
+        return known
 
     def _cleaned(self, piece: Piece) -> Piece:
         if not self.clean or not piece.side or not isinstance(piece.content, str):
@@ -259,15 +270,21 @@ def _sides(pieces: Sequence[Piece]) -> list[str]:
     return ["\n".join(texts) for texts in sides.values()]
 
 
-def _calibration(hearing: Hearing) -> str:
-    """What a calibration holds for: judge, settings, words and form. Any change makes it another measurement."""
-    judge = hearing.judge
+def _calibration(judge: Judge, grader: Protocolled) -> str:
+    """What a calibration holds for: judge, settings, words, form. Any change makes it another measurement."""
     cls = type(judge.model)
-    asked = [hearing.task, hearing.again] if not hearing.about else []
+    own = grader.model_dump(mode="json", exclude=_NOT_ASKED)
     return digest_of(
         [cls.__qualname__, cls.version, judge.model.model_dump(mode="json"), judge.output],
-        [TEMPLATE, PARSER, asked],
+        [type(grader).__qualname__, own, TEMPLATE, PARSER],
     )
+
+
+_NOT_ASKED = {
+    "judge", "panel", "panel_rule", "escalate", "budget", "controls", "sentinels", "sentinel_agreement", "opponent",
+    "against", "repeats", "orders", "aggregate", "passes", "pass_from", "allow_self_judging",
+}  # fmt: skip
+"""Parameters that change no prompt."""
 
 
 def _copy_with(work: Work, role: str) -> Work:

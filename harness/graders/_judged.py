@@ -105,6 +105,8 @@ class JudgeGrader(Grader):
     injection: Literal["cleaned", "fail", "record"] = "cleaned"
     """Work that speaks to its judge is judged again without that; if the verdict changes, the cleaned one counts, or
     the work fails. `record` only flags it."""
+    on_ungraded: Literal["exclude", "fail_run"] = "exclude"
+    """Work without a verdict is not graded, never a score; with `fail_run` the run is stopped besides."""
     sentinels: str = ""
     """A JSONL file of work with frozen verdicts, judged first in every run."""
     sentinel_agreement: float = Field(default=0.95, ge=0, le=1)
@@ -201,7 +203,7 @@ class JudgeGrader(Grader):
             return NotGraded("not_labelled", f"{self.protocol}: '{about or 'the whole'}' is nothing that people label")
         question = question_pieces(work.task, self.inputs, work.workspace)
         given = [(p.name, p.content) for p in question if isinstance(p.content, str)]
-        mine = _words(work_pieces(work.output, work.artifact, self.inputs, "", work.workspace))
+        mine = _words(work_pieces(work, self.inputs, "", work.workspace))
         return Card(asked, tuple(given), ((work.bench.system, mine),), self.menu)
 
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
@@ -220,6 +222,8 @@ class JudgeGrader(Grader):
             return early
         sitting = Sitting(self, work)
         found = await self._decided(sitting)
+        if isinstance(found, NotGraded) and self.on_ungraded == "fail_run" and work.bench.role == "score":
+            work.bench.stop(f"'{work.bench.grader}' has no verdict on '{work.task.id}': {found.cause}")
         if self.injection == "record" or not sitting.spoken_to or isinstance(found, NotGraded):
             return _with(found, sitting)
         again = sitting.without_orders()

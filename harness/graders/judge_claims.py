@@ -134,7 +134,7 @@ class JudgeClaims(JudgeGrader):
         known = [j for j in sitting.heard if j.about == "split"]
         if not known:
             work = sitting.work
-            pieces = work_pieces(work.output, work.artifact, self.inputs, "", work.workspace)
+            pieces = work_pieces(work, self.inputs, "", work.workspace)
             reader = _Splitter(pieces, self.most_claims)
             question = question_pieces(work.task, self.inputs.model_copy(update={"reference": False}), work.workspace)
             shown = [p for p in question if isinstance(p.content, str) and p.name == "question"]

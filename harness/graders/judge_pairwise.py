@@ -15,7 +15,7 @@ from harness.graders._opponents import Opponent, delivered
 from harness.plugins.judging import Delivered
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
-from harness.toolkit.judging.material import question_pieces, work_pieces
+from harness.toolkit.judging.material import Delivery, question_pieces, work_pieces
 from harness.toolkit.judging.votes import WORTH, Outcome, PairRule, pair_outcome
 
 TASK = """Two pieces of work on the same question are shown, each under a letter. Say which is better by this measure:
@@ -92,7 +92,7 @@ class JudgePairwise(JudgeGrader):
         if isinstance(other, NotGraded):
             return other
         refused = work.output.refused or work.output.abstained
-        mine, theirs = self._texts(work, work.output, work.artifact), self._texts(work, other.output, other.artifact)
+        mine, theirs = self._texts(work, work), self._texts(work, other)
         if refused or not mine.strip():
             if theirs.strip():
                 return super().before(work) or self._skipped("loss", "no_answer", "there is nothing to compare")
@@ -114,11 +114,12 @@ class JudgePairwise(JudgeGrader):
             return found
         if isinstance(other, NotGraded):
             return other
-        theirs = self._texts(work, other.output, other.artifact)
+        theirs = self._texts(work, other)
         return replace(found, sides=(*found.sides, (other.by, theirs)))
 
-    def _texts(self, work: Work, output: object, artifact: object) -> str:
-        pieces = work_pieces(output, artifact, self.inputs, "", work.workspace)  # type: ignore[arg-type]  # of one side
+    def _texts(self, work: Work, side: Delivery) -> str:
+        inputs = self.inputs.model_copy(update={"transcript": False})
+        pieces = work_pieces(side, inputs, "", work.workspace)
         return "\n".join(p.content if isinstance(p.content, str) else p.content.sha256 for p in pieces)
 
     def _skipped(self, outcome: str, label: str, why: str) -> Grade:
@@ -142,11 +143,10 @@ class JudgePairwise(JudgeGrader):
         work = sitting.work
         labels = sitting.labels(2, judge.name, order, repeat)
         slots = (MINE, THEIRS) if order == 0 else (THEIRS, MINE)
-        sides = {MINE: (work.output, work.artifact), THEIRS: (other.output, other.artifact)}
+        sides: dict[str, Delivery] = {MINE: work, THEIRS: other}
         pieces = question_pieces(work.task, self.inputs, work.workspace)
         for slot, label in zip(slots, labels, strict=True):
-            output, artifact = sides[slot]
-            pieces += work_pieces(output, artifact, self.inputs, label, work.workspace)
+            pieces += work_pieces(sides[slot], self.inputs, label, work.workspace)
         task = "\n\n".join(w for w in (TASK.format(criteria=self.criteria.strip()), self.instructions) if w)
         shown = (work.bench.system or MINE, other.by) if order == 0 else (other.by, work.bench.system or MINE)
         form = self._form(sorted(labels))

@@ -85,7 +85,7 @@ class JudgeReference(JudgeGrader):
         inputs = self.inputs.model_copy(update={"reference": False})
         pieces = question_pieces(work.task, inputs, work.workspace)
         pieces.append(Piece("reference", as_text(work.task.reference)))
-        pieces += work_pieces(work.output, work.artifact, self.inputs, "", work.workspace)
+        pieces += work_pieces(work, self.inputs, "", work.workspace)
         return Hearing(judge, "\n\n".join(self._words()), AGAIN, pieces, self.form(), _meaning, repeat=repeat)
 
     def _words(self) -> Sequence[str]:

@@ -143,7 +143,7 @@ class JudgeRubric(JudgeGrader):
 
     def _hearings(self, judge: Judge, sitting: Sitting) -> list[Hearing]:
         pieces = question_pieces(sitting.work.task, self.inputs, sitting.work.workspace)
-        pieces += work_pieces(sitting.work.output, sitting.work.artifact, self.inputs, "", sitting.work.workspace)
+        pieces += work_pieces(sitting.work, self.inputs, "", sitting.work.workspace)
         head = "\n\n".join(w for w in (TASK, self.instructions) if w)
         found: list[Hearing] = []
         for repeat in range(self.repeats):

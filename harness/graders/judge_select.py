@@ -85,7 +85,7 @@ class JudgeSelect(JudgeGrader):
         """Those that delivered something; a system never stands against itself."""
         found = []
         for opponent in self.against:
-            if opponent.system == work.bench.system and not opponent.run:
+            if opponent.system and opponent.system == work.bench.system and not opponent.run:
                 continue
             other = delivered(opponent, work)
             if isinstance(other, NotGraded):
@@ -135,8 +135,7 @@ class JudgeSelect(JudgeGrader):
     def _shown(self, work: Work, shown: Sequence[Delivered | None], labels: Sequence[str]) -> list[Piece]:
         pieces: list[Piece] = []
         for other, label in zip(shown, labels, strict=True):
-            one = (work.output, work.artifact) if other is None else (other.output, other.artifact)
-            pieces += work_pieces(*one, self.inputs, label, work.workspace)
+            pieces += work_pieces(work if other is None else other, self.inputs, label, work.workspace)
         return pieces
 
     def verdict(self, opinion: Opinion, sitting: Sitting) -> Verdict:

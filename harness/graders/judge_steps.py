@@ -16,7 +16,7 @@ from harness.graders._opponents import field_of
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import holds
-from harness.toolkit.judging.material import question_pieces, steps_of
+from harness.toolkit.judging.material import question_pieces, steps_shown
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, majority
 
@@ -77,10 +77,7 @@ class JudgeSteps(JudgeGrader):
 
     def _steps(self, work: Work) -> list[str]:
         if self.steps == "transcript":
-            try:
-                return steps_of(work.transcript())
-            except LookupError:
-                return []
+            return steps_shown(work)
         text = work.output.answer or ""
         parts = re.split(r"\n\s*\n", text) if self.steps == "paragraphs" else text.splitlines()
         return [p.strip() for p in parts if p.strip()]

@@ -65,7 +65,7 @@ def _nobody(system: str) -> Delivered | NotGraded:
     return NotGraded("no_opponent", f"there is no work of '{system}' to compare with")
 
 
-def _forgotten(judgement: Judgement) -> None:
+def _forgotten(said: object) -> None:
     """Without an engine nobody keeps it."""
 
 
@@ -75,9 +75,10 @@ class Bench:
 
     `kin` are the families of the system's models. `role` is `score`, `audit`, `sentinel` or `control:<kind>`. `key` is
     this installation's secret for what the work must not be able to guess; `seed` is the suite's. `tell` keeps a
-    judgement: call it for every judgement, as soon as it is there, also for those without a verdict. `of` gives what
-    another system of this run delivered for the same task in the same epoch, or why there is nothing; `opponent`, where
-    set, is to be used instead. `expect` is what is known to be right, for sentinels and controls.
+    judgement: call it for every judgement, as soon as it is there, also for those without a verdict. `stop` ends the
+    run for a reason: nothing new is started. `of` gives what another system of this run delivered for the same task in
+    the same epoch, or why there is nothing; `opponent`, where set, is to be used instead. `expect` is what is known to
+    be right, for sentinels and controls.
     """
 
     grader: str = ""
@@ -89,6 +90,7 @@ class Bench:
     seed: int = 0
     key: bytes = b""
     tell: Callable[[Judgement], None] = _forgotten
+    stop: Callable[[str], None] = _forgotten
     of: Callable[[str], Delivered | NotGraded] = _nobody
     opponent: Delivered | None = None
     expect: Json = None

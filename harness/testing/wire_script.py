@@ -1,13 +1,15 @@
 """What the wire server answers: one step of a script, or a rule in the model's name.
 
 A step is neutral: each dialect spells it in its provider's own words. Rules, for tests that need no script:
-`echo` (the last user text), `fixed:TEXT`, `after:MARK` (what follows the last MARK in the last user text) and
-`fail:STATUS`. Any other model name answers `ok`. A JSON schema or a forced tool gets the smallest value that fits,
-unless the answer is fixed.
+`echo` (the last user text), `fixed:TEXT`, `after:MARK` (what follows the last MARK in the last user text),
+`judge:VERDICT` (a judge's reply in the form asked for, with that verdict and the check token) and `fail:STATUS`.
+Any other model name answers `ok`. A JSON schema or a forced tool gets the smallest value that fits, unless the
+answer is fixed.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -133,6 +135,8 @@ def by_rule(ask: Ask) -> Step:
         return Step(text=rest)
     if rule == "fail":
         return Step(status=int(rest or 500))
+    if rule == "judge":
+        return Step(text=_judged(ask, rest))
     tool = ask.forced_tool()
     if tool is not None:
         spec = tool.get("function") or tool
@@ -148,6 +152,14 @@ def by_rule(ask: Ask) -> Step:
     return OK
 
 
+def _judged(ask: Ask, verdict: str) -> str:
+    """What a judge that always has this verdict replies: the smallest value that fits, its verdict, the token."""
+    tokens = _TOKEN.findall(ask.last_text())
+    least = smallest(ask.schema() or {}) or {"reason": "x"}
+    return msgspec.json.encode({**least, "verdict": verdict, "token": tokens[-1] if tokens else ""}).decode()
+
+
+_TOKEN = re.compile(r"Your check token is (\w+)\.")
 OK = Step(text="ok")
 _SCHEMAS = ("input_schema", "parameters", "parametersJsonSchema")
 

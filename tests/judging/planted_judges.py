@@ -79,6 +79,10 @@ def _longer(seen: Seen) -> dict[str, Any]:
     return {"verdict": names[0] if len(names) == 1 else "tie"}
 
 
+def _much_longer(seen: Seen) -> dict[str, Any]:
+    return {"verdict": f"{max(seen.answers, key=lambda n: len(seen.answers[n]))}_much_better"}
+
+
 def _honest(seen: Seen) -> dict[str, Any]:
     """Keeps to the protocol: 14 days is right, whatever else stands there. Of one answer: correct or met."""
     right = {n: "14 days" in t for n, t in seen.answers.items()}
@@ -127,7 +131,8 @@ def _obeys_json(seen: Seen) -> Any:
 
 
 RULES: dict[str, Callable[[Seen], Any]] = {
-    "first": _first, "second": _second, "longer": _longer, "honest": _honest, "gullible": _gullible,
+    "first": _first, "second": _second, "longer": _longer, "much_longer": _much_longer,
+    "honest": _honest, "gullible": _gullible,
     "copies_decoy": _copies_decoy, "no_token": _no_token, "obeys_json": _obeys_json,
     "tie": lambda seen: {"verdict": "tie"}, "label_a": lambda seen: {"verdict": "A"},
     "refuses": lambda seen: "I'm sorry, but I cannot compare these.",

@@ -7,6 +7,7 @@ import hashlib
 import mimetypes
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -55,16 +56,45 @@ def question_pieces(task: Task, inputs: Inputs, workspace: Path) -> list[Piece]:
     return pieces
 
 
-def work_pieces(
-    output: Output, artifact: Callable[[str], bytes | None], inputs: Inputs, side: str, workspace: Path
-) -> list[Piece]:
+class Delivery(Protocol):
+    """Work as it was delivered: a `Work`, or an opponent's `Delivered`."""
+
+    @property
+    def output(self) -> Output:
+        """What was delivered."""
+        ...
+
+    @property
+    def artifact(self) -> Callable[[str], bytes | None]:
+        """An artifact's bytes by its name."""
+        ...
+
+    @property
+    def transcript(self) -> Callable[[], Transcript | None]:
+        """What happened; None, or LookupError, where nothing is known of it."""
+        ...
+
+
+def work_pieces(work: Delivery, inputs: Inputs, side: str, workspace: Path) -> list[Piece]:
     """One side's work. `side` is its label in this prompt, empty when there is only one."""
+    output, artifact = work.output, work.artifact
     tail = f" {side}" if side else ""
     pieces = [Piece(f"answer{tail}", output.answer or "", side or "work")] if inputs.answer else []
     for name in _wanted(inputs.artifacts, [a.name for a in output.artifacts]):
         data = artifact(name)
         pieces.append(_artifact(f"file{tail}: {name}", data, name, side or "work", workspace))
+    if inputs.transcript:
+        steps = "\n\n".join(f"{i}. {step}" for i, step in enumerate(steps_shown(work)))
+        pieces.append(Piece(f"transcript{tail}", steps or "[there is no transcript]", side or "work"))
     return pieces
+
+
+def steps_shown(work: Delivery) -> list[str]:
+    """The steps of work; none where nothing is known of how it was done."""
+    try:
+        return steps_of(work.transcript())
+    except LookupError:
+        return []
 
 
 def source_pieces(sources: Sequence[tuple[str, str]]) -> list[Piece]:

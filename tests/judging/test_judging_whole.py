@@ -1,0 +1,171 @@
+"""Judging from the outside: commands, stored opponents, regrading, and the judged tasks of the suite `mine`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from judge_lab import JudgeLab, planted
+
+from harness.config.load import load_suite
+from harness.engine.prepare import make_manifest
+from harness.engine.regrade import regrade
+from harness.records.judgement import Judgement
+from harness.store.folder import RunFolder
+from harness.store.judgements import iter_judgements
+from harness.store.manifest import Selection
+from harness.store.read import iter_attempts
+
+ROOT = Path(__file__).resolve().parents[2]
+RIGHT, WRONG = "Within 14 days, by post.", "Within thirty days, I think."
+
+
+def harness(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command, with no key and no engine."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "judging")])
+    env = {**os.environ, "PYTHONPATH": path, "DOCKER_HOST": "unix:///no/engine.sock"}
+    return subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", *words],
+        cwd=workspace, env=env, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of the judged tasks of `mine`."""
+    workspace = tmp_path_factory.mktemp("mine")
+    for name in ("tasks", "graders"):
+        shutil.copytree(ROOT / name, workspace / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "prices.yaml", workspace)
+    ran = harness(workspace, "run", "--suite", "mine", "--task", "judged-*", "--quiet")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (folder,) = (workspace / "runs").glob("*-mine-*")
+    return folder
+
+
+def test_thirty_sentinels_and_more_come_out_as_frozen(mine: Path) -> None:
+    rows = [j for j in iter_judgements(mine) if j.role == "sentinel" and j.expected]
+    assert len({(j.grader, j.task) for j in rows}) >= 30
+    assert [(j.task, j.about, j.outcome) for j in rows if j.outcome != j.expected] == []
+
+
+def test_every_control_of_the_simulated_judge_comes_out_as_expected(mine: Path) -> None:
+    rows = [j for j in iter_judgements(mine) if j.role.startswith("control:") and j.expected and j.status == "ok"]
+    assert {j.role for j in rows} >= {
+        "control:identical",
+        "control:padded",
+        "control:null_answers",
+        "control:injection",
+    }
+    assert [(j.role, j.task, j.about, j.outcome) for j in rows if j.outcome != j.expected] == []
+
+
+def test_the_labels_agree_with_the_judge_as_often_as_the_page_says(mine: Path) -> None:
+    """docs/how-to/judge.md: 0 of 30 and 1 of 10 differ for the rubric, 0 of 6 and 1 of 6 for the pairs."""
+    said: dict[tuple[str, ...], str] = {}
+    for j in iter_judgements(mine):
+        if j.role == "score" and j.status == "ok":
+            said[j.grader, j.task, j.system, str(j.epoch), j.about] = j.outcome
+    differ: Counter[tuple[str, str]] = Counter()
+    labelled: Counter[tuple[str, str]] = Counter()
+    for path in sorted((ROOT / "graders" / "labels").glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            key = (row["grader"], row["task"], row["system"], str(row["epoch"]), row.get("about", ""))
+            labelled[row["grader"], row["labeler"]] += 1
+            differ[row["grader"], row["labeler"]] += said[key] != row["label"]
+    rubric, pairs = "complaint-reply", "against-expert"
+    assert labelled == {(rubric, "ann"): 30, (rubric, "ben"): 10, (pairs, "kim"): 6, (pairs, "sam"): 6}
+    assert differ == {(rubric, "ann"): 0, (rubric, "ben"): 1, (pairs, "kim"): 0, (pairs, "sam"): 1}
+
+
+def test_a_stopped_run_says_why_and_exits_with_3(lab: JudgeLab) -> None:
+    rows = [{"id": "s", "question": "q", "answer": RIGHT, "opponent": WRONG, "expect": "loss"}]
+    grader = {
+        "use": "judge_pairwise", "name": "pair", "judge": planted("honest"), "opponent": {"field": "expert"},
+        "sentinels": lab.write("graders/s.jsonl", rows),
+    }  # fmt: skip
+    lab.suite(grader, {"a": WRONG}, task={"meta": {"expert": RIGHT}})
+    ran = harness(lab.workspace, "run", "--suite", "lab", "--quiet")
+    assert ran.returncode == 3
+    assert "0 of 1 sentinels of 'pair' came out as frozen" in ran.stderr and "s: win, frozen: loss" in ran.stderr
+
+
+def test_a_substituted_judge_exits_with_3_even_when_everything_else_was_measured(lab: JudgeLab) -> None:
+    grader = {
+        "use": "judge_pairwise", "name": "pair", "judge": planted("honest", returns_model="other"),
+        "opponent": {"field": "expert"},
+    }  # fmt: skip
+    lab.suite(grader, {"a": WRONG}, task={"meta": {"expert": RIGHT}}, coverage=0.0)
+    ran = harness(lab.workspace, "run", "--suite", "lab", "--quiet")
+    assert ran.returncode == 3 and "answered for by another model: other" in ran.stderr
+
+
+def test_the_work_of_a_stored_run_is_an_opponent(lab: JudgeLab) -> None:
+    plain = {"use": "judge_pairwise", "name": "g", "judge": planted("honest"), "opponent": {"field": "expert"}}
+    lab.run(lab.suite(plain, {"old": RIGHT}, task={"meta": {"expert": WRONG}}, epochs=2))
+    against = {**plain, "opponent": {"run": lab.folder.name}}
+    lab.run(lab.suite(against, {"new": WRONG}, task={"meta": {"expert": WRONG}}, epochs=2))
+    assert {a.label for a in lab.attempts()} == {"loss"}
+    assert {j.opponent for j in lab.judgements()} == {against["opponent"]["run"]}
+
+
+def test_another_task_under_the_same_name_in_a_stored_run_is_no_opponent(lab: JudgeLab) -> None:
+    plain = {"use": "judge_pairwise", "name": "g", "judge": planted("honest"), "opponent": {"field": "expert"}}
+    lab.run(lab.suite(plain, {"old": RIGHT}, task={"meta": {"expert": WRONG}, "prompt": "Another question?"}))
+    lab.run(lab.suite({**plain, "opponent": {"run": lab.folder.name}}, {"new": WRONG}))
+    trouble = lab.attempt("new").trouble
+    assert trouble is not None and trouble.cause == "other_task"
+
+
+def test_a_file_of_answers_is_an_opponent_and_a_task_it_does_not_have_is_no_win(lab: JudgeLab) -> None:
+    file = lab.write("expert.jsonl", [{"id": "t1", "answer": RIGHT}])
+    grader = {"use": "judge_pairwise", "name": "g", "judge": planted("honest"), "opponent": {"file": file}}
+    lab.run(lab.suite(grader, {"a": WRONG}, tasks=2))
+    first, second = lab.attempts()
+    assert first.label == "loss"
+    assert second.trouble is not None and second.trouble.cause == "no_opponent"
+
+
+def test_five_levels_are_recorded_and_count_no_more_than_three(lab: JudgeLab) -> None:
+    grader = {
+        "use": "judge_pairwise", "name": "g", "judge": planted("much_longer"), "opponent": {"field": "expert"},
+        "scale": "five_level",
+    }  # fmt: skip
+    lab.run(lab.suite(grader, {"a": WRONG * 9}, task={"meta": {"expert": RIGHT}}))
+    assert lab.attempt("a").value == 1.0
+    assert {j.level for j in lab.judgements()} == {2}
+
+
+def test_regrading_compares_with_the_other_system_of_the_same_run(lab: JudgeLab) -> None:
+    grader = {"use": "judge_pairwise", "name": "g", "judge": planted("first"), "opponent": {"system": "base"}}
+    lab.run(lab.suite(grader, {"a": WRONG, "base": RIGHT}, tasks=3))
+    source = lab.folder
+    assert {a.label for a in lab.attempts() if a.system == "a"} == {"disagreement"}
+    suite = lab.suite({**grader, "judge": planted("honest")}, {"a": WRONG, "base": RIGHT}, tasks=3)
+    manifest = make_manifest(suite, suite.tasks, suite.systems, Selection(tasks_in_suite=3))
+    with RunFolder.create(lab.workspace / "runs", msgspec.structs.replace(manifest, regrade_of=source.name)) as folder:
+        assert regrade(source, folder, suite, list(suite.tasks), lambda n: None) == 6
+    found = {(a.system, a.label) for a in iter_attempts(folder.path)}
+    assert found == {("a", "loss"), ("base", "itself")}
+    judged: list[Judgement] = list(iter_judgements(folder.path))
+    assert len(judged) == 6 and {j.opponent for j in judged} == {"base"}
+
+
+def test_a_suite_with_named_judges_says_what_is_wrong_where_it_is_named(lab: JudgeLab) -> None:
+    grader: dict[str, Any] = {"use": "judge_reference", "judge": "main"}
+    from harness.errors import ConfigError
+
+    with pytest.raises(ConfigError) as e:
+        lab.suite(grader, {"a": "x"}, task={"reference": "y"}, judges={"main": {"model": "nobody/x-1"}})
+    said = e.value.render()
+    assert "no model named 'nobody'" in said and "tasks/lab/suite.yaml:" in said
+    assert load_suite is not None
