@@ -31,7 +31,7 @@ def test_a_wrong_threshold_is_refused_at_its_place(lab: JudgeLab, said: dict[str
 
 
 def test_the_suites_thresholds_are_those_of_the_runs_report(lab: JudgeLab) -> None:
-    """An always-first judge on 60 pairs: invalid by the defaults; with both thresholds off there is nothing against it."""
+    """An always-first judge on 60 pairs: invalid by the defaults, and not where both thresholds are off."""
     lab.run(lab.suite(GRADER, {"work": "Thirty days."}, task=TASK, tasks=60))
     assert build_report(lab.folder).exit_code == 3
     off = {"swap_consistency_min": None, "position_effect_equiv": None}
