@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from harness.report.judges_model import Figure, JudgeReport, JudgeSheet, Panel, Rated
+from harness.report.model import Count
 from harness.report.section import Table
 from harness.report.words import counts, many, money, of
 from harness.stats.intervals import Estimate
@@ -17,6 +19,24 @@ _SCORES = (
 )  # fmt: skip
 """Figures that speak of the work; all the others speak of the judge."""
 _SIGNED = ("position_effect", "label_effect", "own_family_lift", "length_slope", "slot_logit", "length_logit")
+
+
+def short_tables(report: JudgeReport | None) -> tuple[Table, ...]:
+    """A line for each judge and grader: enough for the end of a run. Its data sheet is in the full report."""
+    if report is None or not report.sheets:
+        return ()
+    rows = tuple(
+        (
+            s.judge,
+            s.grader,
+            s.validity,
+            counts([Count(word, n) for word, n in Counter(c.state.replace("_", " ") for c in s.checks or ()).items()]),
+        )
+        for s in report.sheets
+    )
+    note = "a judge that is not valid decides no gate: exit code 3; data sheets: harness report --section judges"
+    title = f"judges: is the measurement valid? {report.validity}"
+    return (Table(title, ("judge", "grader", "verdict", "checks"), rows, (note,)),)
 
 
 def validity_tables(report: JudgeReport | None) -> tuple[Table, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.report.judges_sections import look_tables, score_tables, validity_tables
+from harness.report.judges_sections import short_tables
 from harness.report.model import Rate, Report, Slice, SystemReport, Tasks
 from harness.report.section import Table
 from harness.report.words import (
@@ -30,9 +30,8 @@ def tables(report: Report, *, slices: bool) -> tuple[Table, ...]:
     systems = report.systems
     found = [
         coverage_table(systems),
-        *validity_tables(report.judges),
+        *short_tables(report.judges),
         results_table(report),
-        *score_tables(report.judges),
         *value_tables(report),
         cost_table(systems),
         token_table(systems),
@@ -40,7 +39,6 @@ def tables(report: Report, *, slices: bool) -> tuple[Table, ...]:
         *self_verification_tables(systems),
         *failed_tables(systems),
         *apart_tables(report.by_task),
-        *look_tables(report.judges),
     ]
     if slices and report.slices:
         found.append(slices_table(report.slices, systems))

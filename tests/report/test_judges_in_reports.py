@@ -40,7 +40,13 @@ def test_a_biased_judge_makes_the_run_invalid_whatever_was_scored(tmp_path, caps
     assert exit_code(path, "--short") == 3
     text = capsys.readouterr().out
     assert "!! INVALID: judge main in helpful: swap_consistency_min: 0.00 of 80 pairs" in text
-    order = [text.index(w) for w in ("judges: is the measurement valid? invalid", "results: tasks", "score by main")]
+    assert text.index("judges: is the measurement valid? invalid") < text.index("results: tasks")
+    assert exit_code(path, "--section", "judges") == 3
+    text = capsys.readouterr().out
+    order = [
+        text.index(w)
+        for w in ("judges: is the measurement valid? invalid", "judge main in helpful: pairwise", "score by main")
+    ]
     assert order == sorted(order)
     assert "these scores decide nothing" in text
     assert "disagrees with itself" in text
