@@ -24,8 +24,10 @@ SUMMARY_BYTES = 200_000
 """GitHub drops a step summary above 1 MiB whole; ours stays far under it."""
 
 
-def publish_night(workspace: Path, folder: Path, run: Path, result: NightResult) -> int:
-    """Write everything, tell everybody once, print the steps, and give the exit code."""
+def publish_night(
+    workspace: Path, folder: Path, run: Path | None, result: NightResult, *, as_json: bool = False
+) -> int:
+    """Write everything, tell everybody once, print the steps (or `result.json`), and give the exit code."""
     files = {name: _shown(workspace, path) for name, path in _reports(folder, run).items()}
     result = msgspec.structs.replace(result, files=files)
     hide = Redactor((*secrets_of(os.environ), *([url] if (url := os.environ.get(WEBHOOK, "")) else [])))
@@ -37,6 +39,9 @@ def publish_night(workspace: Path, folder: Path, run: Path, result: NightResult)
     data = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
     _write(folder / "result.json", hide.json(data))
     _tell_github(folder, result, hide.text(summary))
+    if as_json:
+        say(hide.json(data).decode())
+        return Exit(result.exit_code)
     rows = tuple((s.name, s.state, s.said) for s in result.steps)
     title = f"night {result.night} of suite {result.suite}: {result.verdict} (exit code {result.exit_code})"
     say(printable_lines([*grid_text(Grid(title, ("step", "state", "what it said"), rows), 100), ""]) + "\n")
@@ -44,21 +49,27 @@ def publish_night(workspace: Path, folder: Path, run: Path, result: NightResult)
     return Exit(result.exit_code)
 
 
-def _reports(folder: Path, run: Path) -> dict[str, Path]:
-    found = {"report": run / "report.md", "summary": folder / "summary.md", "result": folder / "result.json"}
+def _reports(folder: Path, run: Path | None) -> dict[str, Path]:
+    found = {"summary": folder / "summary.md", "result": folder / "result.json"}
+    if run is not None:
+        found |= {"report": run / "report.md", **_html(run)}
+    for name in ("trend.png", "trend.md"):
+        if run is not None and (folder / name).is_file():
+            found[name.replace(".", "_")] = folder / name
+    return found
+
+
+def _html(run: Path) -> dict[str, Path]:
     html = run / "report.html"
     try:
         from harness.report.html import render_html
         from harness.report.reliability import full_report
 
         html.write_text(render_html(full_report(run)), encoding="utf-8")
-        found["report_html"] = html
     except OSError as e:
         print(f"warning: no report.html: {e.strerror}", file=sys.stderr)
-    for name in ("trend.png", "trend.md"):
-        if (folder / name).is_file():
-            found[name.replace(".", "_")] = folder / name
-    return found
+        return {}
+    return {"report_html": html}
 
 
 def _shown(workspace: Path, path: Path) -> str:

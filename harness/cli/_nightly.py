@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -77,14 +78,28 @@ def _steps(at: Tonight) -> int:
         _guarded("replay", lambda: _canary(at, "replay", lambda: _replay(at))),
         _guarded("sandbox", lambda: _canary(at, "sandbox", lambda: _scripted(at))),
     ]
-    code, run = _run(at)
+    try:
+        code, run = _run(at)
+    except HarnessError as e:
+        if e.exit_code == Exit.USAGE:
+            raise
+        return _without_run(at, steps, e)
     if code == Exit.INTERRUPTED:
         return code
     path = at.workspace / "runs" / run
     steps += [_guarded("sentinels", lambda: sentinel_step(at.suite, path)), _run_step(path, code)]
     steps.append(_guarded("gate", lambda: gate_step(at.suite, path, at.now)))
     steps.append(_guarded("trend", lambda: trend_step(at.workspace, at.suite, at.folder, at.now, at.args.replicates)))
-    return publish_night(at.workspace, at.folder, path, _result(at, run, steps))
+    return publish_night(at.workspace, at.folder, path, _result(at, run, steps), as_json=at.args.json)
+
+
+def _without_run(at: Tonight, steps: list[Step], e: HarnessError) -> int:
+    """A night that could not run (another suite than it began with, a full disk) is told like any other."""
+    print(e.render(), file=sys.stderr)
+    made = _run_of_tonight(at)
+    steps.append(Step("run", state_of(e.exit_code), str(e), (e.fault.help,) if e.fault.help else ()))
+    result = _result(at, made.name if made else "", steps)
+    return publish_night(at.workspace, at.folder, made, result, as_json=at.args.json)
 
 
 def _result(at: Tonight, run: str, steps: list[Step]) -> NightResult:
@@ -213,8 +228,6 @@ def _new_job(at: Tonight) -> tuple[RunFolder, Job]:
 
 def say_aside(warning: str) -> None:
     """A warning, where progress goes too."""
-    import sys
-
     print(f"warning: {warning}", file=sys.stderr)
 
 

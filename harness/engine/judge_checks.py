@@ -37,6 +37,12 @@ def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task
     return faults
 
 
+def simulated_judges(grader: Grader) -> dict[str, list[str]]:
+    """Judges of a grader that are not models, for its manifest: every report says so."""
+    names = sorted({role for g in judge_graders(grader) for role, model in g.judges().items() if model.simulated})
+    return {"simulated_judges": names} if names else {}
+
+
 def judge_warnings(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[str]:
     """Judges of a subject's own family, and what the graders say of their judges."""
     said: list[str] = []

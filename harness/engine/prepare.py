@@ -14,7 +14,7 @@ from secrets import token_hex
 
 from harness.config.identity import nested
 from harness.config.suite import Suite, System
-from harness.engine.judge_checks import judge_warnings, own_judges
+from harness.engine.judge_checks import judge_warnings, own_judges, simulated_judges
 from harness.engine.others import check_opponents
 from harness.engine.services import model_digest
 from harness.errors import ConfigError, Fault
@@ -122,6 +122,7 @@ def make_manifest(
 ) -> Manifest:
     """The manifest of a new run of these tasks and systems; `versions` tell where its prices came from."""
     at = (now or datetime.now(UTC)).astimezone(UTC)
+    used = {name for task in tasks for name in (*task.graders, *task.informative)}
     return Manifest(
         run=f"{at:%Y%m%dT%H%M%SZ}-{suite.name}-{token_hex(3)}",
         suite=suite.name,
@@ -142,7 +143,10 @@ def make_manifest(
         cache=suite.cache,
         selection=selection,
         sandbox=dict(suite.sandbox_config) if any(task.sandbox for task in tasks) else {},
-        graders={name: {"digest": g.digest, **g.config} for name, g in suite.graders.items()},
+        graders={
+            name: {"digest": g.digest, **(simulated_judges(g.grader) if name in used else {}), **g.config}
+            for name, g in suite.graders.items()
+        },
         judge_gate=suite.judge_gate.model_dump(exclude_unset=True),
         versions=_versions() | (prices.versions() if prices else {}),
         host={"platform": platform.platform(), "cpus": os.cpu_count()},

@@ -103,7 +103,7 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def _is_system(message: msgspec.Raw) -> bool:
-    return bytes(message[:1]) == b"{" and _item.decode(message).role in ("system", "developer")
+    return bytes(message)[:1] == b"{" and _item.decode(message).role in ("system", "developer")
 
 
 def _listed(raw: msgspec.Raw | None) -> Raws:

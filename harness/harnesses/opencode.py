@@ -46,8 +46,8 @@ class OpenCode(AgentCli):
         return next((d for d in self.dialects if d in there), "chat")
 
     def invoke(self, start: Start) -> Invocation:
-        """One message, JSON events."""
-        argv = ["run", "--format", "json", *(["--variant", start.effort] if start.effort else []), start.prompt]
+        """One message, JSON events. By standard input: of a message in words it makes one in quotation marks."""
+        argv = ["run", "--format", "json", *(["--variant", start.effort] if start.effort else [])]
         env = {
             "OPENCODE_CONFIG": f"{start.state}/{CONFIG}",
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
@@ -56,7 +56,7 @@ class OpenCode(AgentCli):
             "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
             **({} if self.project_instructions else {"OPENCODE_DISABLE_PROJECT_CONFIG": "1"}),
         }
-        return Invocation(argv, env)
+        return Invocation(argv, env, start.prompt.encode())
 
     def configuration(self, start: Start) -> Mapping[str, str | bytes]:
         """Its configuration: one provider, the gateway."""

@@ -131,4 +131,14 @@ def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Colum
     planned = {s.name for s in manifest.systems}
     if strange := [n for n in rows.systems if n not in planned]:
         found.append(f"NOT IN THE PLAN: attempts of {', '.join(strange)}: left out")
+    judged = {
+        n: g["simulated_judges"]
+        for n, g in manifest.graders.items()
+        if isinstance(g, dict) and g.get("simulated_judges")
+    }
+    if judged:
+        who = ", ".join(sorted({judge for judges in judged.values() for judge in judges}))
+        found.append(
+            f"SIMULATED JUDGE: {who} in {', '.join(sorted(judged))}: rules, no model; its verdicts measure nothing"
+        )
     return tuple(found)

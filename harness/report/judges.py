@@ -69,7 +69,8 @@ def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: Ab
     """Everything there is to say about the judges of a run. Raises StoreError for a record that contradicts itself."""
     about = about or About()
     calls = read_calls(judgements)
-    parts = {asked: calls.where(calls.column["sheet"] == i) for i, asked in enumerate(calls.asked)}
+    alone = len(calls.asked) == 1
+    parts = {a: calls if alone else calls.where(calls.column["sheet"] == i) for i, a in enumerate(calls.asked)}
     order = sorted(parts, key=lambda a: (a.grader, a.judge, a.model))
     sheets = tuple(judge_sheet(a, parts[a], policy, about, _rivals(calls, a)) for a in order)
     return JudgeReport(

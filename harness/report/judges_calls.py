@@ -1,4 +1,4 @@
-"""Judgements as columns: a stream of any length in, about a hundred bytes a judgement kept; nothing else is.
+"""Judgements as columns: a stream of any length in, 250 bytes a judgement kept; their texts never are.
 
 What a later attempt, or a later line, says of the same call replaces what an earlier one said.
 """
@@ -118,7 +118,7 @@ def read_calls(judgements: Iterable[Judgement]) -> Calls:
         for name in _INTS:
             columns[name].append(row[name])
         cost.append(j.usage.cost_usd)
-    column = {n: np.asarray(a, dtype=np.int64) for n, a in columns.items()}
+    column = {n: np.asarray(columns.pop(n), dtype=np.int64) for n in _INTS}
     return _latest(_canonical(Calls(column, np.asarray(cost, dtype=np.float64), names, tuple(sheets))))
 
 

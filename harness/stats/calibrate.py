@@ -17,7 +17,7 @@ YEAR = 365
 NIGHT_SDS = (0.0, 0.1, 0.3)
 """How much all tasks move together in a night, on the logit scale. Which one holds is hardly seen in 10 to 20 nights,
 so limits hold for the worst."""
-CRASH_SHARE, DOWN_SHARE = 0.2, 0.8
+CRASH_SHARE, DOWN_SHARE = 0.1, 0.9
 """Of a chart's budget: the crash rule's own part; harm by crash or CUSUM together. The rest is for gains."""
 BLOCK = 250
 

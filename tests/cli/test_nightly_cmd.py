@@ -185,6 +185,9 @@ def test_a_suite_that_changed_during_its_night_is_not_mixed(workspace, capsys):
     path.write_text(path.read_text().replace("2 + 2?", "3 + 1?"))
     assert nightly(workspace, 1) == 6
     assert "would mix two measurements" in capsys.readouterr().err
+    said, folder = result(workspace, 1)
+    assert (said["verdict"], steps(workspace, 1)["run"]["state"]) == ("not comparable", "not comparable")
+    assert "would mix two measurements" in (folder / "issue.md").read_text()
 
 
 def test_github_gets_a_summary_and_outputs(workspace, monkeypatch, tmp_path, capsys):
@@ -282,3 +285,8 @@ def test_a_night_is_held_against_its_baseline_and_fails_when_the_system_got_wors
     assert gate["state"] == "failed"
     assert "REGRESSION" in gate["said"]
     assert "gate: failed" in (result(workspace, 3)[1] / "issue.md").read_text()
+
+
+def test_json_on_stdout_is_the_result_and_nothing_else(workspace, capsys):
+    assert nightly(workspace, 1, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == result(workspace, 1)[0]

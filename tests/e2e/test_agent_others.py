@@ -36,6 +36,7 @@ def test_an_agent_runs_the_command_and_says_the_answer(lab: AgentLab, name: str)
     (attempt,) = lab.run()
     assert attempt["passed"] is True, attempt
     assert lab.artifact(attempt, "out") == b"hi\n"
+    assert attempt["output"]["answer"] == "it is written"
     assert metrics(attempt)["ended"] == "done" and metrics(attempt)["tool_calls"]["shell"] >= 1
     assert metrics(attempt)["fingerprint"]["system_stable"]
 

@@ -51,6 +51,11 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_report_says_that_the_judge_is_simulated(mine: Path) -> None:
+    said = " ".join((mine / "report.md").read_text().split())
+    assert "SIMULATED JUDGE: desk in against-expert, complaint-reply, nothing-made-up, sound-steps" in said
+
+
 def test_thirty_sentinels_and_more_come_out_as_frozen(mine: Path) -> None:
     rows = [j for j in iter_judgements(mine) if j.role == "sentinel" and j.expected]
     assert len({(j.grader, j.task) for j in rows}) >= 30

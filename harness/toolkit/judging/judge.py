@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -84,6 +84,11 @@ class Judge(BaseModel):
         if not self.name:
             object.__setattr__(self, "name", self.model.lane)
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
+        """In the JSON Schema a name under `judges:` is allowed too."""
+        return {"anyOf": [{"type": "string", "description": "a name under `judges:`"}, handler(core_schema)]}
 
     @property
     def kin(self) -> str:
