@@ -88,7 +88,9 @@ def page(found: dict[int, tuple[int, list[Cell], float]]) -> str:
 
 OTHERS = """Rows without a simulation are tests: 9 and 20 `tests/compare/test_disasters.py`, `test_gate_outputs.py` and
 `test_gate_policy.py`; 19 `tests/stats/test_paired.py` and `test_intervals.py` (equal to scipy and statsmodels to 1e-9);
-21 `test_the_same_bytes_in_give_the_same_bytes_out`."""
+21 `test_the_same_bytes_in_give_the_same_bytes_out`.
+
+Why these rows: [comparison](design/010-comparison.md), [nights and routing](design/011-trend-and-routing.md)."""
 
 
 if __name__ == "__main__":
