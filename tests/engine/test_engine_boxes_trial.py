@@ -90,7 +90,7 @@ def test_files_trees_changes_and_processes(boxes: BoxBench) -> None:
     (attempt,) = boxes.play([task], {"s": Shell(script=script)}, Took(artifact="answer", text="answer"))
     assert attempt.passed, (attempt.trouble, attempt.output)
     assert [a.name for a in attempt.artifacts] == ["answer", "out.tar", "all.tar", "ps.json"]
-    assert sorted(f.split(":")[0] for f in attempt.flags) == ["link_leaves_tree", "path", "too_big"]
+    assert sorted(f.split(":")[0] for f in attempt.flags) == ["left_running", "link_leaves_tree", "path", "too_big"]
     tree = names_in(boxes.artifact(attempt, "out.tar") or b"")
     assert sorted(tree) == ["a", "in", "second", "sub", "sub/b"] and tree["second"].size == 2
     assert any("answer.txt" in name for name in names_in(boxes.artifact(attempt, "all.tar") or b""))
