@@ -242,11 +242,15 @@ def _night(m: Measured, created: str) -> BaselineNight:
     return BaselineNight(run=m.runs[0], created=created, totals=m.totals, p50_s=p50, coverage=round(m.coverage, 6))
 
 
+_ALWAYS = (PASS_RATE, "cost", "log_seconds", "seconds", "tokens_in", "tokens_out")
+"""Sums that every reader counts on. A file holds none of those that are nothing in all its tasks."""
+
+
 def measured_of(baseline: Baseline) -> Measured:
     """The pool as one measured system. Raises HarnessError when it holds no night."""
     if not baseline.nights:
         raise HarnessError(f"the baseline '{baseline.name}' has no night")
-    names = sorted({n for t in baseline.tasks for n in t.sums})
+    names = sorted({*_ALWAYS, *(n for t in baseline.tasks for n in t.sums)})
     totals = [n.totals for n in baseline.nights]
     sums = {f: sum(getattr(t, f) for t in totals) for f in Totals.__dataclass_fields__ if f != "models"}
     return Measured(

@@ -92,11 +92,14 @@ def stage_recipe(workspace: Path, base: str, base_id: str) -> Recipe:
 
 def stage_of(dockerfile: str) -> str:
     """A Dockerfile's text up to the end of its stage `sandbox`; empty when it has none. Later stages do not matter."""
-    lines, inside = [], False
+    lines: list[str] = []
+    inside = False
     for line in dockerfile.splitlines(keepends=True):
         words = line.split()
         if words and words[0].upper() == "FROM":
             if inside:
+                while lines and not lines[-1].partition("#")[0].strip():
+                    lines.pop()  # what is said above a stage belongs to it
                 break
             inside = len(words) > 3 and words[-2].upper() == "AS" and words[-1] == STAGE
         lines.append(line)

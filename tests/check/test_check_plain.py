@@ -228,7 +228,8 @@ def test_the_suite_mine_is_proven(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     suite = load_suite(root, "mine")
     tasks = [t for t in suite.tasks if t.sandbox is None]
-    checking = Checking(suite, tasks, Options(2), CheckCache(tmp_path, on=False))
+    options = Options(2, judges=True)  # the judges of `mine` are scripted: nothing is paid
+    checking = Checking(suite, tasks, options, CheckCache(tmp_path, on=False))
     checks = asyncio.run(checking.run(lambda _: lambda: None))
     assert len(checks) == len(tasks) > 30
     assert [(c.task, c.reason) for c in checks if c.verdict not in ("ok", "warn")] == []

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from harness.errors import HarnessError
 from harness.report.baseline import Baseline, baseline_path, made_of, measured_of, read_baseline, write_baseline
+from harness.report.compare import compare
+from harness.report.comparison import Options
 from harness.report.measured import PASS_RATE, Measured, measure, pool
 from harness.report.trials import read_trials
 from harness.testing.simulate import Missing, Night, World, simulate_run
@@ -101,3 +104,13 @@ def test_a_missing_baseline_is_named_with_those_there_are(tmp_path: Path) -> Non
 def test_a_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(HarnessError, match="cannot name a baseline"):
         baseline_path(tmp_path, name)
+
+
+def test_a_pool_that_timed_nothing_can_still_be_compared(tmp_path: Path) -> None:
+    """Answers from a file take no time: no task has sums of seconds, and the file holds none."""
+    found = nights(tmp_path)
+    made = baseline(tmp_path, found)
+    bare = [replace(t, sums={n: v for n, v in t.sums.items() if "seconds" not in n}) for t in made.tasks]
+    write_baseline(tmp_path, replace(made, tasks=tuple(bare)))
+    back = measured_of(read_baseline(tmp_path, "base"))
+    assert compare(back, found[0], Options()).economy is not None

@@ -47,7 +47,7 @@ def test_schemas_are_valid_and_leave_no_plugin_out(kind: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     if kind != "gates":  # no plugin is named in a policy
         assert {f"grader:{name}" for name in installed("grader")} <= schema["$defs"].keys()
-    assert "$comment" not in schema["$defs"]["grader"]
+        assert "$comment" not in schema["$defs"]["grader"]
 
 
 def test_schemas_carry_the_docstrings() -> None:

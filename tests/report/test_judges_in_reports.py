@@ -45,7 +45,11 @@ def test_a_biased_judge_makes_the_run_invalid_whatever_was_scored(tmp_path, caps
     text = capsys.readouterr().out
     order = [
         text.index(w)
-        for w in ("judges: is the measurement valid? invalid", "judge main in helpful: pairwise", "score by main")
+        for w in (
+            "judges: is the measurement valid? invalid",
+            "judge main in helpful: invalid; pairwise",
+            "score by main",
+        )
     ]
     assert order == sorted(order)
     assert "these scores decide nothing" in text

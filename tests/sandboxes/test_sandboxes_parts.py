@@ -76,6 +76,10 @@ def test_owner_before_the_last_boot_is_dead_and_one_elsewhere_is_left_alone() ->
 def test_stage_ends_where_the_next_one_begins() -> None:
     text = "ARG BASE=x\nFROM ${BASE} AS sandbox\nRUN true\nFROM sandbox AS runner\nCOPY . .\n"
     assert stage_of(text) == "ARG BASE=x\nFROM ${BASE} AS sandbox\nRUN true\n"
+    said = "FROM x AS sandbox\nRUN true\n"
+    assert stage_of(said + "\n# the next one\nFROM y AS runner\n") == said, (
+        "what is said above a stage is not the last one's"
+    )
     assert stage_of("FROM x AS other\n") == ""
     assert stage_of("from x as sandbox\n") == "from x as sandbox\n"
 
