@@ -255,5 +255,5 @@ def mismatch(dialect: str, opened: Opened, upstream: Upstream) -> str:
 
 
 def _cut_by_agent(passage: Passage) -> Literal["", "agent"]:
-    """An agent that hangs up has cut its answer, unless that was whole: Codex leaves at the last event, not at the end."""
+    """An agent that hangs up has cut its answer, unless that was whole: Codex leaves at the last event."""
     return "agent" if passage.response is None or passage.response.usage.estimated else ""
