@@ -24,7 +24,6 @@ from harness.agents.faults import NoSuchVersion, Unreachable, bad_checksum
 from harness.errors import RunInvalid
 from harness.toolkit.agent_layers import LayerSource
 
-PUBLIC = "https://registry.npmjs.org/"
 FETCH_S = 900.0
 ASK_S = 60.0
 
@@ -140,7 +139,9 @@ def _last(stderr: str) -> str:
 
 
 def _registry() -> str:
-    address = next((v for k, v in os.environ.items() if k.lower() == "npm_config_registry" and v), PUBLIC)
+    address = next((v for k, v in os.environ.items() if k.lower() == "npm_config_registry" and v), "")
+    if not address:
+        raise Unreachable("a package", "there is no npm here, and npm_config_registry does not say where packages are")
     return address.rstrip("/") + "/"
 
 
