@@ -27,8 +27,10 @@ from harness.plugins.gateway import DOOR_SOCKET
 
 PREFIX = "harness-gw-"
 LOCK = "lock"
-LONGEST_PATH = 100
-"""Of a unix socket, in bytes (`sun_path` has 108 on Linux and 104 elsewhere)."""
+LONGEST_PATH = 103
+"""Of a unix socket, in bytes: `sun_path` has 104 on macOS and 108 on Linux, and ends with a zero."""
+SHORT = "/tmp"
+"""Where sockets are kept when the folder for temporary files has too long a path for one."""
 SHUTDOWN_S = 2.0
 MADE_S = 3600.0
 
@@ -64,7 +66,7 @@ class GatewayServer:
     """Opened on first use, closed once by the run."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._parent = folder or Path(tempfile.gettempdir())
+        self._parent = folder or _temporary()
         self._folder: Path | None = None
         self._lock = -1
         self._session: aiohttp.ClientSession | None = None
@@ -117,7 +119,7 @@ class GatewayServer:
         if self._folder is None:
             reap(self._parent)
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._parent))
-            if len(os.fsencode(folder / "1000000" / DOOR_SOCKET)) > LONGEST_PATH:
+            if not _fits(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 raise SandboxError("gateway", f"{self._parent} is too long a path for a socket: set TMPDIR=/tmp")
             made = folder / "making"  # under its own name once it is held: a free lock means that nobody is left
@@ -126,6 +128,16 @@ class GatewayServer:
             made.rename(folder / LOCK)
             self._folder = folder
         return self._folder
+
+
+def _temporary() -> Path:
+    """The folder for temporary files, or a short one in its stead."""
+    usual = Path(tempfile.gettempdir())
+    return usual if _fits(usual / f"{PREFIX}12345678") or not os.access(SHORT, os.W_OK | os.X_OK) else Path(SHORT)
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / "1000000" / DOOR_SOCKET)) <= LONGEST_PATH
 
 
 def _server(handler: Handler) -> web.Server:

@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -68,6 +69,13 @@ def agents(tmp_path: Path, server: WireServer, monkeypatch: pytest.MonkeyPatch) 
     bench = AgentBench(tmp_path)
     bench.wire, bench.models = server, {"main": claude(server)}
     return bench
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder for temporary files whose path leaves room for a socket, however deep pytest's own lie."""
+    with tempfile.TemporaryDirectory(prefix="hg-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 def out(id: str, prompt: str = WORK, **more: Any) -> Any:
@@ -250,12 +258,12 @@ bench.play([out("killed", "@@sh echo started > /work/out.txt; sleep 1000000")], 
 """
 
 
-def test_what_kill_nine_leaves_is_removed_by_the_next_run(agents: AgentBench, tmp_path: Path) -> None:
+def test_what_kill_nine_leaves_is_removed_by_the_next_run(agents: AgentBench, tmp_path: Path, short: Path) -> None:
     """A box, its sidecar and its socket, of a process that is killed in the middle of a trial."""
     here, child_root = Path(__file__).parent, tmp_path / "killed"
     child_root.mkdir()
     words = [sys.executable, "-c", KILLED, str(here.parents[1]), str(here), str(child_root), agents.wire.url]
-    child = subprocess.Popen(words, env={**os.environ, "TMPDIR": str(tmp_path)})
+    child = subprocess.Popen(words, env={**os.environ, "TMPDIR": str(short)})
     try:
         deadline = time.monotonic() + 90
         while not agents.wire.log() and child.poll() is None and time.monotonic() < deadline:
@@ -266,13 +274,13 @@ def test_what_kill_nine_leaves_is_removed_by_the_next_run(agents: AgentBench, tm
         child.kill()
         child.wait()
     assert any(name.endswith("-door") for name in before) and len(before) == 2, before
-    (left,) = tmp_path.glob("harness-gw-*")
+    (left,) = short.glob("harness-gw-*")
     assert (left / "1" / "gw.sock").exists()
 
     (attempt,) = agents.play([out("b")], {"agent": Agent()})
     assert attempt.status == "graded"
     assert not set(before) & set(_boxes()), "the box and its sidecar are gone"
-    assert reap(tmp_path) == [left] and not left.exists()
+    assert reap(short) == [left] and not left.exists()
 
 
 def _boxes() -> list[str]:
@@ -298,8 +306,10 @@ def test_doctor_proves_what_a_box_reaches(tmp_path: Path) -> None:
         assert kind in lines["box network"]["detail"]
 
 
-def test_an_interrupted_run_leaves_neither_box_nor_socket(agents: AgentBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(agents.root))
+def test_an_interrupted_run_leaves_neither_box_nor_socket(
+    agents: AgentBench, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(short))
 
     async def halt(runner: Any) -> None:
         async with asyncio.timeout(60):
@@ -309,7 +319,7 @@ def test_an_interrupted_run_leaves_neither_box_nor_socket(agents: AgentBench, mo
 
     assert agents.play([out("a", "@@sh sleep 1000000")], {"agent": Agent()}, during=halt) == []
     assert agents.ending == "interrupted"
-    assert agents.held() == [] and list(agents.root.glob("harness-gw-*")) == []
+    assert agents.held() == [] and list(short.iterdir()) == []
 
 
 def test_the_time_limit_ends_an_agent_that_waits_for_its_model(agents: AgentBench) -> None:

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,26 @@ def test_a_folder_that_cannot_hold_a_socket_is_one_message(short: Path) -> None:
 
     asyncio.run(go())
     assert list(deep.iterdir()) == []
+
+
+def test_a_temporary_folder_with_too_long_a_path_does_not_stop_a_run(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `TMPDIR` deep in a CI job's folders: no socket can be there, so a short folder takes its place."""
+    deep = short / ("d" * 90)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    monkeypatch.setattr("harness.gateway.server.SHORT", str(short))
+
+    async def go() -> None:
+        server = GatewayServer()
+        listening = await server.listen(None)  # type: ignore[arg-type]
+        assert listening.folder.parent.parent == short
+        await listening.aclose()
+        await server.aclose()
+
+    asyncio.run(go())
+    assert list(deep.iterdir()) == [] and list(short.iterdir()) == [deep]
 
 
 TOOLS: dict[Dialect, tuple[str, dict[str, Any]]] = {
