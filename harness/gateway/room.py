@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Literal
 
 import aiohttp
 from aiohttp import web
@@ -171,12 +170,12 @@ class Room:
                     self.trial.begin_turn()
                 await self._ask(passage, request)
         except (ConnectionError, aiohttp.ClientConnectionResetError):
-            passage.cut = passage.cut or _cut_by_agent(passage)
+            passage.left()
         except Exception as e:  # noqa: BLE001 - the edge of a request: our own bug must not become the agent's failure
             self.crash = self.crash or e
             await reply.error(MANNERS[ask.dialect].stop, f"the gateway failed: {type(e).__name__}")
         except asyncio.CancelledError:
-            passage.cut = _cut_by_agent(passage) or passage.cut
+            passage.left()
             raise
         finally:
             if counted:
@@ -252,8 +251,3 @@ def mismatch(dialect: str, opened: Opened, upstream: Upstream) -> str:
         f"the agent speaks {dialect}, and model '{opened.model.name}' ({plugin}) is reached by "
         f"{' or '.join(upstream.dialects) or 'no API that is relayed'}"
     )
-
-
-def _cut_by_agent(passage: Passage) -> Literal["", "agent"]:
-    """An agent that hangs up has cut its answer, unless that was whole: Codex leaves at the last event."""
-    return "agent" if passage.response is None or passage.response.usage.estimated else ""
