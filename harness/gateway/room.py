@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 
@@ -21,8 +21,9 @@ from harness.gateway.record import Known
 from harness.gateway.relay import Refused, relay
 from harness.gateway.reply import Reply
 from harness.gateway.served import serve
-from harness.plugins.gateway import DOOR_PORT, Upstream
-from harness.records.exchange import Exchange, Outside
+from harness.plugins.contracts import Model
+from harness.plugins.gateway import DOOR_PORT, Upstream, mismatch
+from harness.records.exchange import Dialect, Exchange, Outside
 
 LIMITS = ("time", "turns", "tokens", "cost")
 MAX_BODY = 64 * 1024**2
@@ -190,7 +191,7 @@ class Room:
         upstream = self.upstreams[self._role_of(passage.ask)]
         dialect = passage.ask.dialect
         if upstream is not None and dialect not in upstream.dialects:
-            return mismatch(dialect, passage.opened, upstream), ()
+            return mismatch_of(dialect, passage.opened.model, upstream.dialects), ()
         forbidden = {word: what for word, what in wants.items() if word not in self.trial.allowed}
         if not forbidden:
             return "", ()
@@ -244,10 +245,6 @@ def is_for_good(error: ModelError, model: str) -> bool:
     return error.retryable
 
 
-def mismatch(dialect: str, opened: Opened, upstream: Upstream) -> str:
-    """The one message for an agent that speaks another API than its model."""
-    plugin = type(opened.model).__name__.lower()
-    return (
-        f"the agent speaks {dialect}, and model '{opened.model.name}' ({plugin}) is reached by "
-        f"{' or '.join(upstream.dialects) or 'no API that is relayed'}"
-    )
+def mismatch_of(dialect: Dialect, model: Model, there: Sequence[Dialect]) -> str:
+    """The message for an agent that speaks another API than its model."""
+    return mismatch(dialect, model.name, type(model).__name__.lower(), there)
