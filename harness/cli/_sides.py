@@ -32,7 +32,27 @@ def read_side(name: str, workspace: Path | None) -> Trials | Measured:
         return measured_of(read_baseline(find_workspace(workspace), name.removeprefix(BASELINE)))
     from harness.report.trials import read_trials
 
-    return read_trials(run_path(name, workspace))
+    try:
+        return read_trials(run_path(name, workspace))
+    except UsageFault as e:
+        if help := _as_system(name, workspace):
+            raise UsageFault(e.fault.what, help=help) from e
+        raise
+
+
+def _as_system(name: str, workspace: Path | None) -> str:
+    """What to write instead, when the name of a system stands where a run's is expected; else nothing."""
+    from harness.errors import HarnessError
+    from harness.store.read import read_manifest
+
+    try:
+        newest = run_path(None, workspace)
+        known = [s.name for s in read_manifest(newest).systems]
+    except HarnessError:
+        return ""
+    if name not in known:
+        return ""
+    return f"'{name}' is a system of the newest run; two systems of one run: harness compare --systems {name} OTHER"
 
 
 def systems_of(side: Trials | Measured) -> list[str]:

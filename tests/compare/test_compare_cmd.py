@@ -49,6 +49,10 @@ def test_without_names_the_newest_run_is_taken(tmp_path: Path) -> None:
     assert "one -> two" in only and "one -> three" not in only
     both = harness(tmp_path, "compare", "--systems", "one", "three").out
     assert both.splitlines()[0].endswith("three against one")
+    mistaken = harness(tmp_path, "compare", "one", "three")
+    assert mistaken.code == 2
+    assert "harness compare --systems one OTHER" in mistaken.err, mistaken.err
+    assert "newest runs" in harness(tmp_path, "compare", "five").err
 
 
 def test_what_changed_in_the_system_is_told_by_key(tmp_path: Path) -> None:
