@@ -100,8 +100,8 @@ class ConfigError(HarnessError):
     """All faults found in the configuration, sorted by place."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__(f"{len(faults)} fault(s) in the configuration")
         self.faults = sorted(faults, key=lambda f: (f.place.path, f.place.line, f.place.column) if f.place else ("",))
+        super().__init__("; ".join(f"{f.place}: {f.what}" if f.place else f.what for f in self.faults))
 
     def render(self) -> str:
         """Every fault, then the count."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harness.errors import RunInvalid, UsageFault
 
 SHOWN = 5
+OFFLINE = "installed agents need no network: `harness agent list`; copy a layer's folder to work offline"
 
 
 class NoSuchVersion(UsageFault):
@@ -27,11 +28,11 @@ class NoSuchVersion(UsageFault):
 class Unreachable(RunInvalid):
     """The registry does not answer. What is installed works without it."""
 
-    def __init__(self, package: str, cause: str) -> None:
-        super().__init__(
-            f"'{package}' cannot be fetched: {cause}",
-            help="installed agents need no network: `harness agent list`; copy a layer's folder to work offline",
-        )
+    def __init__(self, package: str, cause: str, help: str = OFFLINE) -> None:
+        super().__init__(f"'{package}' cannot be fetched: {cause}", help=help)
+
+
+NO_NPM = "install npm, or say where packages are: npm_config_registry=ADDRESS harness agent install ..."
 
 
 def bad_checksum(what: str, expected: str, found: str) -> RunInvalid:

@@ -32,7 +32,10 @@ def install_node(recipe: Recipe, version: str, root: Path) -> list[LayerSource]:
     """Install a package of the npm registry with its dependencies, without running any install script."""
     found = shutil.which("npm")
     if found is None:
-        raise UsageFault(f"{recipe.name} is made of many npm packages: building its layer needs npm on this machine")
+        raise UsageFault(
+            f"{recipe.name} is made of many npm packages: building its layer needs npm on this machine",
+            help="install npm, or build the layer where npm is and copy its folder (`harness agent list`)",
+        )
     lock = shipped_lock(recipe, version)
     project = {"name": "layer", "version": "1.0.0", "private": True, "dependencies": {recipe.package: version}}
     (root / "package.json").write_text(json.dumps(project))

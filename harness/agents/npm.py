@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from harness.agents.faults import NoSuchVersion, Unreachable, bad_checksum
+from harness.agents.faults import NO_NPM, NoSuchVersion, Unreachable, bad_checksum
 from harness.errors import RunInvalid
 from harness.toolkit.agent_layers import LayerSource
 
@@ -56,7 +56,7 @@ def versions(package: str) -> list[str]:
         said = _npm(npm, ["view", package, "versions", "--json"], package)
         found = json.loads(said or "[]")
         return [found] if isinstance(found, str) else [str(v) for v in found]
-    return list(_get_json(f"{_registry()}{quote(package, safe='@')}", package)["versions"])
+    return list(_get_json(f"{_registry(package)}{quote(package, safe='@')}", package)["versions"])
 
 
 def unpack(file: Path, take: Mapping[str, str], drop: Sequence[str], into: Path) -> None:
@@ -102,7 +102,7 @@ def _dist(package: str, version: str) -> tuple[str, str]:
         said = _npm(npm, ["view", f"{package}@{version}", "dist", "--json"], package)
         found = json.loads(said) if said.strip() else {}
     else:
-        found = _get_json(f"{_registry()}{quote(package, safe='@')}", package)["versions"].get(version, {})
+        found = _get_json(f"{_registry(package)}{quote(package, safe='@')}", package)["versions"].get(version, {})
         found = found.get("dist", {})
     found = found[0] if isinstance(found, list) and found else found
     if not found or not found.get("integrity"):
@@ -138,10 +138,11 @@ def _last(stderr: str) -> str:
     return "; ".join(told[:2])
 
 
-def _registry() -> str:
+def _registry(package: str) -> str:
+    """Where packages are, for a machine without npm. None is built in: it is a user's choice whom to ask."""
     address = next((v for k, v in os.environ.items() if k.lower() == "npm_config_registry" and v), "")
     if not address:
-        raise Unreachable("a package", "there is no npm here, and npm_config_registry does not say where packages are")
+        raise Unreachable(package, "there is no npm on this machine, and npm_config_registry is not set", NO_NPM)
     return address.rstrip("/") + "/"
 
 

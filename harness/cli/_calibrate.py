@@ -13,6 +13,7 @@ from harness.errors import ConfigError, Exit, Fault, Place, UsageFault
 from harness.plugins.loader import did_you_mean
 from harness.records.label import Label
 from harness.report.judges import Elsewhere, judged_elsewhere
+from harness.report.judges_gate import worst
 from harness.report.judges_items import Item, Judged
 from harness.report.judges_model import JudgeReport
 from harness.report.judges_read import Beside, read_judges
@@ -134,6 +135,7 @@ def _drawn(report: JudgeReport) -> str:
 
 
 def _code(report: JudgeReport, *, strict: bool) -> int:
-    if report.validity == "invalid":
+    found = worst(report.sheets)  # of all that were asked for, also those that only inform
+    if found == "invalid":
         return Exit.INVALID
-    return Exit.INCONCLUSIVE if strict and report.validity == "inconclusive" else Exit.OK
+    return Exit.INCONCLUSIVE if strict and found == "inconclusive" else Exit.OK

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harness.records.outcome import Status
+from harness.store.lines import TrialKey, TryLine, keep_deciding
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import ATTEMPTS, DECIDED, iter_lines, read_manifest
 
@@ -15,13 +15,7 @@ COUNT_BYTES = 48 * 1024**2
 """Bytes of `attempts.jsonl` that one list reads, newest runs first: more would take longer than 0.2 s."""
 
 
-class _Brief(msgspec.Struct, frozen=True, gc=False):
-    task: str
-    system: str
-    epoch: int
-    attempt: int
-    status: Status
-    final: bool = True
+class _Brief(TryLine, frozen=True, gc=False):
     passed: bool | None = None
 
 
@@ -55,17 +49,14 @@ def _label(system: SystemInfo) -> str:
 
 
 def _counted(path: Path, manifest: Manifest) -> dict[str, Any]:
-    """The final attempt with the highest number decides a trial, as everywhere."""
-    last: dict[tuple[str, str, int], tuple[int, Status, bool | None]] = {}
+    last: dict[TrialKey, _Brief] = {}
     if (path / ATTEMPTS).is_file():
         for line in iter_lines(path, msgspec.json.Decoder(_Brief)):
-            key = (line.task, line.system, line.epoch)
-            if line.final and (key not in last or line.attempt >= last[key][0]):
-                last[key] = (line.attempt, line.status, line.passed)
-    decided = sum(status in DECIDED for _, status, _ in last.values())
+            keep_deciding(last, line)
+    decided = sum(line.status in DECIDED for line in last.values())
     passed = []
     for system in manifest.systems:
-        graded = [won for (_, name, _), (_, status, won) in last.items() if name == system.name and status == "graded"]
+        graded = [x.passed for x in last.values() if x.system == system.name and x.status == "graded"]
         passed.append(f"{system.name} {sum(map(bool, graded))}/{len(graded)}")
     whole = decided >= manifest.n_trials
     status = "complete" if whole else f"partial {decided}/{manifest.n_trials}"

@@ -18,6 +18,7 @@ from harness.plugins.loader import did_you_mean
 from harness.records.outcome import Attempt, Grade, Output
 from harness.records.task import Task
 from harness.store.encode import encode
+from harness.store.lines import keep_deciding
 from harness.store.read import iter_attempts, read_manifest, read_transcript
 
 
@@ -57,8 +58,7 @@ def run_text(path: Path, *, as_json: bool) -> str:
     for a in iter_attempts(path):
         key = (a.task, a.system, a.epoch)
         tries[key] = tries.get(key, 0) + 1
-        if a.final and (key not in deciding or a.attempt >= deciding[key].attempt):
-            deciding[key] = a
+        keep_deciding(deciding, a)
     rows = [(a, tries[key]) for key, a in sorted(deciding.items())]
     if as_json:
         settled = [

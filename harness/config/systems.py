@@ -14,6 +14,7 @@ from harness.config.schema import SystemSpec
 from harness.config.suite import System
 from harness.errors import Fault, HarnessError
 from harness.plugins.contracts import Harness, Model
+from harness.plugins.gateway import mismatch
 from harness.plugins.loader import did_you_mean
 from harness.records.content import Json
 from harness.records.task import digest_of
@@ -45,6 +46,7 @@ class SystemLoader:
         if harness is None or not isinstance(harness.plugin, Harness):
             return
         models = self._models(spec, harness.plugin, spot)
+        self._reached(spec, harness.plugin, models, spot)
         if len(self.faults) > before:
             return
         self.systems[name] = System(
@@ -138,6 +140,20 @@ class SystemLoader:
                 if made:
                     bound[role] = made
         return bound
+
+    def _reached(self, spec: SystemSpec, harness: Harness, models: Mapping[str, Bound], spot: Spot) -> None:
+        """Whether the harness's agent can speak to its models: told here, long before a door opens."""
+        for role, bound in models.items():
+            model = bound.plugin
+            if not harness.uses_gateway or not isinstance(model, Model) or model.simulated:
+                continue
+            there = model.reached_by()
+            absent = [dialect for dialect in harness.spoken(there) if there and dialect not in there]
+            if absent:
+                here = spot.at("models", role) if role in spec.models else spot.at("model")
+                help = "choose a model that is reached by it, or a harness that speaks what this one is reached by"
+                plugin = type(model).__name__.lower()
+                self.faults.append(here.fault(mismatch(absent[0], model.name, plugin, there), (), help))
 
     def _model(self, raw: Json, settings: Mapping[str, Json], spot: Spot, settings_spot: Spot) -> Bound | None:
         """A model with the system's settings under its own parameters."""

@@ -17,8 +17,9 @@ from harness.plugins.contracts import Card
 from harness.prices import PriceBook
 from harness.records.judgement import Judgement
 from harness.records.outcome import Attempt, NotGraded
-from harness.records.task import Task, digest_of
+from harness.records.task import Task
 from harness.store.judgements import iter_judgements
+from harness.store.lines import TrialKey, keep_deciding
 from harness.store.read import iter_attempts
 
 Item = tuple[str, str, int, str, str]
@@ -45,7 +46,10 @@ def card_maker(
     services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), lambda *_: None)
     services.others.begin(path, (o for t in tasks for o in opponents_of(t, suite.graders)), lambda: None)
     by_id = {t.id: t for t in tasks}
-    attempts = {(a.task, a.system, a.epoch): a for a in iter_attempts(path) if a.final and a.transcript is not None}
+    attempts: dict[TrialKey, Attempt] = {}
+    for a in iter_attempts(path):
+        if a.transcript is not None:
+            keep_deciding(attempts, a)
     yield lambda item, said: _card(services, path, by_id.get(item[0]), attempts.get(item[:3]), (grader, item, said))
 
 
@@ -62,8 +66,3 @@ def _card(
         if isinstance(card, Card):
             return card
     return NotGraded("not_labelled", f"'{item[4] or item[0]}' is nothing that people label")
-
-
-def work_digest(card: Card) -> str:
-    """What was shown, in one word: a label holds for this text alone."""
-    return digest_of(sorted(card.sides), card.asked)

@@ -15,7 +15,8 @@ from harness.errors import ConfigError, Fault
 from harness.plugins.judging import Delivered
 from harness.records.outcome import Attempt, NotGraded
 from harness.records.task import Task
-from harness.store.read import TrialKey, iter_attempts, read_transcript
+from harness.store.lines import TrialKey, keep_deciding
+from harness.store.read import iter_attempts, read_transcript
 
 
 @dataclass(slots=True)
@@ -36,8 +37,8 @@ class Others:
 
     def saw(self, attempt: Attempt) -> None:
         """Remember a decided trial of a system somebody is compared with."""
-        if attempt.final and attempt.system in self.wanted:
-            self.found[attempt.task, attempt.system, attempt.epoch] = attempt
+        if attempt.system in self.wanted:
+            keep_deciding(self.found, attempt)
 
     def of(self, task: Task, epoch: int, system: str) -> Delivered | NotGraded:
         """What a system delivered, or why there is nothing to compare with. Never a win by absence of a measurement."""

@@ -20,7 +20,8 @@ from harness.records.judgement import Judgement
 from harness.records.outcome import Artifact, Attempt
 from harness.records.transcript import Transcript
 from harness.store.folder import RunFolder
-from harness.store.read import Settled, TrialKey
+from harness.store.lines import TrialKey
+from harness.store.read import Settled
 
 Ending = Literal["complete", "interrupted", "budget", "judge"]
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError, UsageFault
 from harness.gateway.dialects import MANNERS, encode, error_body, path_of
 from harness.gateway.ports import Opened, Trial
-from harness.gateway.room import Room, mismatch
+from harness.gateway.room import Room, mismatch_of
 from harness.gateway.server import GatewayServer, Handler, Listening
 from harness.plugins.gateway import Served, Upstream
 from harness.records.exchange import Dialect
@@ -122,7 +122,7 @@ class TrialGateway:
                 )
             for dialect in dialects if upstream is not None else ():
                 if dialect not in upstream.dialects:  # type: ignore[union-attr]  # not None here
-                    raise UsageFault(mismatch(dialect, opened, upstream))  # type: ignore[arg-type]
+                    raise UsageFault(mismatch_of(dialect, opened.model, upstream.dialects))  # type: ignore[union-attr]
         session = self._entrance.server.session
         return Room(self._entrance.trial, self._opened, self._upstreams, aliases, role, session)
 

@@ -22,7 +22,10 @@ PERHAPS_BILLED = ("timeout", "bad_response")
 
 @dataclass(slots=True)
 class Passage:
-    """A request under way. `error` is what failed in the end, `answer` the pieces of what the model said."""
+    """A request under way. `error` is what failed in the end, `answer` the pieces of what the model said.
+
+    `passed` is how many of these the agent was passed, and `delivered` whether it has the answer to its last event.
+    """
 
     ask: Ask
     opened: Opened
@@ -33,9 +36,16 @@ class Passage:
     waited: float = 0.0
     retry_wait: float = 0.0
     answer: list[bytes] = field(default_factory=list)
+    passed: int = 0
+    delivered: bool = False
     response: Response | None = None
     error: ModelError | None = None
     cut: Literal["", "agent", "provider"] = ""
+
+    def left(self) -> None:
+        """The agent has hung up. It has cut nothing where it had the last event: Codex does not wait for the end."""
+        if not self.cut and not self.delivered:
+            self.cut = "agent"
 
     async def tried(self, call: Callable[[], Awaitable[T]]) -> T:
         """Enter the lane and call, again and again as the policy allows. The caller leaves the lane when it is done.

@@ -134,36 +134,35 @@ async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse) -> None
             passage.answer.append(piece)
             if passed := sieve.take(piece) if sieve else piece:
                 await reply.write(passed)
+            passage.passed += 1
         if sieve and (rest := sieve.rest()):
             await reply.write(rest)
         complete = True
     except aiohttp.ClientConnectionResetError:
-        passage.cut = "agent"
+        read_answer(passage, complete=False)
+        passage.left()
+        return
     except _LOST as e:
         passage.cut = "provider"
         passage.error = ModelError("bad_response", f"the stream broke off ({type(e).__name__})")
     except asyncio.CancelledError:
-        passage.cut = "agent"
         read_answer(passage, complete=False)
+        passage.left()
         raise
     read_answer(passage, complete=complete)
-    if passage.cut == "provider":
-        reply.break_off()
-    elif complete:
+    if complete and passage.cut != "provider":
         await reply.end()
+    else:
+        reply.break_off()
 
 
 def read_answer(passage: Passage, *, complete: bool) -> None:
-    """Read the copy. One that is whole is no longer cut, whoever hung up first; of another, usage is estimated."""
+    """Read the copy. Usage is that of all that came; delivered is what was passed on to its last event."""
     ask, data = passage.ask, b"".join(passage.answer)
     if ask.path.action == "count":
         return
-    manner = MANNERS[ask.dialect]
     try:
-        if not ask.streamed:
-            passage.response = manner.whole(data)
-        else:
-            passage.response = _streamed(passage, data)
+        passage.response = _read(passage, data)
     except ModelError as e:
         if complete:
             passage.error = e
@@ -171,9 +170,31 @@ def read_answer(passage: Passage, *, complete: bool) -> None:
         if passage.response is None and (complete or data):
             passage.response = estimated(ask, data, None)
     else:
-        if passage.response is not None and passage.error is None and not passage.response.usage.estimated:
-            passage.cut = ""
+        heard = data if passage.passed == len(passage.answer) else b"".join(passage.answer[: passage.passed])
+        passage.delivered = heard is data or _is_whole(passage, heard)
+        if passage.delivered:  # a connection that breaks after the last event breaks nothing
+            passage.cut, passage.error = "", None
     passage.answer.clear()
+
+
+def _read(passage: Passage, data: bytes) -> Response:
+    """The answer in these bytes. Raises ModelError when they are not all of it."""
+    if not passage.ask.streamed:
+        return MANNERS[passage.ask.dialect].whole(data)
+    return _streamed(passage, data)
+
+
+def _is_whole(passage: Passage, data: bytes) -> bool:
+    """Whether these first bytes of an answer are a whole one already, and what came after them ended it only."""
+    response = passage.response
+    try:
+        _read(passage, data)
+    except ModelError:
+        return False
+    else:
+        return True
+    finally:
+        passage.response = response
 
 
 def _streamed(passage: Passage, data: bytes) -> Response:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Literal
 
 import aiohttp
 from aiohttp import web
@@ -22,8 +21,9 @@ from harness.gateway.record import Known
 from harness.gateway.relay import Refused, relay
 from harness.gateway.reply import Reply
 from harness.gateway.served import serve
-from harness.plugins.gateway import DOOR_PORT, Upstream
-from harness.records.exchange import Exchange, Outside
+from harness.plugins.contracts import Model
+from harness.plugins.gateway import DOOR_PORT, Upstream, mismatch
+from harness.records.exchange import Dialect, Exchange, Outside
 
 LIMITS = ("time", "turns", "tokens", "cost")
 MAX_BODY = 64 * 1024**2
@@ -171,12 +171,12 @@ class Room:
                     self.trial.begin_turn()
                 await self._ask(passage, request)
         except (ConnectionError, aiohttp.ClientConnectionResetError):
-            passage.cut = passage.cut or _cut_by_agent(passage)
+            passage.left()
         except Exception as e:  # noqa: BLE001 - the edge of a request: our own bug must not become the agent's failure
             self.crash = self.crash or e
             await reply.error(MANNERS[ask.dialect].stop, f"the gateway failed: {type(e).__name__}")
         except asyncio.CancelledError:
-            passage.cut = _cut_by_agent(passage) or passage.cut
+            passage.left()
             raise
         finally:
             if counted:
@@ -191,7 +191,7 @@ class Room:
         upstream = self.upstreams[self._role_of(passage.ask)]
         dialect = passage.ask.dialect
         if upstream is not None and dialect not in upstream.dialects:
-            return mismatch(dialect, passage.opened, upstream), ()
+            return mismatch_of(dialect, passage.opened.model, upstream.dialects), ()
         forbidden = {word: what for word, what in wants.items() if word not in self.trial.allowed}
         if not forbidden:
             return "", ()
@@ -245,15 +245,6 @@ def is_for_good(error: ModelError, model: str) -> bool:
     return error.retryable
 
 
-def mismatch(dialect: str, opened: Opened, upstream: Upstream) -> str:
-    """The one message for an agent that speaks another API than its model."""
-    plugin = type(opened.model).__name__.lower()
-    return (
-        f"the agent speaks {dialect}, and model '{opened.model.name}' ({plugin}) is reached by "
-        f"{' or '.join(upstream.dialects) or 'no API that is relayed'}"
-    )
-
-
-def _cut_by_agent(passage: Passage) -> Literal["", "agent"]:
-    """An agent that hangs up has cut its answer, unless that was whole: Codex leaves at the last event."""
-    return "agent" if passage.response is None or passage.response.usage.estimated else ""
+def mismatch_of(dialect: Dialect, model: Model, there: Sequence[Dialect]) -> str:
+    """The message for an agent that speaks another API than its model."""
+    return mismatch(dialect, model.name, type(model).__name__.lower(), there)

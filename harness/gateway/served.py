@@ -57,12 +57,14 @@ async def _write(passage: Passage, response: Response) -> None:
     wire = WireAsk(model=ask.model, size=len(ask.body), stream_options={"include_usage": ask.usage_asked})
     if not ask.streamed:
         await reply.whole(200, encode(written.answer(step, wire, n)), [("Content-Type", "application/json")])
+        passage.delivered = True
         return
     await reply.begin(200, [("Content-Type", "text/event-stream; charset=utf-8")])
     for event in written.events(step, wire, n):
         await reply.write(frame(event, named=written.named))
     if written.done:
         await reply.write(written.done)
+    passage.delivered = True
     await reply.end()
 
 

@@ -20,7 +20,7 @@ from harness.plugins.contracts import JudgeBudget, Rehearsal
 from harness.toolkit.answers import no_answer
 from harness.toolkit.files import one_line
 from harness.toolkit.judging.judge import Judge, unpinned
-from harness.toolkit.judging.material import Inputs, question_pieces, work_pieces
+from harness.toolkit.judging.material import Inputs, question_pieces, side_text, work_digest, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, vote
 
@@ -198,13 +198,19 @@ class JudgeGrader(Grader):
 
     def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
         """The question, the suite's own pieces and the work, as a judge sees them."""
-        asked = self.asked(about, said)
-        if not self.menu or not asked:
+        asked, sides = self.asked(about, said), self.sides(work)
+        if not asked:
             return NotGraded("not_labelled", f"{self.protocol}: '{about or 'the whole'}' is nothing that people label")
+        if isinstance(sides, NotGraded):
+            return sides
         question = question_pieces(work.task, self.inputs, work.workspace)
-        given = [(p.name, p.content) for p in question if isinstance(p.content, str)]
-        mine = _words(work_pieces(work, self.inputs, "", work.workspace))
-        return Card(asked, tuple(given), ((work.bench.system, mine),), self.menu)
+        given = tuple((p.name, side_text([p])) for p in question)
+        shown = tuple((who, side_text(pieces)) for who, pieces in sides)
+        return Card(asked, given, shown, self.menu, digest=work_digest(sides, asked))
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]] | NotGraded:
+        """The work by candidate, as it is shown to who judges it."""
+        return [(work.bench.system, work_pieces(work, self.inputs, "", work.workspace))]
 
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
         """What a person is asked about this part; nothing where it cannot be labelled."""
@@ -291,11 +297,6 @@ def _with(verdict: Verdict, sitting: Sitting, flags: tuple[str, ...] = ()) -> Ve
     seen = tuple(f"injection_suspected: {f}" for f in sitting.spoken_to)
     notes = "; ".join([verdict.explanation, *sitting.notes])
     return msgspec.structs.replace(verdict, usage=usage, flags=(*verdict.flags, *seen, *flags), explanation=notes)
-
-
-def _words(pieces: Sequence[Piece]) -> str:
-    """The text of one side, as a person reads it."""
-    return "\n\n".join(p.content if isinstance(p.content, str) else f"[{p.name}]" for p in pieces)
 
 
 def ungraded(judgements: Sequence[Judgement], why: str = "") -> NotGraded:

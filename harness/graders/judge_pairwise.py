@@ -16,6 +16,7 @@ from harness.plugins.judging import Delivered
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import Delivery, question_pieces, work_pieces
+from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import WORTH, Outcome, PairRule, pair_outcome
 
 TASK = """Two pieces of work on the same question are shown, each under a letter. Say which is better by this measure:
@@ -40,8 +41,6 @@ class JudgePairwise(JudgeGrader):
 
     version = "1"
     protocol: ClassVar[str] = "pairwise"
-    menu: ClassVar[tuple[str, ...]] = ("win", "tie", "loss")
-
     opponent: Opponent
     """With what the work is compared."""
     criteria: str = "Which solves the user's problem better, with fewer errors?"
@@ -108,14 +107,16 @@ class JudgePairwise(JudgeGrader):
         return self.criteria.strip()
 
     def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
-        """Both sides."""
-        found, other = super().card(work, about, said), delivered(self.opponent, work)
-        if isinstance(found, NotGraded):
-            return found
-        if isinstance(other, NotGraded):
-            return other
-        theirs = self._texts(work, other)
-        return replace(found, sides=(*found.sides, (other.by, theirs)))
+        """Both sides, to choose from."""
+        found = super().card(work, about, said)
+        return found if isinstance(found, NotGraded) else replace(found, menu=("tie",), picks=("win", "loss"))
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]] | NotGraded:
+        """The work and its opponent."""
+        mine, other = super().sides(work), delivered(self.opponent, work)
+        if isinstance(other, NotGraded) or isinstance(mine, NotGraded):
+            return other if isinstance(other, NotGraded) else mine
+        return [*mine, (other.by, work_pieces(other, self.inputs, "", work.workspace))]
 
     def _texts(self, work: Work, side: Delivery) -> str:
         inputs = self.inputs.model_copy(update={"transcript": False})

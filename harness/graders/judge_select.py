@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
@@ -80,6 +81,24 @@ class JudgeSelect(JudgeGrader):
         if not others:
             return Grade(1.0, True, "alone", "no other candidate delivered anything")
         return None
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """The measure."""
+        return self.criteria.strip()
+
+    def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
+        """All candidates, to choose from."""
+        found = super().card(work, about, said)
+        if isinstance(found, NotGraded):
+            return found
+        return replace(found, menu=("tie",), picks=("win", *(who for who, _ in found.sides[1:])))
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]] | NotGraded:
+        """The work and the other candidates."""
+        mine, others = super().sides(work), self._others(work)
+        if isinstance(others, NotGraded) or isinstance(mine, NotGraded):
+            return others if isinstance(others, NotGraded) else mine
+        return [*mine, *((o.by, work_pieces(o, self.inputs, "", work.workspace)) for o in others)]
 
     def _others(self, work: Work) -> list[Delivered] | NotGraded:
         """Those that delivered something; a system never stands against itself."""

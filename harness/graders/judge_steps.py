@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
@@ -38,6 +39,7 @@ class JudgeSteps(JudgeGrader):
 
     version = "1"
     protocol: ClassVar[str] = "steps"
+    menu: ClassVar[tuple[str, ...]] = ("clean",)
 
     steps: Literal["transcript", "paragraphs", "lines"] = "transcript"
     """What a step is: an event of the transcript, or a paragraph or line of the answer."""
@@ -74,6 +76,19 @@ class JudgeSteps(JudgeGrader):
         if n == 0:
             return NotGraded("no_steps", "the work shows no steps")
         return None if n <= self.most else NotGraded("too_many_steps", f"{n} steps, at most {self.most} are judged")
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """Which step, of the whole only."""
+        return "Which step is the first wrong one?" if not about else ""
+
+    def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
+        """The steps by number."""
+        found = super().card(work, about, said)
+        return found if isinstance(found, NotGraded) else replace(found, steps=len(self._steps(work)))
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]]:
+        """The steps."""
+        return [(work.bench.system, [Piece(f"step {i}", f"{i}. {s}") for i, s in enumerate(self._steps(work))])]
 
     def _steps(self, work: Work) -> list[str]:
         if self.steps == "transcript":

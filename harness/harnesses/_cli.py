@@ -141,7 +141,7 @@ class AgentCli(Harness):
         served = gateway.models["main"]
         longest = task.sandbox.command_timeout_s if task.sandbox is not None else 1800.0
         program = Program(box, self.grace_s, longest, keep_left=task.serves)
-        spoken = self.spoken(served)
+        spoken = self.spoken(served.dialects)
         try:
             async with gateway.open(spoken, aliases=self.aliases()) as door:
                 prompt, told = prompt_text(task.prompt), self._told(served)
@@ -169,8 +169,8 @@ class AgentCli(Harness):
         if ran.stderr:
             ctx.note("stderr", ran.stderr)
 
-    def spoken(self, served: Served) -> Sequence[Dialect]:
-        """The dialects it will speak to this model."""
+    def spoken(self, there: Sequence[Dialect]) -> Sequence[Dialect]:
+        """Its own."""
         return self.dialects[:1]
 
     def aliases(self) -> Mapping[str, str]:

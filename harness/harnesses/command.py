@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.api import Box, Dialect, Json, MissingRequirement, Mount, Served
+from harness.api import Box, Dialect, Json, MissingRequirement, Mount
 from harness.harnesses._cli import AgentCli, Start
 from harness.harnesses._cli_box import SHORT_S, Invocation, Ran, words_of
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, root_of
@@ -94,7 +94,7 @@ class Command(AgentCli):
             return (str(e),)
         return ()
 
-    def spoken(self, served: Served) -> Sequence[Dialect]:
+    def spoken(self, there: Sequence[Dialect]) -> Sequence[Dialect]:
         """As the YAML says."""
         return self.speaks
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
-from harness.api import Dialect, Json, Served
+from harness.api import Dialect, Json
 from harness.harnesses._cli import AgentCli, Start
 from harness.harnesses._cli_box import Invocation, Ran, words_of
 
@@ -36,9 +36,9 @@ class OpenCode(AgentCli):
     api: Literal["", "anthropic", "responses", "chat"] = ""
     """The API it speaks; empty: the first of these that the model has."""
 
-    def spoken(self, served: Served) -> Sequence[Dialect]:
+    def spoken(self, there: Sequence[Dialect]) -> Sequence[Dialect]:
         """The one it is set up for."""
-        return (self._api(served.dialects),)
+        return (self._api(there),)
 
     def _api(self, there: Sequence[Dialect]) -> Dialect:
         if self.api:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from harness.api import Json, Model, ModelClient, Upstream
+from harness.api import Dialect, Json, Model, ModelClient, Upstream
 from harness.models._settings import NOT_IN_DIGEST, absent, in_header, key_from, unsafe, unsafe_address
 
 HOME = "https://api.anthropic.com"
@@ -129,6 +129,10 @@ class Anthropic(Model):
             stream=self.stream,
         )
         return AnthropicClient(messages, connect(self.base_url or HOME, key, headers, self.timeout_s))
+
+    def reached_by(self) -> Sequence[Dialect]:
+        """The Messages API."""
+        return ("anthropic",)
 
     def upstream(self) -> Upstream:
         """The Messages API at this address, with the key; the settings given here are pinned."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from harness.api import Json, Model, ModelClient, Upstream
+from harness.api import Dialect, Json, Model, ModelClient, Upstream
 from harness.models._settings import NOT_IN_DIGEST, absent, key_from, unsafe, unsafe_address
 
 HOME = "https://generativelanguage.googleapis.com"
@@ -92,6 +92,10 @@ class Gemini(Model):
         contents = Contents(self._config(), self.extra, Files(workspace), self.max_output_tokens)
         url = f"{(self.base_url or HOME).rstrip('/')}/v1beta/models/{self.name}:generateContent"
         return GeminiClient(contents, url, self._headers(key), key, self.timeout_s)
+
+    def reached_by(self) -> Sequence[Dialect]:
+        """The Gemini API."""
+        return ("gemini",)
 
     def upstream(self) -> Upstream:
         """The Gemini API at this address, with the key; the settings given here are pinned."""

@@ -137,8 +137,12 @@ class OpenAI(Model):
         transport = connect(self.base_url or HOME, key, wire.path, headers, self.timeout_s)
         return OpenAIClient(wire, transport, stream=self.stream)
 
+    def reached_by(self) -> Sequence[Dialect]:
+        """Both APIs at home; another server's `responses` only where `api` says so."""
+        return ("responses", "chat") if self._at_home and self.api is None else (self._api,)
+
     def upstream(self) -> Upstream:
-        """Both APIs at this address, with the key; another server's `responses` only where `api` says so."""
+        """These APIs at this address, with the key."""
         key = key_from(self._key_name, self.name)
         headers = dict(self.headers)
         if key:
@@ -146,14 +150,12 @@ class OpenAI(Model):
         for name, value in (("OpenAI-Organization", self.organization), ("OpenAI-Project", self.project)):
             if value:
                 headers[name] = value
-        both = self._at_home and self.api is None
-        dialects: tuple[Dialect, ...] = ("responses", "chat") if both else (self._api,)
         ours = {"model", "include"} | ({"store"} if not self.store else set())
         pins: dict[Dialect, dict[str, Any]] = {
             "responses": {k: v for k, v in self._responses_constant().items() if k not in ours} | self.extra,
             "chat": {k: v for k, v in self._chat_constant().items() if k not in ours} | self.extra,
         }
-        return Upstream(self.base_url or HOME, dialects, headers, pins, self.timeout_s)
+        return Upstream(self.base_url or HOME, tuple(self.reached_by()), headers, pins, self.timeout_s)
 
     def _wire(self, workspace: Path) -> Chat | Responses:
         from harness.models._chat_wire import Chat

@@ -34,6 +34,7 @@ from harness.plugins.judging import Card as Card
 from harness.plugins.judging import JudgeBudget as JudgeBudget
 from harness.plugins.judging import Rehearsal as Rehearsal
 from harness.records.content import File, Json, Request, Response
+from harness.records.exchange import Dialect
 from harness.records.judgement import Judgement
 from harness.records.outcome import NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, TaskView
@@ -134,6 +135,13 @@ class Model(Plugin):
     @abstractmethod
     def open(self, workspace: Path) -> ModelClient:
         """A client. Must not touch the network. Raises UsageFault when a key is absent."""
+
+    def reached_by(self) -> Sequence[Dialect]:
+        """The APIs by which an agent can reach it through the gateway, told without a key.
+
+        Empty where that is known only when a door opens.
+        """
+        return ()
 
     def upstream(self) -> Upstream | None:
         """Where the gateway sends an agent's own requests for this model. Raises UsageFault when a key is absent.
@@ -242,6 +250,14 @@ class Harness(Plugin):
         """What must be there before money is spent and is not (an agent that is not installed). One line each.
 
         Asked of the systems that a run has, and of no others.
+        """
+        return ()
+
+    def spoken(self, there: Sequence[Dialect]) -> Sequence[Dialect]:
+        """The APIs that its agent will speak to a model that is reached by these.
+
+        Asked for each of its roles when a suite is read: one that is not there is a fault of the suite. Empty where it
+        asks its models otherwise.
         """
         return ()
 

@@ -67,6 +67,12 @@ class Served:
     effort: str = ""
 
 
+def mismatch(spoken: Dialect, name: str, plugin: str, there: Sequence[Dialect]) -> str:
+    """The one message for an agent that speaks another API than its model is reached by."""
+    reached = " or ".join(there) or "no API that is relayed"
+    return f"the agent speaks {spoken}, and model '{name}' ({plugin}) is reached by {reached}"
+
+
 class Door(Protocol):
     """A trial's open door. The addresses end before `/v1`; which path follows is the agent's own matter."""
 

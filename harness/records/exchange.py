@@ -32,8 +32,8 @@ class Exchange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
 
     `retries` are tries at the provider that failed and were absorbed here. `refused` and `allowed` name what the
     request wanted done outside the box (server-side tools, remote MCP, addresses to fetch). `limit` is the limit that
-    was answered with a stop, `trouble` what failed in the end: at the provider, or in the request. `cut` says that the
-    answer was not delivered whole; its usage is then an estimate.
+    was answered with a stop, `trouble` what failed in the end: at the provider, or in the request. `cut` says who
+    ended the answer before the agent had its last event; its usage is then an estimate, unless all of it came here.
     """
 
     at: float

@@ -40,7 +40,8 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `about` is the criterion, claim or step judged, where a judgement is about a part. `lengths` are characters of each
     slot, `styles` counts of headings, lists and bold words. `flags` name injection attempts that were seen.
     `attempt` is the number of the attempt it belongs to, 0 for those of none (sentinels, controls, audits).
-    `expected` is the outcome that is known to be right, where one is: a sentinel's frozen verdict, a control's.
+    `expected` is the outcome that is known to be right, where one is: a sentinel's frozen verdict, a control's. `work`
+    is a digest of what was judged and asked, as labels have it: a label for other text is none for this.
     """
 
     grader: str
@@ -79,6 +80,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     parser: str = ""
     calibration: str = ""
     seed: int = 0
+    work: str = ""
     lengths: tuple[int, ...] = ()
     styles: tuple[tuple[int, ...], ...] = ()
     usage: Usage = Usage()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from harness.records.content import Json, Usage
+from harness.store.lines import TrialKey, TryLine, keep_deciding
 from harness.store.read import iter_lines
 
 CLAIMED = ("turns", "input_tokens", "output_tokens", "cache_read_tokens", "cost_usd")
@@ -20,12 +20,7 @@ class _Output(msgspec.Struct, frozen=True):
     declared_done: bool | None = None
 
 
-class _Row(msgspec.Struct, frozen=True):
-    task: str
-    system: str
-    epoch: int
-    attempt: int
-    final: bool = True
+class _Row(TryLine, frozen=True, gc=False):
     passed: bool | None = None
     turns: int = 0
     usage: Usage = Usage()
@@ -53,14 +48,11 @@ class AgentRow:
 
 def read_agent_rows(run: Path) -> list[AgentRow]:
     """The deciding attempts with a fingerprint, by system, task and epoch. Raises StoreError on a damaged line."""
-    found = [_row(r) for r in _lines(run) if r.final]
-    return sorted(found, key=lambda r: (r.system, r.task, r.epoch))
-
-
-def _lines(run: Path) -> Iterator[_Row]:
-    for row in iter_lines(run, msgspec.json.Decoder(_Row)):
-        if isinstance(row.output.metrics.get("fingerprint"), dict):
-            yield row
+    last: dict[TrialKey, _Row] = {}
+    for line in iter_lines(run, msgspec.json.Decoder(_Row)):
+        keep_deciding(last, line)
+    agents = [line for line in last.values() if isinstance(line.output.metrics.get("fingerprint"), dict)]
+    return sorted(map(_row, agents), key=lambda r: (r.system, r.task, r.epoch))
 
 
 def _row(row: _Row) -> AgentRow:

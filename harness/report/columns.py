@@ -15,6 +15,7 @@ from harness.records.content import Json, Usage
 from harness.records.outcome import Status
 from harness.records.task import Shape
 from harness.stats.intervals import Codes, Numbers
+from harness.store.lines import TryLine
 from harness.store.read import iter_lines
 
 STATUSES: tuple[Status, ...] = ("graded", "ungradable", "infra_error", "skipped")
@@ -50,15 +51,9 @@ class _Timing(msgspec.Struct, frozen=True, gc=False):
     waiting: float = 0.0
 
 
-class _Row(msgspec.Struct, frozen=True):
+class _Row(TryLine, frozen=True, gc=False):
     """The fields of an Attempt that reports read; everything else is skipped while decoding."""
 
-    task: str
-    system: str
-    epoch: int
-    attempt: int
-    status: Status
-    final: bool = True
     passed: bool | None = None
     value: float | None = None
     family: str = ""
@@ -67,7 +62,7 @@ class _Row(msgspec.Struct, frozen=True):
     label: str = ""
     limit: str = ""
     flags: tuple[str, ...] = ()
-    grades: dict[str, _Grade] = {}
+    grades: dict[str, _Grade] = msgspec.field(default_factory=dict)
     artifacts: msgspec.Raw = msgspec.Raw()
     trouble: _Trouble | None = None
     output: _Output = _Output()

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StoreError
-from harness.records.outcome import Status
+from harness.store.lines import CostPart, TrialKey, TryLine, keep_deciding
 from harness.store.manifest import Manifest
 from harness.store.read import ATTEMPTS, DECIDED, MANIFEST, iter_lines, read_manifest
 
@@ -70,22 +70,11 @@ class History:
     unreadable: tuple[str, ...]
 
 
-class _Cost(msgspec.Struct, frozen=True, gc=False):
-    cost_usd: float = 0.0
-    unpriced: int = 0
-
-
-class _Brief(msgspec.Struct, frozen=True, gc=False):
-    task: str
-    system: str
-    epoch: int
-    attempt: int
-    status: Status
-    final: bool = True
+class _Brief(TryLine, frozen=True, gc=False):
     passed: bool | None = None
     tags: tuple[str, ...] = ()
-    usage: _Cost = _Cost()
-    judge_usage: _Cost = _Cost()
+    usage: CostPart = CostPart()
+    judge_usage: CostPart = CostPart()
 
 
 def read_history(folder: Path, manifest: Manifest, own: RunCounts) -> History:
@@ -154,25 +143,23 @@ def _alike(manifest: Manifest, other: Manifest) -> set[str]:
 
 def _count(path: Path) -> RunCounts:
     """What a run's lines add up to. Raises StoreError."""
-    last: dict[tuple[str, str, int], tuple[int, Status, bool | None]] = {}
+    last: dict[TrialKey, _Brief] = {}
     cost, unpriced = 0.0, 0
     hidden: set[str] = set()
     for line in iter_lines(path, msgspec.json.Decoder(_Brief)):
         cost += line.usage.cost_usd + line.judge_usage.cost_usd
         unpriced += line.usage.unpriced + line.judge_usage.unpriced
-        key = (line.task, line.system, line.epoch)
         if HIDDEN in line.tags:
             hidden.add(line.task)
-        if line.final and (key not in last or line.attempt >= last[key][0]):
-            last[key] = (line.attempt, line.status, line.passed)
+        keep_deciding(last, line)
     results: dict[tuple[str, str], tuple[int, int]] = {}
-    for (task, system, _), (_, status, won) in last.items():
-        if status == "graded" and won is not None:
-            before = results.get((system, task), (0, 0))
-            results[system, task] = (before[0] + won, before[1] + 1)
+    for line in last.values():
+        if line.status == "graded" and line.passed is not None:
+            before = results.get((line.system, line.task), (0, 0))
+            results[line.system, line.task] = (before[0] + line.passed, before[1] + 1)
     return RunCounts(
-        decided=sum(status in DECIDED for _, status, _ in last.values()),
-        skipped=sum(status == "skipped" for _, status, _ in last.values()),
+        decided=sum(line.status in DECIDED for line in last.values()),
+        skipped=sum(line.status == "skipped" for line in last.values()),
         graded=sum(n for _, n in results.values()),
         passed=sum(won for won, _ in results.values()),
         cost_usd=cost,

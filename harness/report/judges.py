@@ -24,7 +24,6 @@ from harness.report.judges_other import (
     calibrations,
     control_figures,
     injection_figure,
-    money,
     rate_figures,
     recalibrated,
     repeat_figures,
@@ -54,7 +53,8 @@ class About:
     """What a run knows besides its judgements: labels, the family of each candidate's model, the graders' rules.
 
     `run` is its name, by which labels drawn from it are known; `rules` say how a grader puts two orders together.
-    `elsewhere` is what the same judges said in other runs that labels were drawn from.
+    `elsewhere` is what the same judges said in other runs that labels were drawn from; `informs` are graders that
+    decide no task.
     """
 
     run: str = ""
@@ -63,6 +63,7 @@ class About:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     elsewhere: Elsewhere = field(default_factory=dict)
     design: Design | Literal["auto"] = "auto"
+    informs: frozenset[str] = frozenset()
 
 
 def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: About | None = None) -> JudgeReport:
@@ -73,12 +74,13 @@ def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: Ab
     parts = {a: calls if alone else calls.where(calls.column["sheet"] == i) for i, a in enumerate(calls.asked)}
     order = sorted(parts, key=lambda a: (a.grader, a.judge, a.model))
     sheets = tuple(judge_sheet(a, parts[a], policy, about, _rivals(calls, a)) for a in order)
+    decide = [s for s in sheets if not s.informs]
     return JudgeReport(
         sheets=sheets,
         panels=_panels(parts),
         ratings=_ratings(parts),
-        validity=worst(sheets),
-        reasons=tuple(f"{s.judge} in {s.grader}: {r}" for s in sheets if s.validity == "invalid" for r in s.reasons),
+        validity=worst(decide),
+        reasons=tuple(f"{s.judge} in {s.grader}: {r}" for s in decide if s.validity == "invalid" for r in s.reasons),
         warnings=tuple(_warnings(sheets)),
     )
 
@@ -105,9 +107,10 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
         classes=swapped.classes if swapped else (),
         ungraded=causes,
         ungraded_by_system=where,
-        money=money(calls),
+        money=calls.spent[asked],
         splits=swapped.splits if swapped else (),
         n_splits=swapped.n_splits if swapped else 0,
+        informs=asked.grader in about.informs,
         notes=tuple(_notes(asked, len(models), about, left_out, calls)),
     )
     return judged_valid(sheet, policy)
@@ -129,7 +132,7 @@ def _measured(calls: Calls) -> Calls:
 def _ordered(both: Calls, audited: Calls, scored: Calls) -> Calls:
     """Audit rows, then score rows."""
     columns = {n: np.concatenate((audited.column[n], scored.column[n])) for n in both.column}
-    return Calls(columns, np.concatenate((audited.cost, scored.cost)), both.names, both.asked)
+    return Calls(columns, np.concatenate((audited.cost, scored.cost)), both.names, both.asked, both.spent)
 
 
 def _figures(
@@ -190,7 +193,10 @@ def _ratings(parts: Mapping[Asked, Calls]) -> tuple[Rated, ...]:
 
 def _warnings(sheets: Sequence[JudgeSheet]) -> Iterable[str]:
     for s in sheets:
-        if s.validity == "inconclusive":
+        if s.informs:
+            if s.validity == "invalid":
+                yield f"JUDGE INVALID, BUT IT ONLY INFORMS: {s.judge} in {s.grader}: {'; '.join(s.reasons)}"
+        elif s.validity == "inconclusive":
             yield f"JUDGE NOT PROVEN VALID: {s.judge} in {s.grader}: {'; '.join(s.reasons)}"
         for note in s.notes:
             if note[:3].isupper():

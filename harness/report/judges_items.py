@@ -25,11 +25,15 @@ def worth(calls: Calls) -> Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a judge made of an item: its outcome in one word, its worth, and the family of its task (a code)."""
+    """What a judge made of an item: its outcome in one word, its worth, and the family of its task (a code).
+
+    `work` is the short digest of what was judged, 0 where the record has none.
+    """
 
     outcome: str
     worth: float
     cluster: int
+    work: int = 0
 
 
 def judged_items(calls: Calls, protocol: str) -> dict[Item, Judged]:
@@ -41,14 +45,15 @@ def judged_items(calls: Calls, protocol: str) -> dict[Item, Judged]:
     outcome, value = ok.column["outcome"], worth(ok)
     order = np.argsort(unit, kind="stable")
     bounds = np.searchsorted(unit[order], np.arange(len(first) + 1))
-    words, found = ok.names.words(), {}
+    words, work, found = ok.names.words(), ok.column["work"], {}
     for u, row in enumerate(first.tolist()):
         rows = order[bounds[u] : bounds[u + 1]]
         most = majority(outcome[rows])
-        if most is not None:
-            found[item_of(ok, row, words)] = Judged(
-                words[most], float(value[rows][outcome[rows] == most][0]), int(ok.column["family"][row])
-            )
+        if most is None and protocol == "select":  # nobody has the rotations' majority (judge.md 1.5)
+            found[item_of(ok, row, words)] = Judged("tie", np.nan, int(ok.column["family"][row]), int(work[row]))
+        elif most is not None:
+            worth_ = float(value[rows][outcome[rows] == most][0])
+            found[item_of(ok, row, words)] = Judged(words[most], worth_, int(ok.column["family"][row]), int(work[row]))
     return found
 
 
@@ -60,7 +65,8 @@ def _of_pairs(pairs: Pairs) -> dict[Item, Judged]:
         pairs.first.tolist(), one.tolist(), two.tolist(), pairs.cluster.tolist(), strict=True
     ):
         word = PAIR[1 - a] if a == b else "tie"
-        found[item_of(pairs.calls, row, words)] = Judged(word, GOOD[word], cluster)
+        shown = int(pairs.calls.column["work"][row])
+        found[item_of(pairs.calls, row, words)] = Judged(word, GOOD[word], cluster, shown)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from harness.records.label import UNSURE, Label
-from harness.report.judges_calls import GOOD, PAIR, Calls
+from harness.report.judges_calls import GOOD, PAIR, Calls, short_digest
 from harness.report.judges_items import Item, Judged, judged_items
 from harness.report.judges_model import Figure, figure
 from harness.report.judges_pairs import SEED
@@ -39,6 +39,7 @@ class Matched:
     unsure: int
     unsettled: int
     not_judged: int
+    other_text: int
 
     def __len__(self) -> int:
         """Items with a label and a verdict."""
@@ -52,9 +53,11 @@ Key = tuple[str, Item]
 def match(known: Mapping[Key, Judged], labels: Iterable[tuple[Key, Label]]) -> tuple[Matched, dict[Key, list[Label]]]:
     """Labels of people put together by item, by majority; a draw of people is unsettled and left out."""
     people: dict[Key, list[Label]] = {}
-    unsure = unsettled = absent = 0
+    unsure = unsettled = absent = other_text = 0
     for key, label in labels:
-        if label.label == UNSURE:
+        if key in known and _of_other_text(label, known[key]):
+            other_text += 1
+        elif label.label == UNSURE:
             unsure += 1
         else:
             people.setdefault(key, []).append(label)
@@ -80,8 +83,14 @@ def match(known: Mapping[Key, Judged], labels: Iterable[tuple[Key, Label]]) -> t
         unsure=unsure,
         unsettled=unsettled,
         not_judged=absent,
+        other_text=other_text,
     )
     return matched, people
+
+
+def _of_other_text(label: Label, judged: Judged) -> bool:
+    """Whether a person was shown another text, or asked another question, than the judge: then it says nothing here."""
+    return bool(label.work and judged.work) and short_digest(label.work) != judged.work
 
 
 def agreement_figures(m: Matched, people: dict[Key, list[Label]]) -> tuple[Figure, ...]:
@@ -221,6 +230,7 @@ def label_figures(
             (m.unsure, "unsure"),
             (m.unsettled, "on which people are split"),
             (m.not_judged, "without a verdict of the judge"),
+            (m.other_text, "for another text or question than was judged"),
             (sum(x.set == "dev" for x in labels), "of the dev set"),
             (sum(x.set == "report" for x in labels) - len(usable), "of other runs: see `harness judge calibrate`"),
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.report.judges_calls import Calls, Ints
 from harness.report.judges_items import item_of, judged_items, worth
-from harness.report.judges_model import Figure, Money, figure
+from harness.report.judges_model import Figure, figure
 from harness.report.judges_pairs import SEED, complete_pairs
 from harness.report.model import Count
 from harness.stats.agreement import select_consistency
@@ -233,19 +233,6 @@ def injection_figure(calls: Calls) -> Figure:
     rows = calls.role("score")
     e = share(rows.column["flagged"].astype(np.float64), rows.column["family"])
     return figure("injection_suspected", "speaks to its judge", e, (len(rows), "judgements"))
-
-
-def money(calls: Calls) -> Money:
-    """What all its judgements cost, controls and sentinels too."""
-    column = calls.column
-    return Money(
-        usd=float(calls.cost.sum()),
-        calls=int(column["calls"].sum()),
-        unpriced=int(column["unpriced"].sum()),
-        cached=int(column["cached"].sum()),
-        judgements=len(calls),
-        provider_cached=int(column["provider_cached"].sum()),
-    )
 
 
 def returned(calls: Calls) -> tuple[Count, ...]:

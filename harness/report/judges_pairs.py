@@ -14,7 +14,7 @@ from harness.report.judges_model import Figure, Split, figure
 from harness.report.model import Count
 from harness.stats.intervals import Codes, Estimate, Numbers
 from harness.stats.shares import bootstrap, share
-from harness.stats.style import length_control, length_ratio, longer_rate
+from harness.stats.style import controlled, length_control, length_ratio, longer_rate, style_ratio
 from harness.stats.swap import (
     COIN_FORCED,
     COIN_TIES,
@@ -248,6 +248,9 @@ def style_figures(pairs: Pairs) -> tuple[Figure, ...]:
     ratio, score, cluster = length_ratio(work[told], other[told]), score[told], pairs.cluster[told]
     longer, decided = longer_rate(score, ratio, cluster)
     control = length_control(score, ratio, cluster)
+    marks, others = (column[c][pairs.first].astype(np.float64)[told] for c in ("style", "other_style"))
+    style = style_ratio((marks, work[told]), (others, other[told]))
+    alike = controlled(score, np.stack((ratio, style), axis=1), cluster)
     counted = (int(told.sum()), "pairs")
     looks = (column["style"][pairs.first] - column["other_style"][pairs.first])[told]
     fancy = (looks != 0) & (np.abs(score - 0.5) > 1e-12)
@@ -262,6 +265,8 @@ def style_figures(pairs: Pairs) -> tuple[Figure, ...]:
             share(won, cluster[fancy]),
             (int(fancy.sum()), "decided pairs"),
         ),
+        figure("style_slope", "  slope of formatting", alike.slopes[1], counted, "from none to all of it"),
+        figure("alike_rate", "  win rate at equal length and style", alike.rate, counted),
     )
 
 

@@ -19,7 +19,7 @@ from harness.report.model import Report
 from harness.stats.swap import Rule
 from harness.store.judgements import JUDGEMENTS, iter_judgements
 from harness.store.labels import LABELS, read_labels
-from harness.store.manifest import Manifest
+from harness.store.manifest import INFORMS, Manifest
 from harness.toolkit.judging.judge import family_named
 
 
@@ -35,6 +35,7 @@ def read_judges(path: Path, manifest: Manifest, beside: Beside | None = None) ->
         rules=_rules(manifest),
         families=_families(manifest),
         elsewhere=beside.elsewhere,
+        informs=informing(manifest),
         design=beside.design,
     )
     found = judge_report(iter_judgements(path), beside.policy or _policy(manifest), about)
@@ -59,6 +60,11 @@ def _families(manifest: Manifest) -> dict[str, str]:
         if len(kin) == 1 and not system.simulated and not system.stored:
             found[system.name] = kin.pop()
     return found
+
+
+def informing(manifest: Manifest) -> frozenset[str]:
+    """Graders that decide no task of the run: their judges may be invalid, and the run is not."""
+    return frozenset(n for n, config in manifest.graders.items() if isinstance(config, dict) and config.get(INFORMS))
 
 
 def why_invalid(report: JudgeReport | None) -> tuple[str, ...]:

@@ -11,12 +11,13 @@ from statistics import median
 import msgspec
 
 from harness.records.content import Usage
-from harness.records.outcome import Digests, Status
+from harness.records.outcome import Digests
 from harness.records.task import digest_of
 from harness.report.baseline import Baseline
 from harness.report.system import SAID_SKIP
 from harness.store.history import Night, Share, TaskNight
 from harness.store.judgements import iter_judgements
+from harness.store.lines import TrialKey, TryLine, WorkingPart, keep_deciding
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import ATTEMPTS, iter_lines, read_manifest
 
@@ -32,24 +33,14 @@ class _Trouble(msgspec.Struct, frozen=True, gc=False):
     cause: str = ""
 
 
-class _Timing(msgspec.Struct, frozen=True, gc=False):
-    working: float = 0.0
-
-
-class _Row(msgspec.Struct, frozen=True, gc=False):
+class _Row(TryLine, frozen=True, gc=False):
     """The fields of an Attempt that a night is made of."""
 
-    task: str
-    system: str
-    epoch: int
-    attempt: int
-    status: Status
-    final: bool = True
     passed: bool | None = None
     trouble: _Trouble | None = None
     output: _Output = _Output()
     usage: Usage = Usage()
-    timing: _Timing = _Timing()
+    timing: WorkingPart = WorkingPart()
     models: tuple[str, ...] = ()
     digests: Digests = Digests()
 
@@ -63,7 +54,7 @@ class _Sums:
     unpriced: int = 0
     served: set[str] = field(default_factory=set)
     prints: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    last: dict[tuple[str, int], _Row] = field(default_factory=dict)
+    last: dict[TrialKey, _Row] = field(default_factory=dict)
 
 
 def nights_of(path: Path) -> tuple[Night, ...]:
@@ -129,9 +120,7 @@ def _read(path: Path) -> dict[str, _Sums]:
         for name in ("image", "judge"):
             if value := getattr(row.digests, name):
                 sums.prints[name].add(value)
-        key = (row.task, row.epoch)
-        if row.final and (key not in sums.last or row.attempt >= sums.last[key].attempt):
-            sums.last[key] = row
+        keep_deciding(sums.last, row)
     return found
 
 

@@ -12,8 +12,9 @@ import msgspec
 
 from harness.errors import NothingToRun
 from harness.records.content import Json, Usage
-from harness.records.outcome import Digests, Status
+from harness.records.outcome import Digests
 from harness.records.task import Shape
+from harness.store.lines import TrialKey, TryLine, WorkingPart, keep_deciding
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import iter_lines, read_manifest
 
@@ -29,24 +30,14 @@ class _Output(msgspec.Struct, frozen=True):
     metrics: dict[str, Json] = {}
 
 
-class _Timing(msgspec.Struct, frozen=True, gc=False):
-    working: float = 0.0
-
-
-class _Row(msgspec.Struct, frozen=True):
-    task: str
-    system: str
-    epoch: int
-    attempt: int
-    status: Status
-    final: bool = True
+class _Row(TryLine, frozen=True, gc=False):
     passed: bool | None = None
     family: str = ""
     shape: Shape = Shape()
-    grades: dict[str, Any] = {}
+    grades: dict[str, Any] = msgspec.field(default_factory=dict)
     output: _Output = _Output()
     usage: Usage = Usage()
-    timing: _Timing = _Timing()
+    timing: WorkingPart = WorkingPart()
     digests: Digests = Digests()
 
 
@@ -146,16 +137,14 @@ def _read(
     about: dict[str, TaskAbout],
 ) -> None:
     spent: dict[tuple[str, str, int], tuple[float, int]] = defaultdict(lambda: (0.0, 0))
-    last: dict[tuple[str, str, int], _Row] = {}
+    last: dict[TrialKey, _Row] = {}
     lacking: dict[str, int] = defaultdict(int)
     for row in iter_lines(path, msgspec.json.Decoder(_Row)):
         if row.system not in systems:
             continue
-        key = (row.task, row.system, row.epoch)
-        cost, unpriced = spent[key]
-        spent[key] = (cost + row.usage.cost_usd, unpriced + row.usage.unpriced)
-        if row.final and (key not in last or row.attempt >= last[key].attempt):
-            last[key] = row
+        cost, unpriced = spent[row.trial]
+        spent[row.trial] = (cost + row.usage.cost_usd, unpriced + row.usage.unpriced)
+        keep_deciding(last, row)
     for key, row in last.items():
         lacking[row.system] += row.status == "skipped"
         if row.status != "graded" or row.passed is None:

@@ -18,6 +18,7 @@ from harness.records.outcome import Digests, Status
 from harness.records.task import Shape
 from harness.report.columns import About
 from harness.stats.intervals import Codes, Numbers
+from harness.store.lines import TryLine
 from harness.store.manifest import Manifest
 from harness.store.read import iter_lines, read_manifest
 
@@ -63,19 +64,13 @@ class _Timing(msgspec.Struct, frozen=True, gc=False):
     started: float = 0.0
 
 
-class _Row(msgspec.Struct, frozen=True):
-    task: str
-    system: str
-    epoch: int
-    attempt: int
-    status: Status
-    final: bool = True
+class _Row(TryLine, frozen=True, gc=False):
     passed: bool | None = None
     value: float | None = None
     family: str = ""
     shape: msgspec.Raw = msgspec.Raw()
     tags: msgspec.Raw = msgspec.Raw()
-    grades: dict[str, _Verdict] = {}
+    grades: dict[str, _Verdict] = msgspec.field(default_factory=dict)
     output: _Output = _Output()
     limit: str = ""
     trouble: _Trouble | None = None

@@ -11,6 +11,10 @@ FORMAT = 1
 """Version of the run folder's layout. A folder with a higher one is refused."""
 
 
+INFORMS = "informative"
+"""In a grader's entry: it decides no task of the run."""
+
+
 class SystemInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """A system as it was run.
 

@@ -12,6 +12,7 @@ import msgspec
 from harness.errors import StoreError
 from harness.records.outcome import Attempt, Status
 from harness.records.transcript import Transcript
+from harness.store.lines import CostPart, TrialKey, TryLine
 from harness.store.manifest import FORMAT, Manifest
 
 MANIFEST = "manifest.json"
@@ -20,9 +21,6 @@ TRANSCRIPTS = "transcripts.jsonl"
 
 DECIDED: frozenset[Status] = frozenset(("graded", "ungradable", "skipped"))
 """A trial whose last final line has one of these is not run again; `infra_error` is."""
-
-TrialKey = tuple[str, str, int]
-"""(task, system, epoch)."""
 
 Line = TypeVar("Line")
 
@@ -137,20 +135,9 @@ def iter_attempts_of(path: Path) -> Iterator[tuple[str, str, int, int]]:
         yield line.task, line.system, line.epoch, line.attempt
 
 
-class _Cost(msgspec.Struct, frozen=True, gc=False):
-    cost_usd: float = 0.0
-    unpriced: int = 0
-
-
-class _Brief(msgspec.Struct, frozen=True, gc=False):
-    task: str
-    system: str
-    epoch: int
-    attempt: int
-    status: Status
-    final: bool = True
-    usage: _Cost = _Cost()
-    judge_usage: _Cost = _Cost()
+class _Brief(TryLine, frozen=True, gc=False):
+    usage: CostPart = CostPart()
+    judge_usage: CostPart = CostPart()
 
 
 def settled(path: Path) -> Settled:
@@ -166,7 +153,7 @@ def settled(path: Path) -> Settled:
         cost += line.usage.cost_usd
         judge += line.judge_usage.cost_usd
         unpriced += line.usage.unpriced + line.judge_usage.unpriced
-        # The final attempt with the highest number decides: a regraded run's lines are not in the order of attempts.
+        # As `keep_deciding`, with a number for each trial instead of its line.
         if line.final and line.attempt >= decided.get(key, 0):
             decided[key] = line.attempt
             if line.status in DECIDED:

@@ -79,6 +79,31 @@ def test_offline_and_absent_is_one_message(
     assert installed_layers() == []
 
 
+@pytest.mark.parametrize(
+    ("agent", "code", "said"),
+    [
+        ("codex_cli", 3, "'@openai/codex' cannot be fetched: there is no npm on this machine"),
+        ("gemini_cli", 2, "building its layer needs npm on this machine"),
+    ],
+)
+def test_without_npm_and_without_an_address_is_told_how_to_go_on(
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    agent: str,
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv("PATH", str(workspace))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "cache"))
+    monkeypatch.delenv("npm_config_registry", raising=False)
+    assert install(agent) == code
+    told = capsys.readouterr().err
+    assert told.count("error:") == 1 and said in told
+    assert "npm_config_registry=ADDRESS" in told or "copy its folder" in told
+    assert installed_layers() == []
+
+
 def test_an_unknown_version_says_what_there_is(
     registry: Registry, client: str, workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,101 +4,101 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
 from gate_bench import GateBench, a_model
+from raw_provider import STREAM, body_of, events_of, model_at, path_for, raw_provider, whole_of
 
 from harness.errors import ModelError
+from harness.records.exchange import Dialect
+from harness.testing.wire import Step, Tokens
 
 ODD = (
     b'{ "model":"claude-opus-4-7",  "max_tokens" : 5,\n\t"temperature": 1.0e0, "stream": true,'
     b' "messages":[{"role":"user","content":"caf\\u00e9 \xe2\x9c\x93 \\/ "}], "unknown": {"b":1,"a":[ ]},'
     b' "big": 12345678901234567890 }'
 )
-_START = b'{"type": "message_start", "message": {"id": "m", "model": "claude-x", "content": [], '
-_DELTA = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"né"}}'.encode()
-_END = b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}'
-PIECES = [
-    b"event: message_start\r\ndata: " + _START + b'"usage": {"input_tokens": 3, "output_tokens": 1}}}\r\n\r\n',
-    b': a comment\n\nevent: content_block_start\ndata: {"type":"content_block_start","index":0,',
-    b'"content_block":{"type":"text","text":""}}\n\n',
-    b"event: content_block_delta\ndata: " + _DELTA + b"\n\n",
-    b"event: message_delta\ndata: " + _END + b"\n\n",
-    b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
-]
+PIECES = events_of("anthropic", Step(text="words"))
+NOVEL = b', "words":"caf\\u00e9 \xe2\x9c\x93 \\/ ",  "unknown" : {"a":[ ]},\n\t"big": 12345678901234567890,"t": 1.0e0 }'
+"""What no neutral request holds, at the end of a body."""
+WORDS = Step(reasoning="let me see", text="n\u00e9 and \u2713", usage=Tokens(input=3, output=5))
+DIALECTS: tuple[Dialect, ...] = ("anthropic", "responses", "chat", "gemini")
 
 
-class RawProvider:
-    """Keeps the bytes of each request, and answers in pieces, one whenever `go` is released."""
-
-    def __init__(self) -> None:
-        self.heads: list[str] = []
-        self.bodies: list[bytes] = []
-        self.go = asyncio.Semaphore(0)
-        self.url = ""
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        found = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
-        assert found is not None
-        self.heads.append(head)
-        self.bodies.append(await reader.readexactly(int(found[1])))
-        writer.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nrequest-id: req_1\r\nset-cookie: a=b\r\n"
-            b"anthropic-organization-id: org_1\r\nanthropic-ratelimit-requests-remaining: 9\r\n"
-            b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
-        )
-        for piece in PIECES:
-            await self.go.acquire()
-            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            await writer.drain()
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-        writer.close()
+def odd_body(dialect: Dialect, *, stream: bool) -> bytes:
+    return body_of(dialect, stream=stream)[:-1] + NOVEL
 
 
-@asynccontextmanager
-async def raw_provider() -> AsyncIterator[RawProvider]:
-    provider = RawProvider()
-    server = await asyncio.start_server(provider, "127.0.0.1", 0)
-    provider.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
-        yield provider
+def odd_pieces(dialect: Dialect, *, stream: bool) -> list[bytes]:
+    """An answer with comments, other line ends and an unknown field, in pieces that begin and end anywhere."""
+    if not stream:
+        whole = whole_of(dialect, WORDS)[:-1] + NOVEL
+        return [whole[:40], whole[40:41], whole[41:]]
+    first, *more = events_of(dialect, WORDS)
+    rest = b"".join(more)
+    cut = rest.index("\u00e9".encode()) + 1  # in the middle of a character
+    pieces = [first.replace(b"\n", b"\r\n"), b": a comment\n\n", rest[:cut], rest[cut : cut + 9], rest[cut + 9 :]]
+    return [piece for piece in pieces if piece]
 
 
-def test_the_same_bytes_arrive_and_come_back_as_they_come(gate: GateBench) -> None:
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_same_bytes_arrive_and_come_back_as_they_come(gate: GateBench, dialect: Dialect, stream: bool) -> None:
     """The provider sends its next piece only after the agent has the one before: nothing is held back."""
+    pieces, body = odd_pieces(dialect, stream=stream), odd_body(dialect, stream=stream)
+    path = path_for(dialect, stream=stream)
+    query = "&" if "?" in path else "?"
 
     async def go() -> None:
-        async with raw_provider() as provider:
-            model = a_model("anthropic", name="claude-opus-4-7", base_url=provider.url)
-            async with gate.door(model) as visit:
+        async with raw_provider(pieces, STREAM if stream else "application/json") as provider:
+            async with gate.door(model_at(dialect, provider.url)) as visit:
                 headers = {"anthropic-beta": "a,b", "x-custom": "kept", "cookie": "c=1", "authorization": "Bearer mine"}
-                async with visit.http().stream(
-                    "POST", "/v1/messages?beta=true&key=secret", content=ODD, headers=headers
-                ) as answer:
+                headers |= {"x-api-key": "mine", "x-goog-api-key": "mine", "content-type": "application/json"}
+                url = f"{path}{query}beta=true&key=secret"
+                async with visit.http().stream("POST", url, content=body, headers=headers) as answer:
                     provider.go.release()
-                    got = []
+                    got: list[bytes] = []
                     async for piece in answer.aiter_raw():
                         got.append(piece)
-                        if len(b"".join(got)) == len(b"".join(PIECES[: len(got)])):
+                        if len(b"".join(got)) == len(b"".join(pieces[: len(got)])):
                             provider.go.release()
-                assert b"".join(got) == b"".join(PIECES) and len(got) == len(PIECES)
+                assert b"".join(got) == b"".join(pieces) and len(got) == len(pieces)
                 assert answer.headers["request-id"] == "req_1"
+                assert answer.headers["content-type"].startswith(provider.kind)
                 for gone in ("set-cookie", "anthropic-organization-id", "anthropic-ratelimit-requests-remaining"):
                     assert gone not in answer.headers
-            assert provider.bodies == [ODD]
+                response = visit.last.response
+                assert response is not None and response.text == WORDS.text and not visit.last.cut
+                assert (visit.state.usage.input, visit.state.usage.output) == (3, 5)
+            assert provider.bodies == [body]
             head = provider.heads[0]
-            assert head.startswith("POST /v1/messages?beta=true HTTP/1.1")
+            assert head.startswith(f"POST {path}{query}beta=true HTTP/1.1")
             assert "x-custom: kept" in head and "anthropic-beta: a,b" in head
             assert "mine" not in head and "secret" not in head and "c=1" not in head
-            assert visit.last.response is not None and visit.last.response.text == "né"
-            assert visit.state.usage.output == 2
+        await gate.server.aclose()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_chat_stream_loses_only_the_chunk_of_usage_that_was_not_asked_for(gate: GateBench, together: bool) -> None:
+    events = events_of("chat", WORDS)
+    told = next(event for event in events if b'"choices":[]' in event)
+    body = odd_body("chat", stream=True).replace(b'"stream_options":{"include_usage":true}', b'"x": 1.50')
+
+    async def go() -> None:
+        async with raw_provider([b"".join(events)] if together else events) as provider:
+            for _ in range(len(events) + 1):
+                provider.go.release()
+            async with gate.door(model_at("chat", provider.url)) as visit:
+                answer = await visit.http().post("/v1/chat/completions", content=body)
+                assert answer.content == b"".join(e for e in events if e is not told)
+                assert visit.state.usage.output == 5
+            sent = provider.bodies[0]
+            assert json.loads(sent) == {**json.loads(body), "stream_options": {"include_usage": True}}
+            assert b'"x":1.50' in sent and b"caf\\u00e9" in sent and b"12345678901234567890" in sent
         await gate.server.aclose()
 
     asyncio.run(go())
@@ -108,12 +108,12 @@ def test_only_what_must_be_another_is_written_anew(gate: GateBench) -> None:
     """Another model and a pinned effort: all other values keep their bytes, and the agent's betas stay."""
 
     async def go() -> None:
-        async with raw_provider() as provider:
+        async with raw_provider(PIECES) as provider:
             model = a_model(
                 "anthropic", name="claude-sonnet-5", base_url=provider.url, effort="high", betas=("c", "b"),
                 api_key_env="HOST_KEY",
             )  # fmt: skip
-            for _ in PIECES:
+            for _ in range(len(PIECES) + 1):
                 provider.go.release()
             async with gate.door(model) as visit:
                 body = ODD.replace(b'"unknown"', b'"output_config": {"effort": "low", "format": {"x": 1}}, "unknown"')
@@ -144,8 +144,8 @@ def test_large_and_compressed_bodies_pass(gate: GateBench) -> None:
     import gzip
 
     async def go() -> None:
-        async with raw_provider() as provider:
-            for _ in range(2 * len(PIECES)):
+        async with raw_provider(PIECES) as provider:
+            for _ in range(2 * (len(PIECES) + 1)):
                 provider.go.release()
             model = a_model("anthropic", name="claude-opus-4-7", base_url=provider.url)
             async with gate.door(model) as visit:

@@ -105,3 +105,11 @@ def test_a_run_without_agents_says_so(tmp_path: Path) -> None:
     found = section(tmp_path / "r", plain, models=("a/x", "a/y"))
     assert found.why_not.startswith("no system ran an agent's program")
     assert read_agent_rows(tmp_path / "r" / "r") == []
+
+
+def test_a_try_that_a_later_one_replaced_is_not_counted(tmp_path: Path) -> None:
+    """A trial that ended for want of its provider is final until the run is resumed; then another try decides."""
+    early = msgspec.structs.replace(attempt("one", requests=50), status="infra_error", passed=None, value=None)
+    late = msgspec.structs.replace(attempt("one"), attempt=2)
+    done = table(section(tmp_path / "r", early, late), "what agents did, by the gateway's record")["one"]
+    assert (done["requests"], done["ended by itself"]) == ("3", "1/1 = 100.0%")

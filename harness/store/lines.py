@@ -1,0 +1,76 @@
+"""What every reader of `attempts.jsonl` shares: the fields that name a try of a trial, and which try decides it.
+
+A reader names the fields it needs and no more, so that a hundred thousand lines are read in a second:
+
+    class Row(TryLine, frozen=True, gc=False):
+        passed: bool | None = None
+
+    last: dict[TrialKey, Row] = {}
+    for row in iter_lines(run, msgspec.json.Decoder(Row)):
+        keep_deciding(last, row)
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from harness.records.outcome import Status
+
+TrialKey = tuple[str, str, int]
+"""(task, system, epoch)."""
+
+
+class TryLine(msgspec.Struct, frozen=True, gc=False):
+    """One try of one trial: the fields of an `Attempt` that say which, and whether another followed."""
+
+    task: str
+    system: str
+    epoch: int
+    attempt: int
+    status: Status
+    final: bool = True
+
+    @property
+    def trial(self) -> TrialKey:
+        """(task, system, epoch)."""
+        return self.task, self.system, self.epoch
+
+
+class CostPart(msgspec.Struct, frozen=True, gc=False):
+    """The money in a `Usage`."""
+
+    cost_usd: float = 0.0
+    unpriced: int = 0
+
+
+class WorkingPart(msgspec.Struct, frozen=True, gc=False):
+    """The working time in a `Timing`, in seconds."""
+
+    working: float = 0.0
+
+
+class _Try(Protocol):
+    """A `TryLine` or a whole `Attempt`."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def system(self) -> str: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def final(self) -> bool: ...
+
+
+AnyTry = TypeVar("AnyTry", bound=_Try)
+
+
+def keep_deciding(last: dict[TrialKey, AnyTry], line: AnyTry) -> None:
+    """The final try with the highest number decides a trial: the lines of a regraded run are in no order of tries."""
+    key = (line.task, line.system, line.epoch)
+    if line.final and (key not in last or line.attempt >= last[key].attempt):
+        last[key] = line
