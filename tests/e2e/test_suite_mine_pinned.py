@@ -1,4 +1,4 @@
-"""What `harness nightly --suite mine` needs of a fresh clone: pinned work that grades as it did, and a `nightly:` key."""
+"""What `harness nightly --suite mine` needs of a fresh clone: pinned work that grades as it did, a `nightly:` key."""
 
 from __future__ import annotations
 
