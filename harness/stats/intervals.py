@@ -118,8 +118,7 @@ def seen_deff(x: Numbers, family: Codes, deff: float) -> float:
     """
     deff = max(1.0, deff)
     size = np.bincount(family).astype(np.float64)
-    reached, missed = np.bincount(family, weights=x), np.bincount(family, weights=1.0 - x)
-    effective = min(_effective(reached), _effective(missed)) ** 2
+    effective = min(_effective(np.bincount(family, weights=w).astype(np.float64)) for w in (x, 1.0 - x)) ** 2
     assumed = 1.0 + (float(np.sum(size**2)) / len(x) - 1.0) * ASSUMED_ICC
     return max(deff, (effective * deff + ASSUMED_WEIGHT * assumed) / (effective + ASSUMED_WEIGHT))
 
