@@ -182,8 +182,11 @@ class Sandbox(Plugin):
         """Everything of ours that exists now. Raises SandboxError."""
         return ()
 
-    async def prune(self, *, everything: bool = False) -> Sequence[Held]:
-        """Remove what dead processes left behind, or `everything`, cached images too; what was removed."""
+    async def prune(self, *, everything: bool = False, unused_days: float | None = None) -> Sequence[Held]:
+        """Remove what dead processes left behind, and cached images not used for so many days; what was removed.
+
+        `everything` is also what is in use, and every cached image.
+        """
         return ()
 
     async def aclose(self) -> None:
