@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
     listing = actions.add_parser("list", help="judges of a suite: grader, model, controls, sentinels, labels")
     listing.add_argument("--suite", metavar="NAME", help="only this suite (default: all of the workspace)")
-    audit = actions.add_parser("audit", help="ask judges again on a run's stored work, in both orders; no system runs")
+    audit = actions.add_parser("audit", help="ask judges again on stored work, in both orders; no system runs")
+    audit.add_argument("--suite", metavar="NAME", help="on work from all runs of this suite; no run is changed")
+    audit.add_argument("--judge", metavar="NAME", help="ask this judge alone, also one that no grader asks yet")
     audit.add_argument("--pairs", type=whole, default=200, metavar="N", help="works of each grader (200)")
     audit.add_argument("--repeats", type=whole, default=2, metavar="R", help="times in each order (2)")
     audit.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the draw (0)")
@@ -80,6 +82,10 @@ def _audit(args: argparse.Namespace) -> int:
     from harness.store.read import read_manifest
 
     workspace = find_workspace(args.workspace)
+    if args.suite or args.judge:
+        from harness.cli._audit import audit_apart
+
+        return _report(audit_apart(workspace, args, lambda n: _tell(n, args.quiet)), args)
     path = find_run(workspace, args.run)
     with plugins_aside():
         manifest = read_manifest(path)

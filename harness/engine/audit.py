@@ -51,7 +51,7 @@ def audit(folder: RunFolder, suite: Suite, tasks: Sequence[Task], wanted: Wanted
 async def _audit(
     folder: RunFolder, suite: Suite, tasks: Sequence[Task], wanted: Wanted, watch: Callable[[int], None]
 ) -> int:
-    services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), _nothing_else, folder.manifest.run)
+    services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), no_attempt, folder.manifest.run)
     services.others.begin(folder.path, (o for t in tasks for o in opponents_of(t, suite.graders)), lambda: None)
     services.judging.restore(iter_judgements(folder.path))
     by_id, gate, told = {t.id: t for t in tasks}, asyncio.Semaphore(suite.concurrency), 0
@@ -81,7 +81,7 @@ async def _audit(
     return told
 
 
-def _nothing_else(*what: object) -> None:
+def no_attempt(*what: object) -> None:
     """An audit records judgements only."""
     raise AssertionError(f"an audit made an attempt: {what}")
 

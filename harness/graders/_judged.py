@@ -216,10 +216,12 @@ class JudgeGrader(Grader):
         """What a person is asked about this part; nothing where it cannot be labelled."""
         return self.instructions or "How good is it?" if not about else ""
 
-    def audited(self, repeats: int) -> Self:
-        """Asked so many times, in every order that it has."""
+    def audited(self, repeats: int, judge: BaseModel | None = None) -> Self:
+        """Asked so many times, in every order that it has; of one judge, where one is given."""
         orders = {"orders": "both"} if "orders" in type(self).model_fields else {}
-        return self.model_copy(update={"repeats": repeats, "controls": Controls(), "injection": "record", **orders})
+        alone = {"judge": judge, "panel": (), "escalate": None} if judge is not None else {}
+        update = {"repeats": repeats, "controls": Controls(), "injection": "record", **orders, **alone}
+        return self.model_copy(update=update)
 
     async def grade(self, work: Work) -> Verdict:
         """Judge, and again without what spoke to the judge."""
