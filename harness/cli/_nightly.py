@@ -18,6 +18,7 @@ from harness.cli._night_out import publish_night
 from harness.cli._night_run import Tonight, night_run, run_of_tonight
 from harness.cli._night_watch import gate_step, sentinel_step, trend_step
 from harness.cli._out import plugins_aside, say
+from harness.cli._run_gate import check_policy
 from harness.config.load import load_suite
 from harness.config.suite import Suite
 from harness.config.workspace import find_run, run_names, suite_names
@@ -36,6 +37,7 @@ def tonight(workspace: Path, night: str, now: datetime, args: argparse.Namespace
     """The whole night. Raises StoreError when another process is at the same one, ConfigError for a faulty suite."""
     with plugins_aside():
         suite = _overridden(load_suite(workspace, args.suite), args)
+    check_policy(suite)
     folder = workspace / "runs" / NIGHTS / f"{suite.name}-{night}"
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder)
