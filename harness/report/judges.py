@@ -38,6 +38,7 @@ from harness.report.judges_pairs import (
     complete_pairs,
     family_figures,
     score_figures,
+    single_pairs,
     style_figures,
     swap_figures,
 )
@@ -155,7 +156,11 @@ def _figures(
         *style_figures(pairs),
         *family_figures(measured, asked.family, about.families, rivals.role("score", "audit")),
         *controls,
-        *score_figures(complete_pairs(calls.role("score"))[0], about.rules.get(asked.grader, "conservative")),
+        *score_figures(
+            complete_pairs(calls.role("score"))[0],
+            about.rules.get(asked.grader, "conservative"),
+            single_pairs(calls.role("score")),
+        ),
     )
 
 
