@@ -1,4 +1,4 @@
-"""`harness judge list`, `audit` and `calibrate`: which judges there are, and whether they can be believed."""
+"""`harness judge list`, `audit`, `calibrate`, `pool`, `compare`: which judges there are, and can they be believed?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harness.errors import Exit
 
 if TYPE_CHECKING:
     from harness.cli._calibrate import Found
+    from harness.config.suite import Suite
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +40,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="run_sample: labels drawn at random from this run (PPI++); external: from elsewhere (Rogan-Gladen)",
     )
+    pool = actions.add_parser("pool", help="one data sheet of each judge over many runs: nights add up")
+    pool.add_argument("--last", type=whole, default=30, metavar="N", help="the last N runs (30)")
+    pool.add_argument("--suite", metavar="NAME", help="runs of this suite (default: of the newest judged run's)")
+    pool.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
+    compare = actions.add_parser("compare", help="two versions of the judges on the same works: the bridge of scores")
+    compare.add_argument("old", metavar="OLD", help="run folder, name or prefix")
+    compare.add_argument("new", nargs="?", metavar="NEW", help="the other one (default: the newest run)")
+    audit.add_argument("--suite", metavar="NAME", help="the newest judged run of this suite, instead of RUN")
+    audit.add_argument("--judge", action="append", default=[], metavar="NAME", help="only these judges (repeatable)")
     for action in (audit, calibrate):
         action.add_argument("run", nargs="?", metavar="RUN", help="run folder, name or prefix (default: the newest)")
         action.add_argument("--grader", action="append", default=[], metavar="NAME", help="only these (repeatable)")
         action.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
-    for action in (listing, audit, calibrate):
+    for action in (listing, audit, calibrate, pool, compare):
         action.add_argument("--json", action="store_true", help="the same as JSON on stdout")
         action.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 
@@ -52,6 +62,10 @@ def execute(args: argparse.Namespace) -> int:
     """0; 3 where a judge is not valid, 4 under --strict where one is not proven so, 5 when nothing was judged."""
     if args.action == "list":
         return _list(args)
+    if args.action in ("pool", "compare"):
+        from harness.cli import _judge_nights as nights
+
+        return nights.pool(args) if args.action == "pool" else nights.compare(args)
     return _audit(args) if args.action == "audit" else _calibrate(args)
 
 
@@ -71,25 +85,42 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _audit(args: argparse.Namespace) -> int:
+    from harness.cli._judge_nights import judged_runs
     from harness.cli._out import plugins_aside
     from harness.config.workspace import find_run, find_workspace
     from harness.engine.again import suite_of, tasks_of
     from harness.engine.audit import Wanted, audit
     from harness.engine.prepare import named_secrets
+    from harness.errors import UsageFault
     from harness.store.folder import RunFolder
     from harness.store.read import read_manifest
 
     workspace = find_workspace(args.workspace)
-    path = find_run(workspace, args.run)
+    if args.suite and args.run:
+        raise UsageFault("give RUN or --suite, not both", help="--suite takes the newest judged run of the suite")
+    path = judged_runs(workspace, args.suite)[-1] if args.suite else find_run(workspace, args.run)
     with plugins_aside():
         manifest = read_manifest(path)
         suite = suite_of(workspace, manifest)
         tasks = tasks_of(suite, manifest)
-        wanted = Wanted(_graders(path, args.grader), args.pairs, args.repeats, args.seed)
+        graders = _with_judges(suite, _graders(path, args.grader), args.judge)
+        wanted = Wanted(graders, args.pairs, args.repeats, args.seed, tuple(args.judge))
         with RunFolder.open(path, named_secrets(suite)) as folder:
             told = audit(folder, suite, tasks, wanted, lambda n: _tell(n, args.quiet))
     print(f"{told} judgements added to {path.name}; no system was called", file=sys.stderr)
     return _report(path, args)
+
+
+def _with_judges(suite: Suite, graders: tuple[str, ...], judges: list[str]) -> tuple[str, ...]:
+    """Of these graders those that have one of the judges that are named. Raises UsageFault."""
+    from harness.engine.judges import judge_graders
+    from harness.errors import UsageFault
+
+    have = {n: {j for g in judge_graders(suite.graders[n].grader) for j in g.judges()} for n in graders}
+    there = sorted({j for found in have.values() for j in found})
+    if strange := sorted(set(judges) - set(there)):
+        raise UsageFault(f"no grader that judged has the judge '{strange[0]}'", help=f"judges: {', '.join(there)}")
+    return tuple(n for n in graders if not judges or have[n] & set(judges))
 
 
 def _tell(n: int, quiet: bool) -> None:

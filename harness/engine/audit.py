@@ -27,12 +27,16 @@ from harness.store.read import iter_attempts
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is audited: `pairs` works of each of these graders, drawn by `seed`, asked `repeats` times in each order."""
+    """What is audited: `pairs` works of each of these graders, drawn by `seed`, asked `repeats` times in each order.
+
+    `judges`, where named, are the only ones that are asked.
+    """
 
     graders: tuple[str, ...]
     pairs: int
     repeats: int
     seed: int
+    judges: tuple[str, ...] = ()
 
 
 def audit(folder: RunFolder, suite: Suite, tasks: Sequence[Task], wanted: Wanted, watch: Callable[[int], None]) -> int:
@@ -55,7 +59,7 @@ async def _audit(
         nonlocal told
         async with gate:
             work = (by_id[attempt.task], attempt)
-            said = await again(services, suite.graders[name], folder.path, work, wanted.repeats)
+            said = await again(services, suite.graders[name], folder.path, work, wanted.repeats, wanted.judges)
             folder.add_judgements(said)
             told += len(said)
             watch(told)

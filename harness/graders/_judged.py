@@ -256,10 +256,13 @@ class JudgeGrader(Grader):
         """What a person is asked about this part; nothing where it cannot be labelled."""
         return self.instructions or "How good is it?" if not about else ""
 
-    def audited(self, repeats: int) -> Self:
-        """Asked so many times, in every order that it has."""
+    def audited(self, repeats: int, judges: Sequence[str] = ()) -> Self:
+        """Asked so many times, in every order that it has; each named judge for itself, whatever its part is."""
         orders = {"orders": "both"} if "orders" in type(self).model_fields else {}
-        return self.model_copy(update={"repeats": repeats, "controls": Controls(), "injection": "record", **orders})
+        named = tuple(j for j in self.all_judges if j.name in judges)
+        only = {"judge": None, "panel": named, "panel_rule": PanelRule(), "escalate": None} if named else {}
+        plain = {"repeats": repeats, "controls": Controls(), "injection": "record"}
+        return self.model_copy(update={**plain, **orders, **only})
 
     async def grade(self, work: Work) -> Verdict:
         """Judge, and again without what spoke to the judge."""

@@ -352,8 +352,8 @@ class Grader(Plugin):
         """What a person is shown to label this work, or a part of it; `said` is what judges said of the same work."""
         return NotGraded("not_labelled", "only graders that ask judges have work to label")
 
-    def audited(self, repeats: int) -> Grader:
-        """This grader as an audit asks it: in every order, so many times."""
+    def audited(self, repeats: int, judges: Sequence[str] = ()) -> Grader:
+        """This grader as an audit asks it: in every order, so many times, and only these of its judges if named."""
         return self
 
     def least_agreement(self) -> float:

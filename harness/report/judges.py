@@ -122,7 +122,7 @@ def _measured(calls: Calls) -> Calls:
     audited, scored = calls.role("audit"), calls.role("score")
     if not len(audited):
         return scored
-    key = ("task", "system", "epoch", "opponent", "about")
+    key = ("task", "system", "epoch", "opponent", "about", "case")
     seen = set(zip(*(audited.column[n].tolist() for n in key), strict=True))
     kept = [k not in seen for k in zip(*(scored.column[n].tolist() for n in key), strict=True)]
     mask = np.concatenate((np.ones(len(audited), dtype=bool), np.array(kept, dtype=bool)))
