@@ -31,7 +31,7 @@ from harness.prices import PriceBook
 from harness.report.nightly import NightResult, Step, state_of
 from harness.store.folder import RunFolder
 from harness.store.history import Canary, Rung, append_history, history_path, read_history
-from harness.store.lock import Lock
+from harness.store.lock import LOCK, Lock
 from harness.store.read import Settled, read_manifest, settled
 
 NIGHTS = "nightly"
@@ -254,6 +254,7 @@ def pin_work(workspace: Path, args: argparse.Namespace) -> int:
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         count = pin(source, fresh / suite)
+        (fresh / suite / LOCK).unlink(missing_ok=True)  # says a process of this machine; the folder goes into git
         shutil.rmtree(to, ignore_errors=True)
         (fresh / suite).rename(to)
     finally:

@@ -12,7 +12,6 @@ from harness.errors import Exit
 
 if TYPE_CHECKING:
     from harness.cli._calibrate import Found
-    from harness.config.suite import Suite
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
     listing = actions.add_parser("list", help="judges of a suite: grader, model, controls, sentinels, labels")
     listing.add_argument("--suite", metavar="NAME", help="only this suite (default: all of the workspace)")
-    audit = actions.add_parser("audit", help="ask judges again on a run's stored work, in both orders; no system runs")
+    audit = actions.add_parser("audit", help="ask judges again on stored work, in both orders; no system runs")
+    audit.add_argument("--suite", metavar="NAME", help="on work from all runs of this suite; no run is changed")
+    audit.add_argument("--judge", metavar="NAME", help="ask this judge alone, also one that no grader asks yet")
     audit.add_argument("--pairs", type=whole, default=200, metavar="N", help="works of each grader (200)")
     audit.add_argument("--repeats", type=whole, default=2, metavar="R", help="times in each order (2)")
     audit.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the draw (0)")
@@ -47,8 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare = actions.add_parser("compare", help="two versions of the judges on the same works: the bridge of scores")
     compare.add_argument("old", metavar="OLD", help="run folder, name or prefix")
     compare.add_argument("new", nargs="?", metavar="NEW", help="the other one (default: the newest run)")
-    audit.add_argument("--suite", metavar="NAME", help="the newest judged run of this suite, instead of RUN")
-    audit.add_argument("--judge", action="append", default=[], metavar="NAME", help="only these judges (repeatable)")
     for action in (audit, calibrate):
         action.add_argument("run", nargs="?", metavar="RUN", help="run folder, name or prefix (default: the newest)")
         action.add_argument("--grader", action="append", default=[], metavar="NAME", help="only these (repeatable)")
@@ -85,42 +84,29 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _audit(args: argparse.Namespace) -> int:
-    from harness.cli._judge_nights import judged_runs
     from harness.cli._out import plugins_aside
     from harness.config.workspace import find_run, find_workspace
     from harness.engine.again import suite_of, tasks_of
     from harness.engine.audit import Wanted, audit
     from harness.engine.prepare import named_secrets
-    from harness.errors import UsageFault
     from harness.store.folder import RunFolder
     from harness.store.read import read_manifest
 
     workspace = find_workspace(args.workspace)
-    if args.suite and args.run:
-        raise UsageFault("give RUN or --suite, not both", help="--suite takes the newest judged run of the suite")
-    path = judged_runs(workspace, args.suite)[-1] if args.suite else find_run(workspace, args.run)
+    if args.suite or args.judge:
+        from harness.cli._audit import audit_apart
+
+        return _report(audit_apart(workspace, args, lambda n: _tell(n, args.quiet)), args)
+    path = find_run(workspace, args.run)
     with plugins_aside():
         manifest = read_manifest(path)
         suite = suite_of(workspace, manifest)
         tasks = tasks_of(suite, manifest)
-        graders = _with_judges(suite, _graders(path, args.grader), args.judge)
-        wanted = Wanted(graders, args.pairs, args.repeats, args.seed, tuple(args.judge))
+        wanted = Wanted(_graders(path, args.grader), args.pairs, args.repeats, args.seed)
         with RunFolder.open(path, named_secrets(suite)) as folder:
             told = audit(folder, suite, tasks, wanted, lambda n: _tell(n, args.quiet))
     print(f"{told} judgements added to {path.name}; no system was called", file=sys.stderr)
     return _report(path, args)
-
-
-def _with_judges(suite: Suite, graders: tuple[str, ...], judges: list[str]) -> tuple[str, ...]:
-    """Of these graders those that have one of the judges that are named. Raises UsageFault."""
-    from harness.engine.judges import judge_graders
-    from harness.errors import UsageFault
-
-    have = {n: {j for g in judge_graders(suite.graders[n].grader) for j in g.judges()} for n in graders}
-    there = sorted({j for found in have.values() for j in found})
-    if strange := sorted(set(judges) - set(there)):
-        raise UsageFault(f"no grader that judged has the judge '{strange[0]}'", help=f"judges: {', '.join(there)}")
-    return tuple(n for n in graders if not judges or have[n] & set(judges))
 
 
 def _tell(n: int, quiet: bool) -> None:

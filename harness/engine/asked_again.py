@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,22 +18,15 @@ from harness.records.task import Limits, Task
 
 
 async def again(
-    services: Services,
-    bound: BoundGrader,
-    path: Path,
-    of: tuple[Task, Attempt],
-    repeats: int,
-    judges: Sequence[str] = (),
+    services: Services, bound: BoundGrader, path: Path, of: tuple[Task, Attempt], repeats: int
 ) -> list[Judgement]:
-    """What each judge inside this grader, or those of them that are named, says of stored work now; role `audit`."""
+    """What each judge inside this grader says of stored work now, with the role `audit`."""
     task, attempt = of
     said: list[Judgement] = []
     for inner in judge_graders(bound.grader):
-        if judges and not set(judges) & set(inner.judges()):
-            continue
         work = stored_work(path, attempt, task, services)
         work.bench = replace(work.bench, role="audit", attempt=0, tell=said.append)
-        asked = replace(bound, grader=inner.audited(repeats, judges))
+        asked = replace(bound, grader=inner.audited(repeats))
         try:
             await verdict_of(asked, work, services, AttemptState(Limits(), 0, 0))
         except (MissingRequirement, SandboxError):

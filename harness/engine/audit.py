@@ -27,16 +27,12 @@ from harness.store.read import iter_attempts
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is audited: `pairs` works of each of these graders, drawn by `seed`, asked `repeats` times in each order.
-
-    `judges`, where named, are the only ones that are asked.
-    """
+    """What is audited: `pairs` works of each of these graders, drawn by `seed`, asked `repeats` times in each order."""
 
     graders: tuple[str, ...]
     pairs: int
     repeats: int
     seed: int
-    judges: tuple[str, ...] = ()
 
 
 def audit(folder: RunFolder, suite: Suite, tasks: Sequence[Task], wanted: Wanted, watch: Callable[[int], None]) -> int:
@@ -50,7 +46,7 @@ def audit(folder: RunFolder, suite: Suite, tasks: Sequence[Task], wanted: Wanted
 async def _audit(
     folder: RunFolder, suite: Suite, tasks: Sequence[Task], wanted: Wanted, watch: Callable[[int], None]
 ) -> int:
-    services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), _nothing_else, folder.manifest.run)
+    services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), no_attempt, folder.manifest.run)
     services.others.begin(folder.path, (o for t in tasks for o in opponents_of(t, suite.graders)), lambda: None)
     services.judging.restore(iter_judgements(folder.path))
     by_id, gate, told = {t.id: t for t in tasks}, asyncio.Semaphore(suite.concurrency), 0
@@ -59,7 +55,7 @@ async def _audit(
         nonlocal told
         async with gate:
             work = (by_id[attempt.task], attempt)
-            said = await again(services, suite.graders[name], folder.path, work, wanted.repeats, wanted.judges)
+            said = await again(services, suite.graders[name], folder.path, work, wanted.repeats)
             folder.add_judgements(said)
             told += len(said)
             watch(told)
@@ -81,7 +77,7 @@ async def _audit(
     return told
 
 
-def _nothing_else(*what: object) -> None:
+def no_attempt(*what: object) -> None:
     """An audit records judgements only."""
     raise AssertionError(f"an audit made an attempt: {what}")
 

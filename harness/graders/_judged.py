@@ -256,13 +256,12 @@ class JudgeGrader(Grader):
         """What a person is asked about this part; nothing where it cannot be labelled."""
         return self.instructions or "How good is it?" if not about else ""
 
-    def audited(self, repeats: int, judges: Sequence[str] = ()) -> Self:
-        """Asked so many times, in every order that it has; each named judge for itself, whatever its part is."""
+    def audited(self, repeats: int, judge: BaseModel | None = None) -> Self:
+        """Asked so many times, in every order that it has; of one judge, where one is given."""
         orders = {"orders": "both"} if "orders" in type(self).model_fields else {}
-        named = tuple(j for j in self.all_judges if j.name in judges)
-        only = {"judge": None, "panel": named, "panel_rule": PanelRule(), "escalate": None} if named else {}
-        plain = {"repeats": repeats, "controls": Controls(), "injection": "record"}
-        return self.model_copy(update={**plain, **orders, **only})
+        alone = {"judge": judge, "panel": (), "escalate": None} if judge is not None else {}
+        update = {"repeats": repeats, "controls": Controls(), "injection": "record", **orders, **alone}
+        return self.model_copy(update=update)
 
     async def grade(self, work: Work) -> Verdict:
         """Judge, and again without what spoke to the judge."""

@@ -17,6 +17,14 @@ FLAKY = HIDDEN + (
     "\n\nimport random\n\nimport pytest\n\n\n@pytest.mark.parametrize('n', range(8))\ndef test_by_chance(n):\n"
     "    assert random.random() < 0.5\n"
 )
+BY_SEED = HIDDEN + (
+    "\n\nimport subprocess\nimport sys\n\n\ndef test_order_of_a_set():\n    ask = \"print(hash('a'))\"\n"
+    "    said = subprocess.check_output([sys.executable, '-c', ask], env={'PYTHONHASHSEED': '0'}, text=True)\n"
+    "    assert hash('a') == int(said)\n"
+)
+BY_ORDER = HIDDEN + (
+    "\n\nSEEN = []\n\n\ndef test_first():\n    SEEN.append(1)\n\n\ndef test_second():\n    assert SEEN\n"
+)
 OVER = """from calc.core import sum_cents, total
 
 
@@ -47,6 +55,12 @@ PLANTED = {
         tests={"tests/test_total.py": FLAKY},
         pass_to_pass=[f"tests/test_total.py::test_by_chance[{n}]" for n in range(8)],
     ),
+    "seed-dependent": repo_task(
+        tests={"tests/test_total.py": BY_SEED}, pass_to_pass=["tests/test_total.py::test_order_of_a_set"]
+    ),
+    "order-dependent": repo_task(
+        tests={"tests/test_total.py": BY_ORDER}, pass_to_pass=["tests/test_total.py::test_second"]
+    ),
     "gold-fails": repo_task(reference={"patch": GOLD.replace("/ 100", "/ 10")}),
     "passes-before": repo_task(fail_to_pass=["tests/test_total.py::test_twice_still_works"], pass_to_pass=[]),
     "over-specified": repo_task(tests={"tests/test_total.py": OVER}, reference={"patch": OVER_GOLD},
@@ -76,7 +90,8 @@ PLANTED = {
 def planted(boxed: CheckLab) -> dict[str, TaskCheck]:
     quick = {id: task for id, task in PLANTED.items() if id != "believes-reports"}
     checks = boxed.check(quick, Options(2, cheats=False), name="planted")
-    return checks | boxed.check({"believes-reports": PLANTED["believes-reports"]}, Options(1), name="believing")
+    believing = {"believes-reports": PLANTED["believes-reports"]}
+    return checks | boxed.check(believing, Options(1), name="believing")
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +119,8 @@ def test_every_cheat_fails_on_a_sound_task_and_is_flagged_where_it_shows(sound: 
         ("leaking", "leak", "fail", "lines of the answer", "/opt/cache/copy.py"),
         ("hidden-in-image", "leak", "fail", "lines of the hidden tests", "/opt/seen.py"),
         ("flaky", "flaky", "fail", "runs on", "test_by_chance"),
+        ("seed-dependent", "flaky", "fail", "fails on the right patch under hash seed 1", "test_order_of_a_set"),
+        ("order-dependent", "flaky", "warn", "with the last test first", "test_second"),
         ("gold-fails", "reference", "fail", "the reference fails 2 of 2", ""),
         ("passes-before", "base", "fail", "satisfied before any work", ""),
         ("over-specified", "over_specified", "warn", "sum_cents", "sum_cents"),

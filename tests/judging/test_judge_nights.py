@@ -1,4 +1,4 @@
-"""`harness judge pool`, `compare` and `audit --suite --judge`: nights that add up, and versions that are bridged."""
+"""`harness judge pool` and `compare`: nights that add up, and versions that are bridged."""
 
 from __future__ import annotations
 
@@ -115,20 +115,3 @@ def test_runs_without_a_common_judge_are_refused(lab: JudgeLab, capsys: pytest.C
     code, _, err = said(lab, capsys, "pool", "--suite", "other")
     assert code == 2
     assert "suites with judged runs: lab" in err
-
-
-def test_an_audit_by_suite_asks_only_the_judge_that_is_named(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
-    second = {**planted("tie"), "name": "second"}
-    grader = {"use": "judge_pairwise", "opponent": {"field": "expert"}, "panel": [planted("honest"), second]}
-    grader["panel_rule"] = {"tie": "tie"}
-    lab.run(lab.suite(grader, {"a": WRONG}, task={"meta": {"expert": RIGHT}}, tasks=3))
-    said(lab, capsys, "audit", "--suite", "lab", "--judge", "second", "--pairs", "3", "--quiet")
-    asked = lab.judgements("audit")
-    assert {j.judge for j in asked} == {"second"}
-    assert len(asked) == 3 * 2 * 2
-    code, _, err = said(lab, capsys, "audit", "--judge", "third")
-    assert code == 2
-    assert "judges: planted, second" in err
-    code, _, err = said(lab, capsys, "audit", lab.folder.name, "--suite", "lab")
-    assert code == 2
-    assert "not both" in err

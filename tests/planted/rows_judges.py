@@ -89,7 +89,7 @@ def corrected_cells(replicates: int) -> list[Cell]:
 
 
 def class_cells(replicates: int) -> list[Cell]:
-    """Coverage of the three-class correction with labels from elsewhere: win .5, tie .2, loss .3; ties often taken for wins."""
+    """Coverage of the three-class correction with labels from elsewhere; half of all ties are taken for wins."""
     rng = np.random.default_rng(44)
     worth, truth = np.array([1.0, 0.5, 0.0]), np.array([0.5, 0.2, 0.3])
     said = np.array([[0.9, 0.5, 0.1], [0.05, 0.4, 0.05], [0.05, 0.1, 0.85]])

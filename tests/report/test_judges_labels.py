@@ -151,7 +151,7 @@ def test_labels_of_another_run_are_not_matched_with_this_runs_work():
 
 
 def pairs_with_labels(each: int):
-    """Pairs that are won, tied and lost, `each` of every kind, judged right in both orders, with labels for all runs."""
+    """Pairs won, tied and lost, `each` of every kind, judged right in both orders, with labels for all runs."""
     rows, labels = [], []
     for i in range(3 * each):
         word_ = ("win", "tie", "loss")[i % 3]
