@@ -14,6 +14,7 @@ from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
 from harness.graders._opponents import Opponent, delivered
+from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
@@ -81,6 +82,14 @@ class JudgeSelect(JudgeGrader):
         if not others:
             return Grade(1.0, True, "alone", "no other candidate delivered anything")
         return None
+
+    def odd_sentinel(self, rehearsal: Rehearsal) -> str:
+        """It brings its own opponent."""
+        return "it has no `opponent`" if rehearsal.opponent is None else super().odd_sentinel(rehearsal)
+
+    def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
+        """The labels of its grades."""
+        return ("selected", "not_selected", "no_majority")
 
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
         """The measure."""

@@ -38,6 +38,7 @@ from harness.report.judges_pairs import (
     complete_pairs,
     family_figures,
     score_figures,
+    single_pairs,
     style_figures,
     swap_figures,
 )
@@ -121,7 +122,7 @@ def _measured(calls: Calls) -> Calls:
     audited, scored = calls.role("audit"), calls.role("score")
     if not len(audited):
         return scored
-    key = ("task", "system", "epoch", "opponent", "about")
+    key = ("task", "system", "epoch", "opponent", "about", "case")
     seen = set(zip(*(audited.column[n].tolist() for n in key), strict=True))
     kept = [k not in seen for k in zip(*(scored.column[n].tolist() for n in key), strict=True)]
     mask = np.concatenate((np.ones(len(audited), dtype=bool), np.array(kept, dtype=bool)))
@@ -155,7 +156,11 @@ def _figures(
         *style_figures(pairs),
         *family_figures(measured, asked.family, about.families, rivals.role("score", "audit")),
         *controls,
-        *score_figures(complete_pairs(calls.role("score"))[0], about.rules.get(asked.grader, "conservative")),
+        *score_figures(
+            complete_pairs(calls.role("score"))[0],
+            about.rules.get(asked.grader, "conservative"),
+            single_pairs(calls.role("score")),
+        ),
     )
 
 
