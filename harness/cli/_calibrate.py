@@ -119,18 +119,27 @@ def draw_sheets(path: Path, args: argparse.Namespace, found: Found | None) -> in
     if report is None:
         print("no judge was asked in this run")
         return Exit.NOTHING
+    return sheets_out(report, args)
+
+
+def sheets_out(report: JudgeReport, args: argparse.Namespace, heads: Sequence[str] = ()) -> int:
+    """Print data sheets, as JSON where `args` says so; the exit code of the judges."""
     if args.json:
         import msgspec
 
         say(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     else:
-        say(_drawn(report))
+        say(_drawn(report, heads))
     return _code(report, strict=args.strict)
 
 
-def _drawn(report: JudgeReport) -> str:
+def _drawn(report: JudgeReport, heads: Sequence[str]) -> str:
     tables = (*validity_tables(report), *score_tables(report), *look_tables(report))
-    lines = [f"!! JUDGE INVALID: {reason}" for reason in report.reasons] + [f"!! {w}" for w in report.warnings]
+    lines = [
+        *heads,
+        *(f"!! JUDGE INVALID: {reason}" for reason in report.reasons),
+        *(f"!! {w}" for w in report.warnings),
+    ]
     return table_lines([*lines, ""] if lines else [], tables)
 
 

@@ -109,7 +109,16 @@ class Sitting:
         self.clean = before is not None
         self._before = {(j.judge, j.about, j.order, j.repeat): j.outcome for j in before or ()}
         bench = work.bench
-        self.item = "|".join((bench.grader, bench.role, work.task.id, bench.system, str(bench.epoch)))
+        self.item = "|".join(
+            (
+                bench.grader,
+                bench.role,
+                work.task.id,
+                bench.system,
+                str(bench.epoch),
+                *([bench.case] if bench.case else ()),
+            )
+        )
         self._flags: dict[str, tuple[str, ...]] = {}
         self._sides: Sequence[tuple[str, Sequence[Piece]]] | NotGraded | None = None
         self._calibrations: dict[str, str] = {}
@@ -208,7 +217,7 @@ class Sitting:
             grader=bench.grader, protocol=self.grader.protocol, judge=judge.name, model=judge.model.lane,
             family=judge.kin, model_returned=said.model, role=bench.role, task=task.id, task_family=task.family,
             system=bench.system, epoch=bench.epoch, attempt=bench.attempt, opponent=hearing.opponent,
-            about=hearing.about, order=hearing.order, repeat=hearing.repeat, slots=hearing.slots,
+            about=hearing.about, case=bench.case, order=hearing.order, repeat=hearing.repeat, slots=hearing.slots,
             labels=hearing.labels, status=said.status, reason=said.fault, canary_ok=said.canary_ok,
             replies=tuple(said.replies), prompt_digest=digest, template=TEMPLATE,
             schema_digest=digest_of(hearing.form.schema()), parser=PARSER, calibration=self._calibrated(judge),
@@ -306,7 +315,7 @@ def _calibration(judge: Judge, grader: Protocolled) -> str:
 
 _NOT_ASKED = {
     "judge", "panel", "panel_rule", "escalate", "budget", "controls", "sentinels", "sentinel_agreement", "opponent",
-    "against", "repeats", "orders", "aggregate", "passes", "pass_from", "allow_self_judging",
+    "against", "repeats", "orders", "audit_share", "aggregate", "passes", "pass_from", "allow_self_judging",
 }  # fmt: skip
 """Parameters that change no prompt."""
 

@@ -83,7 +83,7 @@ class Bench:
     judgement: call it for every judgement, as soon as it is there, also for those without a verdict. `stop` ends the
     run for a reason: nothing new is started. `of` gives what another system of this run delivered for the same task in
     the same epoch, or why there is nothing; `opponent`, where set, is to be used instead. `expect` is what is known to
-    be right, for sentinels and controls.
+    be right, for sentinels and controls; `case` names a control.
     """
 
     grader: str = ""
@@ -98,4 +98,5 @@ class Bench:
     stop: Callable[[str], None] = _forgotten
     of: Callable[[str], Delivered | NotGraded] = _nobody
     opponent: Delivered | None = None
+    case: str = ""
     expect: Json = None

@@ -22,12 +22,13 @@ _INTS = (
     "sheet", "role", "task", "family", "system", "epoch", "attempt", "opponent", "about", "order", "repeat", "status",
     "outcome", "expected", "slot", "chosen", "rival", "label", "other_label", "width", "cached", "flagged", "length",
     "other_length", "style", "other_style", "calls", "unpriced", "provider_cached", "returned", "calibration", "work",
+    "case",
 )  # fmt: skip
 _CODES = {
     "role", "task", "family", "system", "opponent", "about", "status", "outcome", "expected", "chosen", "rival",
-    "label", "other_label", "returned", "calibration",
+    "label", "other_label", "returned", "calibration", "case",
 }  # fmt: skip
-_UNIT = ("sheet", "role", "task", "system", "epoch", "opponent", "about")
+_UNIT = ("sheet", "role", "task", "system", "epoch", "opponent", "about", "case")
 PAIR = ("win", "tie", "loss")
 """Outcomes of a pair in the order of the counts of `stats.swap`."""
 GOOD: Mapping[str, float] = {
@@ -100,7 +101,7 @@ class Calls:
         if not len(self):
             none = np.zeros(0, dtype=np.int64)
             return none, none
-        key = np.stack([self.column[n] for n in ("task", "system", "epoch", "opponent", "about")], axis=1)
+        key = np.stack([self.column[n] for n in _UNIT[2:]], axis=1)
         _, first, unit = np.unique(key, axis=0, return_index=True, return_inverse=True)
         return unit.reshape(-1).astype(np.int64), first.astype(np.int64)
 
@@ -189,6 +190,7 @@ def _row(j: Judgement, names: Names) -> dict[str, int]:
         "other_style": sum(j.styles[second]) if second < len(j.styles) else 0,
         "calls": j.usage.calls, "unpriced": j.usage.unpriced, "provider_cached": j.usage.cache_read,
         "returned": code(j.model_returned), "calibration": code(j.calibration), "work": short_digest(j.work),
+        "case": code(j.case),
     }  # fmt: skip
 
 

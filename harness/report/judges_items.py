@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.report.judges_calls import GOOD, PAIR, Calls
-from harness.report.judges_pairs import Pairs, complete_pairs
+from harness.report.judges_pairs import Pairs, complete_pairs, single_pairs
 from harness.stats.agreement import majority
 from harness.stats.intervals import Numbers
 from harness.stats.swap import outcomes
@@ -39,7 +39,7 @@ class Judged:
 def judged_items(calls: Calls, protocol: str) -> dict[Item, Judged]:
     """The judge's one outcome of each item: both orders and all repeats together; items without one are left out."""
     if protocol == "pairwise":
-        return _of_pairs(complete_pairs(calls)[0])
+        return _of_pairs(complete_pairs(calls)[0]) | _of_singles(single_pairs(calls))
     ok = calls.ok()
     unit, first = ok.units()
     outcome, value = ok.column["outcome"], worth(ok)
@@ -67,6 +67,18 @@ def _of_pairs(pairs: Pairs) -> dict[Item, Judged]:
         word = PAIR[1 - a] if a == b else "tie"
         shown = int(pairs.calls.column["work"][row])
         found[item_of(pairs.calls, row, words)] = Judged(word, GOOD[word], cluster, shown)
+    return found
+
+
+def _of_singles(pairs: Pairs) -> dict[Item, Judged]:
+    """Pairs that were asked in one order by design: what that order says."""
+    words, found = pairs.calls.names.words(), {}
+    said = outcomes(pairs.ab + pairs.ba)
+    for row, outcome, cluster in zip(pairs.first.tolist(), said.tolist(), pairs.cluster.tolist(), strict=True):
+        word = PAIR[1 - outcome]
+        found[item_of(pairs.calls, row, words)] = Judged(
+            word, GOOD[word], cluster, int(pairs.calls.column["work"][row])
+        )
     return found
 
 

@@ -178,16 +178,17 @@ def _moved(calls: Calls, protocol: str) -> tuple[Figure, ...]:
 
 def _planted(calls: Calls, protocol: str) -> list[tuple[float, int]]:
     """Of each work with a planted order: 1 if its outcome is another than without, and its family."""
-    rows = calls.role("control:injection")
+    every = calls.role("control:injection")
     before = judged_items(calls.role("score"), protocol)
-    _, first = rows.units()
-    known = rows.names.words()
-    expected = {item_of(rows, row, known): known[int(rows.column["expected"][row])] for row in first.tolist()}
-    found = []
-    for item, after in sorted(judged_items(rows, protocol).items()):
-        right = expected[item] or (before[item].outcome if item in before else "")
-        if right:
-            found.append((float(after.outcome != right), after.cluster))
+    known, found = every.names.words(), []
+    for case in np.unique(every.column["case"]):
+        rows = every.where(every.column["case"] == case)
+        _, first = rows.units()
+        expected = {item_of(rows, row, known): known[int(rows.column["expected"][row])] for row in first.tolist()}
+        for item, after in sorted(judged_items(rows, protocol).items()):
+            right = expected[item] or (before[item].outcome if item in before else "")
+            if right:
+                found.append((float(after.outcome != right), after.cluster))
     return found
 
 
