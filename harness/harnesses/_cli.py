@@ -217,7 +217,9 @@ class AgentCli(Harness):
         assert layer is not None
         first, *rest = layer.entry
         inside = [word if word.startswith("-") or "/" not in word else f"{MOUNT}/{word}" for word in rest]
-        return [first if first == "python3" else f"{MOUNT}/{first}", *inside]
+        if first == "python3":
+            return [first, "-P", *inside]  # modules in the work are not the program's
+        return [f"{MOUNT}/{first}", *inside]
 
     def _whole(self, said: Invocation, layer: Layer | None, start: Start) -> Invocation:
         """The program's words before those of the CLI, the environment that all share, and what the user adds."""

@@ -232,7 +232,12 @@ class Program:
             return  # an engine that is gone is met again by whoever needs it next
 
 
-def words_of(events: bytes) -> list[Json]:
+def last_event(ran: Ran, kind: str) -> dict[str, Json]:
+    """The last event of a type in a program's output; empty when there is none."""
+    return next((e for e in reversed(words_of(bytes(ran.output))) if e.get("type") == kind), {})
+
+
+def words_of(events: bytes) -> list[dict[str, Json]]:
     """The JSON objects of a program's output, line by line; other lines are left out."""
     import msgspec
 
