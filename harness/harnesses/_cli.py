@@ -196,7 +196,7 @@ class AgentCli(Harness):
         return served.name if knows else self.known_model
 
     def _needs(self, layer: Layer | None) -> Sequence[str]:
-        return layer.needs if layer is not None else ()
+        return (layer.platform.split("-")[1], *layer.needs) if layer is not None else ()
 
     def _layer(self) -> Layer | None:
         return self._installed()[0]

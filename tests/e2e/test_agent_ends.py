@@ -81,6 +81,18 @@ def test_a_model_that_the_provider_refuses_is_no_failure_of_theirs(lab: AgentLab
     assert lab.code == 3
 
 
+def test_an_image_without_bash_and_git_has_what_codex_needs_and_not_what_claude_code_does(lab: AgentLab) -> None:
+    lab.both()
+    (lab.place / "tasks/lab").mkdir(parents=True)
+    bare = "ARG BASE=debian:bookworm-slim\nFROM ${BASE}\nUSER root\nRUN rm -f /bin/bash /usr/bin/bash /usr/bin/git\n"
+    (lab.place / "tasks/lab/Dockerfile").write_text(bare)
+    lab.task("bare", HI, "@@say done", answer="done", sandbox={"memory": "3g", "dockerfile": "Dockerfile"})
+    claude, codex = lab.run()
+    assert codex["passed"] is True and lab.artifact(codex, "out") == b"hi\n", codex
+    assert claude["status"] == "skipped"
+    assert claude["trouble"]["detail"] == "the task's image lacks what claude_code@2.1.329 needs: bash"
+
+
 def test_a_stream_that_breaks_is_survived_by_codex_too(lab: AgentLab) -> None:
     lab.wire.script(Step(text="Half an answer that never ends, and is not the last word.", truncate="cut"))
     lab.codex()
