@@ -84,7 +84,8 @@ def test_a_model_that_the_provider_refuses_is_no_failure_of_theirs(lab: AgentLab
 def test_an_image_without_bash_and_git_has_what_codex_needs_and_not_what_claude_code_does(lab: AgentLab) -> None:
     lab.both()
     (lab.place / "tasks/lab").mkdir(parents=True)
-    bare = "ARG BASE=debian:bookworm-slim\nFROM ${BASE}\nUSER root\nRUN rm -f /bin/bash /usr/bin/bash /usr/bin/git\n"
+    bare = "ARG BASE=debian:bookworm-slim\nFROM ${BASE}\nUSER root\nRUN sed -i s:/bin/bash:/bin/sh: /etc/passwd\n"
+    bare += "RUN rm -f /bin/bash /usr/bin/bash /usr/bin/git\nWORKDIR /work\n"
     (lab.place / "tasks/lab/Dockerfile").write_text(bare)
     lab.task("bare", HI, "@@say done", answer="done", sandbox={"memory": "3g", "dockerfile": "Dockerfile"})
     claude, codex = lab.run()
