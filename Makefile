@@ -62,7 +62,7 @@ bench: dev
 	$(BIN)/python benchmarks/boxes.py
 	$(BIN)/python benchmarks/box_leaks.py
 
-# Every row of docs/validation.md in full: some minutes on 2 cores.
+# Every row of docs/validation.md in full, also those that are tests: under 15 minutes on 2 cores.
 simulate: dev
 	$(BIN)/python scripts/simulate.py
 

@@ -13,6 +13,7 @@ from harness.errors import ConfigError, Exit, Fault, Place, UsageFault
 from harness.plugins.loader import did_you_mean
 from harness.records.label import Label
 from harness.report.judges import Elsewhere, judged_elsewhere
+from harness.report.judges_gate import worst
 from harness.report.judges_items import Item, Judged
 from harness.report.judges_model import JudgeReport
 from harness.report.judges_read import Beside, read_judges
@@ -118,22 +119,32 @@ def draw_sheets(path: Path, args: argparse.Namespace, found: Found | None) -> in
     if report is None:
         print("no judge was asked in this run")
         return Exit.NOTHING
+    return sheets_out(report, args)
+
+
+def sheets_out(report: JudgeReport, args: argparse.Namespace, heads: Sequence[str] = ()) -> int:
+    """Print data sheets, as JSON where `args` says so; the exit code of the judges."""
     if args.json:
         import msgspec
 
         say(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     else:
-        say(_drawn(report))
+        say(_drawn(report, heads))
     return _code(report, strict=args.strict)
 
 
-def _drawn(report: JudgeReport) -> str:
+def _drawn(report: JudgeReport, heads: Sequence[str]) -> str:
     tables = (*validity_tables(report), *score_tables(report), *look_tables(report))
-    lines = [f"!! JUDGE INVALID: {reason}" for reason in report.reasons] + [f"!! {w}" for w in report.warnings]
+    lines = [
+        *heads,
+        *(f"!! JUDGE INVALID: {reason}" for reason in report.reasons),
+        *(f"!! {w}" for w in report.warnings),
+    ]
     return table_lines([*lines, ""] if lines else [], tables)
 
 
 def _code(report: JudgeReport, *, strict: bool) -> int:
-    if report.validity == "invalid":
+    found = worst(report.sheets)  # of all that were asked for, also those that only inform
+    if found == "invalid":
         return Exit.INVALID
-    return Exit.INCONCLUSIVE if strict and report.validity == "inconclusive" else Exit.OK
+    return Exit.INCONCLUSIVE if strict and found == "inconclusive" else Exit.OK

@@ -16,6 +16,8 @@ from harness.report.gate import GateInput, gate
 from harness.report.gate_faults import gate_faults, unmatched
 from harness.report.gate_judges import judge_checks
 from harness.report.gate_model import Check, GateResult
+from harness.report.judges import About
+from harness.report.judges_read import informing
 from harness.report.measured import measure
 from harness.report.trials import read_trials
 from harness.store.judgements import iter_judgements
@@ -67,7 +69,8 @@ def decide(asked: Asked) -> Decided:
     ]
     judged = policy.file.judge_gate or JudgePolicy.model_validate(manifest.judge_gate)
     labels = read_labels(asked.run / LABELS) if (asked.run / LABELS).is_file() else workspace_labels(workspace)
-    extra += judge_checks(iter_judgements(asked.run), judged, labels, manifest.run, systems)
+    about = About(run=manifest.run, labels=labels, informs=informing(manifest))
+    extra += judge_checks(iter_judgements(asked.run), judged, about, systems)
     result = gate(
         GateInput(
             trials=trials,

@@ -15,14 +15,16 @@ import msgspec
 
 from harness.cli._label_draw import Work
 from harness.cli._out import printable
-from harness.engine.cards import Item, work_digest
+from harness.engine.cards import Item
 from harness.errors import Exit
 from harness.plugins.contracts import Card
 from harness.records.label import UNSURE, Label
 
-PAIR = ("win", "tie", "loss")
 KEYS = "123456789"
+LETTERS = "abcdefghijkl"
+"""Of the sides, in the order shown; other keys of the desk are none of these."""
 WIDTH = 100
+STEP = "step"
 
 
 @dataclass(slots=True)
@@ -96,13 +98,14 @@ def _serve(desk: Desk, item: Item, number: int) -> bool:
         desk.say("  ".join(keys))
         pressed = desk.key()
         if pressed in menu:
-            _keep(desk, item, card, menu[pressed][1], (sides, note, monotonic() - began))
-            desk.say(f"-> {menu[pressed][0]}\n")
+            words, label = menu[pressed][0], _said(desk, card, menu[pressed][1])
+            _keep(desk, item, card, label, (sides, note, monotonic() - began))
+            desk.say(f"-> {words} {label}\n" if card.steps and label.isdecimal() else f"-> {words}\n")
             return True
         if pressed in ("q", "\x04"):
             return False
         if pressed == "n":
-            note = _line(desk)
+            note = _line(desk, "note: ")
         elif pressed == "z" and desk.before:
             _again(desk)
             _show(desk, card, sides, number)
@@ -110,13 +113,26 @@ def _serve(desk: Desk, item: Item, number: int) -> bool:
 
 def _menu(card: Card, sides: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Keys with their words and the label they stand for. Sides go by the letters on the screen, never by name."""
-    if card.menu == PAIR and len(sides) == 2:
-        first_is_work = sides[0] == card.sides[0]
-        a, b = ("win", "loss") if first_is_work else ("loss", "win")
-        menu = {"a": ("A is better", a), "b": ("B is better", b), "t": ("tie", "tie")}
+    if card.picks:
+        stands_for = dict(zip(card.sides, card.picks, strict=True))
+        best = "better" if len(sides) == 2 else "best"
+        menu = {key: (f"{key.upper()} is {best}", stands_for[s]) for key, s in zip(LETTERS, sides, strict=False)}
+        menu["t"] = ("tie", "tie")
     else:
         menu = {key: (word.replace("_", " "), word) for key, word in zip(KEYS, card.menu, strict=False)}
+    if card.steps:
+        menu["s"] = ("a step is wrong: its number", STEP)
     return {**menu, "u": ("unsure", UNSURE)}
+
+
+def _said(desk: Desk, card: Card, label: str) -> str:
+    """The label; a step by its number, which is asked for until it is one of the steps."""
+    while label == STEP:
+        number = _line(desk, f"which step, 0 to {card.steps - 1}: ").strip()
+        if number.isdecimal() and int(number) < card.steps:
+            return str(int(number))
+        desk.say(f"there is no step '{number}'")
+    return label
 
 
 def _show(desk: Desk, card: Card, sides: list[tuple[str, str]], number: int) -> None:
@@ -124,7 +140,7 @@ def _show(desk: Desk, card: Card, sides: list[tuple[str, str]], number: int) -> 
     for title, text in card.given:
         _block(desk, title, text)
     for i, (_, text) in enumerate(sides):
-        _block(desk, "AB"[i] if len(sides) == 2 else "the work", text)
+        _block(desk, LETTERS[i].upper() if len(sides) > 1 else "the work", text)
     desk.say(textwrap.fill(card.asked, WIDTH))
 
 
@@ -138,8 +154,8 @@ def _keep(desk: Desk, item: Item, card: Card, label: str, how: tuple[list[tuple[
     task, system, epoch, opponent, about = item
     made = msgspec.structs.replace(
         desk.work.template, task=task, system=system, epoch=epoch, opponent=opponent, about=about, label=label,
-        work=work_digest(card), seconds=round(seconds, 1), shown=tuple(name for name, _ in sides), note=note,
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        work=card.digest, seconds=round(seconds, 1), shown=tuple(name for name, _ in sides), note=note,
+        at=datetime.now(UTC).isoformat(timespec="seconds"), replaces=item in desk.work.stale,
     )  # fmt: skip
     desk.work.file.add(made)
     desk.work.done.add(item)
@@ -159,14 +175,14 @@ def _again(desk: Desk) -> None:
     desk.say("  ".join(f"[{key}] {words}" for key, (words, _) in menu.items()))
     pressed = desk.key()
     if pressed in menu:
-        desk.before = msgspec.structs.replace(before, label=menu[pressed][1], replaces=True)
+        desk.before = msgspec.structs.replace(before, label=_said(desk, card, menu[pressed][1]), replaces=True)
         desk.work.file.add(desk.before)
         desk.say(f"-> {menu[pressed][0]}, instead of the first\n")
 
 
-def _line(desk: Desk) -> str:
-    """A note, up to the return key."""
-    desk.screen.write("note: ")
+def _line(desk: Desk, title: str) -> str:
+    """What is typed after a title, up to the return key."""
+    desk.screen.write(title)
     desk.screen.flush()
     text = ""
     while (pressed := desk.key()) not in ("\n", "\r"):

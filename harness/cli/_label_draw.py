@@ -27,7 +27,7 @@ from harness.store.read import read_manifest
 class Work:
     """What one sitting has to do. `left` are items still without a label of this person; `drawn` all that were drawn.
 
-    `shown` is the file's name for people. `skipped` counts items that cannot be shown, with the last reason.
+    `shown` is the file's name for people. `stale` are items that this person labelled when the text was another one.
     """
 
     grader: str
@@ -40,6 +40,7 @@ class Work:
     order: Random
     card: Callable[[Item], Card | str]
     done: set[Item] = field(default_factory=set)
+    stale: frozenset[Item] = frozenset()
 
 
 @contextmanager
@@ -68,7 +69,9 @@ def draw(workspace: Path, path: Path, args: argparse.Namespace) -> Iterator[Work
             order = Random(f"{args.seed}:label:{grader}:{args.set}")
             order.shuffle(pool)
             drawn = pool[: args.n]
-            mine = {x.item for x in labelled if x.labeler == labeler}
+            before = {x.item: x.work for x in labelled if x.labeler == labeler}
+            stale = frozenset(i for i, work in before.items() if i in items and _is_of_other_text(work, card(i)))
+            mine = before.keys() - stale
             yield Work(
                 grader=grader,
                 labeler=labeler,
@@ -79,9 +82,14 @@ def draw(workspace: Path, path: Path, args: argparse.Namespace) -> Iterator[Work
                 drawn=len(drawn),
                 order=order,
                 card=card,
+                stale=stale,
             )
     finally:
         file.close()
+
+
+def _is_of_other_text(work: str, card: Card | str) -> bool:
+    return bool(work) and isinstance(card, Card) and card.digest != work
 
 
 def _template(grader: str, labeler: str, manifest: Manifest, args: argparse.Namespace, probability: float) -> Label:

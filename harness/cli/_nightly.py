@@ -4,56 +4,40 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from harness.cli._night_confirm import alarms_of_tonight, confirm_step
 from harness.cli._night_out import publish_night
+from harness.cli._night_run import Tonight, night_run, run_of_tonight
 from harness.cli._night_watch import gate_step, sentinel_step, trend_step
 from harness.cli._out import plugins_aside, say
-from harness.cli.execute import execute_job, policy_of
-from harness.cli.resume_cmd import resumed_job
+from harness.cli._run_gate import check_policy
 from harness.config.load import load_suite
 from harness.config.suite import Suite
 from harness.config.workspace import find_run, run_names, suite_names
 from harness.engine.canary import Checked, pin, pinned_path, replay, scripted
-from harness.engine.prepare import make_manifest, named_secrets, preflight
-from harness.engine.select import Filters, select_systems, select_tasks
-from harness.engine.session import Job
 from harness.errors import Exit, HarnessError, StoreError
-from harness.prices import PriceBook
 from harness.report.nightly import NightResult, Step, state_of
-from harness.store.folder import RunFolder
 from harness.store.history import Canary, Rung, append_history, history_path, read_history
-from harness.store.lock import Lock
-from harness.store.read import Settled, read_manifest, settled
+from harness.store.lock import LOCK, Lock
+from harness.store.read import read_manifest
 
 NIGHTS = "nightly"
 """Folder of the nights' outputs, in `runs/`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tonight:
-    """What the steps share. `folder` is where the night's files go."""
-
-    workspace: Path
-    suite: Suite
-    night: str
-    now: datetime
-    folder: Path
-    args: argparse.Namespace
 
 
 def tonight(workspace: Path, night: str, now: datetime, args: argparse.Namespace) -> int:
     """The whole night. Raises StoreError when another process is at the same one, ConfigError for a faulty suite."""
     with plugins_aside():
         suite = _overridden(load_suite(workspace, args.suite), args)
+    check_policy(suite)
     folder = workspace / "runs" / NIGHTS / f"{suite.name}-{night}"
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder)
@@ -79,7 +63,7 @@ def _steps(at: Tonight) -> int:
         _guarded("sandbox", lambda: _canary(at, "sandbox", lambda: _scripted(at))),
     ]
     try:
-        code, run = _run(at)
+        code, run = night_run(at)
     except HarnessError as e:
         if e.exit_code == Exit.USAGE:
             raise
@@ -90,13 +74,15 @@ def _steps(at: Tonight) -> int:
     steps += [_guarded("sentinels", lambda: sentinel_step(at.suite, path)), _run_step(path, code)]
     steps.append(_guarded("gate", lambda: gate_step(at.suite, path, at.now)))
     steps.append(_guarded("trend", lambda: trend_step(at.workspace, at.suite, at.folder, at.now, at.args.replicates)))
+    if at.suite.nightly.confirm and steps[-1].state == "failed" and (alarms := alarms_of_tonight(at, run)):
+        steps.append(_guarded("confirm", lambda: confirm_step(at, alarms)))
     return publish_night(at.workspace, at.folder, path, _result(at, run, steps), as_json=at.args.json)
 
 
 def _without_run(at: Tonight, steps: list[Step], e: HarnessError) -> int:
     """A night that could not run (another suite than it began with, a full disk) is told like any other."""
     print(e.render(), file=sys.stderr)
-    made = _run_of_tonight(at)
+    made = run_of_tonight(at)
     steps.append(Step("run", state_of(e.exit_code), str(e), (e.fault.help,) if e.fault.help else ()))
     result = _result(at, made.name if made else "", steps)
     return publish_night(at.workspace, at.folder, made, result, as_json=at.args.json)
@@ -176,61 +162,6 @@ def _scripted(at: Tonight) -> Checked:
     return scripted(load_suite(at.workspace, name), at.folder, "canary")
 
 
-def _run(at: Tonight) -> tuple[int, str]:
-    """Make tonight's run, or go on with it: the run's manifest names its night, so there is one. Returns its name."""
-    made = _run_of_tonight(at)
-    if made is None:
-        folder, job = _new_job(at)
-    else:
-        before = settled(made) if (made / "attempts.jsonl").is_file() else None
-        manifest = read_manifest(made)
-        if before is not None and len(before.done) >= manifest.n_trials:
-            from harness.report.build import build_report
-
-            return build_report(made).exit_code, made.name
-        folder = RunFolder.open(made)
-        try:
-            job = resumed_job(at.workspace, folder, at.args)
-        except BaseException:
-            folder.close()
-            raise
-    with contextlib.redirect_stdout(io.StringIO()):  # the report is a file of the night; its text would bury the rest
-        code = execute_job(job, at.args)
-    return code, folder.path.name
-
-
-def _run_of_tonight(at: Tonight) -> Path | None:
-    for name in reversed(run_names(at.workspace)):
-        with contextlib.suppress(StoreError):
-            manifest = read_manifest(at.workspace / "runs" / name)
-            if (manifest.suite, manifest.night) == (at.suite.name, at.night):
-                return at.workspace / "runs" / name
-    return None
-
-
-@plugins_aside()
-def _new_job(at: Tonight) -> tuple[RunFolder, Job]:
-    suite, says = at.suite, at.suite.nightly
-    names = at.args.system or [*says.systems, *([says.control] if says.systems and says.control else [])]
-    systems = select_systems(suite, list(dict.fromkeys(names)))
-    if says.control and says.control in suite.systems:
-        systems.setdefault(says.control, suite.systems[says.control])
-    tasks, selection = select_tasks(suite, Filters(system=tuple(names), seed=suite.seed))
-    prices = PriceBook.load(suite.prices)
-    for warning in preflight(suite, systems, tasks, prices, at.args.allow_unpriced):
-        say_aside(warning)
-    manifest = make_manifest(suite, tasks, systems, selection, prices, at.now)
-    manifest = msgspec.structs.replace(manifest, night=at.night)
-    folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))
-    nothing = Settled(frozenset(), {}, 0.0, 0.0, 0)
-    return folder, Job(suite, folder, tasks, nothing, prices, policy_of(at.args))
-
-
-def say_aside(warning: str) -> None:
-    """A warning, where progress goes too."""
-    print(f"warning: {warning}", file=sys.stderr)
-
-
 def _run_step(path: Path, code: int) -> Step:
     from harness.report.build import build_report
 
@@ -254,6 +185,7 @@ def pin_work(workspace: Path, args: argparse.Namespace) -> int:
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         count = pin(source, fresh / suite)
+        (fresh / suite / LOCK).unlink(missing_ok=True)  # says a process of this machine; the folder goes into git
         shutil.rmtree(to, ignore_errors=True)
         (fresh / suite).rename(to)
     finally:

@@ -6,17 +6,35 @@ import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.config.suite import Suite
-from harness.errors import Exit, UsageFault
+from harness.errors import ConfigError, Exit, UsageFault
+
+if TYPE_CHECKING:
+    from harness.config.gates import Policy
+
+
+def check_policy(suite: Suite) -> Policy:
+    """What the suite says about its gate can be read and is about things that it has. Raises ConfigError.
+
+    Asked before every run, gated at once or not: a night that cannot be gated is paid for all the same.
+    """
+    from harness.config.gates import suite_policy
+    from harness.report.gate_faults import planned_faults
+
+    policy = suite_policy(suite.workspace, suite.path)
+    graders = sorted({name for task in suite.tasks for name in (*task.graders, *task.informative)})
+    if faults := planned_faults(policy, [t.id for t in suite.tasks], graders, list(suite.systems)):
+        raise ConfigError(faults)
+    return policy
 
 
 def check_gate(suite: Suite, systems: Sequence[str], baseline: str) -> None:
     """The policy can be read, and the baselines it needs are there. Raises ConfigError, UsageFault."""
-    from harness.config.gates import suite_policy
     from harness.report.baseline import baseline_names, read_baseline
 
-    policy = suite_policy(suite.workspace, suite.path)
+    policy = check_policy(suite)
     named = baseline or policy.file.baseline
     names = [named] if isinstance(named, str) else list(named.values()) if named else []
     for name in names:

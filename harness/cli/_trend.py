@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,14 +16,22 @@ from harness.errors import StoreError, UsageFault
 from harness.report.trend import Drawn, build_trend
 from harness.report.trend_collect import collect
 from harness.report.trend_model import Trend, TrendOptions
-from harness.store.history import append_history, history_path
+from harness.store.history import Night, append_history, by_time, history_path
 from harness.store.trend_state import Ack, TrendState, read_state, state_path, write_state
 
 
-def drawn_of(workspace: Path, suite: str, options: TrendOptions, *, anew: bool = False, record: bool = True) -> Drawn:
+def drawn_of(
+    workspace: Path,
+    suite: str,
+    options: TrendOptions,
+    *,
+    anew: bool = False,
+    record: bool = True,
+    also: Sequence[Night] = (),
+) -> Drawn:
     """The trend of a suite; with `record`, new nights go into the history and new limits into the trend's file.
 
-    Raises StoreError, NothingToRun, UsageFault.
+    `also` are nights that are looked at with the others and kept nowhere. Raises StoreError, NothingToRun, UsageFault.
     """
     runs = workspace / "runs"
     found = collect(workspace, suite)
@@ -30,7 +39,10 @@ def drawn_of(workspace: Path, suite: str, options: TrendOptions, *, anew: bool =
     state = read_state(path)
     known = msgspec.structs.replace(state, limits={}) if anew else state
     promoted = {n: (b.promoted, frozenset(x.run for x in b.nights)) for n, b in found.promoted.items()}
-    drawn = build_trend(suite, found.history, known, replace(options, promoted=promoted), found.left_out)
+    history = found.history
+    if also:
+        history = msgspec.structs.replace(history, nights=by_time([*history.nights, *also]))
+    drawn = build_trend(suite, history, known, replace(options, promoted=promoted), found.left_out)
     if record:
         try:
             append_history(history_path(runs, suite), found.fresh)

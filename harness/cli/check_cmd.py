@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from harness.cli._check_text import Watch, render_checks
+from harness.cli._run_gate import check_policy
 from harness.config.load import load_suite
 from harness.config.quarantine import Entry, quarantine_path, read_quarantine, render_quarantine
 from harness.config.suite import Suite
@@ -52,6 +53,7 @@ def execute(args: argparse.Namespace) -> int:
             raise UsageFault(f"--{name} {getattr(args, name)} is not a whole number above 0")
     workspace = find_workspace(args.workspace)
     suite = load_suite(workspace, args.suite)
+    check_policy(suite)
     shape = parse_shape(args.shape)
     tasks, _ = select_tasks(suite, Filters(tuple(args.task), tuple(args.tag), (), shape, args.limit))
     options = Options(args.repeats, args.judges)

@@ -1,4 +1,4 @@
-"""`harness judge list`, `audit` and `calibrate`: which judges there are, and whether they can be believed."""
+"""`harness judge list`, `audit`, `calibrate`, `pool`, `compare`: which judges there are, and can they be believed?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
     listing = actions.add_parser("list", help="judges of a suite: grader, model, controls, sentinels, labels")
     listing.add_argument("--suite", metavar="NAME", help="only this suite (default: all of the workspace)")
-    audit = actions.add_parser("audit", help="ask judges again on a run's stored work, in both orders; no system runs")
+    audit = actions.add_parser("audit", help="ask judges again on stored work, in both orders; no system runs")
+    audit.add_argument("--suite", metavar="NAME", help="on work from all runs of this suite; no run is changed")
+    audit.add_argument("--judge", metavar="NAME", help="ask this judge alone, also one that no grader asks yet")
     audit.add_argument("--pairs", type=whole, default=200, metavar="N", help="works of each grader (200)")
     audit.add_argument("--repeats", type=whole, default=2, metavar="R", help="times in each order (2)")
     audit.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the draw (0)")
@@ -39,11 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="run_sample: labels drawn at random from this run (PPI++); external: from elsewhere (Rogan-Gladen)",
     )
+    pool = actions.add_parser("pool", help="one data sheet of each judge over many runs: nights add up")
+    pool.add_argument("--last", type=whole, default=30, metavar="N", help="the last N runs (30)")
+    pool.add_argument("--suite", metavar="NAME", help="runs of this suite (default: of the newest judged run's)")
+    pool.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
+    compare = actions.add_parser("compare", help="two versions of the judges on the same works: the bridge of scores")
+    compare.add_argument("old", metavar="OLD", help="run folder, name or prefix")
+    compare.add_argument("new", nargs="?", metavar="NEW", help="the other one (default: the newest run)")
     for action in (audit, calibrate):
         action.add_argument("run", nargs="?", metavar="RUN", help="run folder, name or prefix (default: the newest)")
         action.add_argument("--grader", action="append", default=[], metavar="NAME", help="only these (repeatable)")
         action.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
-    for action in (listing, audit, calibrate):
+    for action in (listing, audit, calibrate, pool, compare):
         action.add_argument("--json", action="store_true", help="the same as JSON on stdout")
         action.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 
@@ -52,6 +61,10 @@ def execute(args: argparse.Namespace) -> int:
     """0; 3 where a judge is not valid, 4 under --strict where one is not proven so, 5 when nothing was judged."""
     if args.action == "list":
         return _list(args)
+    if args.action in ("pool", "compare"):
+        from harness.cli import _judge_nights as nights
+
+        return nights.pool(args) if args.action == "pool" else nights.compare(args)
     return _audit(args) if args.action == "audit" else _calibrate(args)
 
 
@@ -80,6 +93,10 @@ def _audit(args: argparse.Namespace) -> int:
     from harness.store.read import read_manifest
 
     workspace = find_workspace(args.workspace)
+    if args.suite or args.judge:
+        from harness.cli._audit import audit_apart
+
+        return _report(audit_apart(workspace, args, lambda n: _tell(n, args.quiet)), args)
     path = find_run(workspace, args.run)
     with plugins_aside():
         manifest = read_manifest(path)

@@ -10,7 +10,9 @@ from harness.cli._numbers import whole
 from harness.errors import Exit, HarnessError
 
 if TYPE_CHECKING:
+    from harness.config.suite import Suite
     from harness.report.measured import Measured
+    from harness.report.power_table import Basis
 
 RUNS_READ = 5
 
@@ -20,6 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delta", type=_share, default=0.05, metavar="D", help="the loss that must be found (0.05)")
     parser.add_argument("--epochs", type=whole, action="append", metavar="K", help="epochs to look at (1, 3, 5)")
     parser.add_argument("--tasks", type=whole, metavar="N", help="as if the suite had so many tasks")
+    parser.add_argument(
+        "--system", action="append", default=[], metavar="NAME",
+        help="whose cost is guessed where no run tells (default systems; repeatable, globs)",
+    )  # fmt: skip
     parser.add_argument("--alpha", type=_share, default=0.05, metavar="P", help="one-sided level (0.05)")
     parser.add_argument("--json", action="store_true", help="the same as JSON on stdout")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
@@ -51,6 +57,8 @@ def execute(args: argparse.Namespace) -> int:
         suite = load_suite(workspace, args.suite)
     families = len({t.family or t.id for t in suite.tasks})
     basis = basis_of(len(suite.tasks), families, history_of(workspace, suite.name))
+    if basis.cost_usd is None or args.system:
+        basis = guessed(basis, suite, args.system)
     if args.tasks:
         basis = replace(basis, tasks=args.tasks, families=max(1, round(families * args.tasks / len(suite.tasks))))
     found = power_table(basis, args.delta, tuple(args.epochs or EPOCHS), args.alpha)
@@ -60,6 +68,42 @@ def execute(args: argparse.Namespace) -> int:
     head = (f"suite {suite.name}: {len(suite.tasks)} tasks in {families} families, {suite.epochs} epochs",)
     say(draw_text(head, (), power_tables(found)))
     return Exit.OK
+
+
+def guessed(basis: Basis, suite: Suite, names: list[str]) -> Basis:
+    """The cost of a trial from past runs of these systems or the price book, and how it was come by.
+
+    Where no default system asks a model that costs money, the suite's others are reckoned with, and named.
+    """
+    from dataclasses import replace
+
+    from harness.engine.estimate import estimate
+    from harness.engine.select import select_systems
+    from harness.prices import PriceBook
+    from harness.report.words import money
+
+    chosen = select_systems(suite, names)
+    found = estimate(suite, chosen, suite.tasks, PriceBook.load(suite.prices))
+    free = not names and all(e.basis == "free" for e in found)
+    if free:
+        found = estimate(suite, suite.systems, suite.tasks, PriceBook.load(suite.prices))
+    dear = sorted((e.usd / e.trials, e.system, e.basis) for e in found if e.usd and e.trials)
+    unpriced = [e.system for e in found if e.basis == "unpriced"]
+    said = list(basis.known)
+    if free:
+        said.append("no default system asks a model that costs money")
+    if dear:
+        (low, cheap, _), (high, most, _) = dear[0], dear[-1]
+        spread = money(low) if len(dear) == 1 else f"{money(low)} ({cheap}) to {money(high)} ({most})"
+        how = (
+            "past runs" if all(b == "past runs" for *_, b in dear) else "prices, prompt lengths and 1,000 output tokens"
+        )
+        said.append(f"a trial of {most if len(dear) == 1 else 'a system'} costs about {spread}, from {how}")
+        said.append(f"costs below are those of {most}")
+        basis = replace(basis, cost_usd=high)
+    if unpriced:
+        said.append(f"no known price: {', '.join(unpriced)}")
+    return replace(basis, known=tuple(said))
 
 
 def history_of(workspace: Path, suite: str) -> list[list[Measured]]:

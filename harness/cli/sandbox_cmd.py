@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli._table import many, table
-from harness.errors import Exit, MissingRequirement, NothingToRun, RunInvalid, SandboxError
+from harness.errors import Exit, MissingRequirement, NothingToRun, RunInvalid, SandboxError, UsageFault
 
 if TYPE_CHECKING:
     from harness.plugins.contracts import Held, Sandbox
@@ -27,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pruning.add_argument(
         "--all", action="store_true", help="remove everything of ours: boxes of runs in progress and cached images too"
     )
+    pruning.add_argument("--images", action="store_true", help="also cached images that nothing uses now")
+    pruning.add_argument(
+        "--unused-days", type=float, metavar="N", help="with --images: only those not used for N days (0)"
+    )
     for action in (listing, pruning):
         action.add_argument("--json", action="store_true", help="the same as JSON on stdout")
 
@@ -35,11 +39,15 @@ def execute(args: argparse.Namespace) -> int:
     """0. Raises NothingToRun when no sandbox is installed, RunInvalid when its engine does not answer."""
     if args.action == "list":
         found = _each(lambda sandbox: sandbox.held())
-        _print(
-            found, args.json, f"{many(len(found), 'thing')} of ours; remove what is left over: harness sandbox prune"
-        )
+        images = [thing for thing in found if thing.what == "image"]
+        last = f"{many(len(found), 'thing')} of ours; remove what is left over: harness sandbox prune"
+        if images:
+            last += f"\n{many(len(images), 'cached image')}, {megabytes(sum(i.size for i in images))} of their own: "
+            last += "harness sandbox prune --images"
+        _print(found, args.json, last)
     else:
-        removed = _each(lambda sandbox: sandbox.prune(everything=args.all))
+        days = _days(args)
+        removed = _each(lambda sandbox: sandbox.prune(everything=args.all, unused_days=days))
         _print(removed, args.json, f"{many(len(removed), 'thing')} removed")
     return Exit.OK
 
@@ -77,9 +85,37 @@ def _print(things: Sequence[Held], as_json: bool, last: str) -> None:
         print(json.dumps([asdict(thing) for thing in things], indent=2))
         return
     if things:
-        rows = [[h.what, h.name, h.run or "-", h.trial or "-", age_of(h.created), _state(h)] for h in things]
-        print(table(("what", "name", "run", "trial", "age", "state"), rows))
+        print(table(("what", "name", "run", "trial", "age", "last used", "size", "state"), [_row(h) for h in things]))
     print(last)
+
+
+def _days(args: argparse.Namespace) -> float | None:
+    """For how long an image must be unused to be removed; None: as the sandbox's parameters say. Raises UsageFault."""
+    if args.unused_days is None:
+        return 0.0 if args.images else None
+    if not args.images or not 0 <= args.unused_days < 36500:
+        raise UsageFault("--unused-days is for --images, and a number of days from 0 on")
+    return float(args.unused_days)
+
+
+def _row(thing: Held) -> list[str]:
+    image = thing.what == "image"
+    used, size = (age_of(thing.used), megabytes(thing.size)) if image else ("-", "-")
+    return [
+        thing.what,
+        thing.name,
+        thing.run or "-",
+        thing.trial or "-",
+        age_of(thing.created),
+        used,
+        size,
+        _state(thing),
+    ]
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes as megabytes."""
+    return f"{size / 1e6:.1f} MB"
 
 
 def _state(thing: Held) -> str:

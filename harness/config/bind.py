@@ -212,6 +212,10 @@ class Binder:
             return {k: self._nested(args[1], v, spot.at(k)) for k, v in value.items()}
         return value
 
+    def part(self, cls: type[BaseModel], value: Json, spot: Spot) -> Any:
+        """A part that graders share by name, bound; None after its faults were told."""
+        return self._part(cls, value, spot)
+
     def _part(self, cls: type[BaseModel], value: Json, spot: Spot) -> Any:
         """A part of the parameters that holds plugins itself. One with `by_name` may be the name of a shared one."""
         key = getattr(cls, "by_name", "")

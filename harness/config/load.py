@@ -28,6 +28,7 @@ from harness.errors import ConfigError, Fault, NothingToRun
 from harness.plugins.contracts import Sandbox
 from harness.plugins.loader import did_you_mean, installed
 from harness.records.task import Task, digest_of
+from harness.toolkit.judging.judge import Judge
 
 
 def load_suite(workspace: Path, name: str) -> Suite:
@@ -38,6 +39,14 @@ def load_suite(workspace: Path, name: str) -> Suite:
     workspace = workspace.resolve()
     path = find_suite(workspace, name)
     return _SuiteLoader(workspace, path).load()
+
+
+def load_with_judge(workspace: Path, name: str, judge: str) -> tuple[Suite, Judge]:
+    """The same, and a judge by its name under `judges:`, whether or not a grader asks it. Raises ConfigError too."""
+    workspace = workspace.resolve()
+    loader = _SuiteLoader(workspace, find_suite(workspace, name))
+    suite = loader.load()
+    return suite, loader.judge(judge)
 
 
 def tasks_digest(tasks: Sequence[Task]) -> str:
@@ -99,6 +108,13 @@ class _SuiteLoader:
             )
         overlay = self.workspace / (prices or "prices.yaml")
         return self._resolved(spec, overlay if overlay.is_file() else None)
+
+    def judge(self, name: str) -> Judge:
+        """A judge named in the suite or in graders/judges.yaml. Raises ConfigError."""
+        found = self._binder.part(Judge, name, YamlSpot(self._document(self.path)))
+        if not isinstance(found, Judge):
+            raise ConfigError(self._told())
+        return found
 
     def _resolved(self, spec: SuiteFile, prices: Path | None) -> Suite:
         entries = read_quarantine(quarantine_path(self.path), self._shown(quarantine_path(self.path)))

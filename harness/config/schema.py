@@ -248,6 +248,8 @@ class NightlySpec(Spec):
     """Without a valid night in this time the trend is stale: `36h`, `2d`."""
     yearly_alarms: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """The chance of any false alarm in a quiet year, over all charts."""
+    confirm: bool = True
+    """Whether an alarm is looked at once more with fresh epochs, the same night; it may cost `budget_usd` again."""
 
 
 def _short(key: str) -> Callable[[object], object]:

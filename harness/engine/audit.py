@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from harness.config.suite import BoundGrader, Suite
-from harness.engine.attempt_state import AttemptState
-from harness.engine.grade import verdict_of
-from harness.engine.judges import judge_graders
+from harness.config.suite import Suite
+from harness.engine.asked_again import again
 from harness.engine.others import opponents_of
 from harness.engine.retry import RetryPolicy
-from harness.engine.services import Services
 from harness.engine.session import open_services
-from harness.engine.stored_work import stored_work
-from harness.errors import MissingRequirement, NothingToRun, RunInvalid, SandboxError
+from harness.errors import NothingToRun, RunInvalid
 from harness.prices import PriceBook
-from harness.records.judgement import Judgement
 from harness.records.outcome import Attempt
-from harness.records.task import Limits, Task
+from harness.records.task import Task
 from harness.store.folder import RunFolder
 from harness.store.judgements import iter_judgements
 from harness.store.read import iter_attempts
@@ -51,7 +46,7 @@ def audit(folder: RunFolder, suite: Suite, tasks: Sequence[Task], wanted: Wanted
 async def _audit(
     folder: RunFolder, suite: Suite, tasks: Sequence[Task], wanted: Wanted, watch: Callable[[int], None]
 ) -> int:
-    services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), _nothing_else, folder.manifest.run)
+    services = open_services(suite, PriceBook.load(suite.prices), RetryPolicy(), no_attempt, folder.manifest.run)
     services.others.begin(folder.path, (o for t in tasks for o in opponents_of(t, suite.graders)), lambda: None)
     services.judging.restore(iter_judgements(folder.path))
     by_id, gate, told = {t.id: t for t in tasks}, asyncio.Semaphore(suite.concurrency), 0
@@ -59,7 +54,8 @@ async def _audit(
     async def one(name: str, attempt: Attempt) -> None:
         nonlocal told
         async with gate:
-            said = await _again(services, suite.graders[name], folder.path, by_id[attempt.task], (attempt, wanted))
+            work = (by_id[attempt.task], attempt)
+            said = await again(services, suite.graders[name], folder.path, work, wanted.repeats)
             folder.add_judgements(said)
             told += len(said)
             watch(told)
@@ -81,7 +77,7 @@ async def _audit(
     return told
 
 
-def _nothing_else(*what: object) -> None:
+def no_attempt(*what: object) -> None:
     """An audit records judgements only."""
     raise AssertionError(f"an audit made an attempt: {what}")
 
@@ -103,20 +99,3 @@ def _drawn(path: Path, tasks: Mapping[str, Task], wanted: Wanted) -> list[tuple[
             if a.final and a.transcript is not None and (a.task, a.system, a.epoch) in keys:
                 found[a.task, a.system, a.epoch, name] = a
     return [(key[3], found[key]) for key in sorted(found)]
-
-
-async def _again(
-    services: Services, bound: BoundGrader, path: Path, task: Task, how: tuple[Attempt, Wanted]
-) -> list[Judgement]:
-    """What each judge inside this grader says of the work now."""
-    attempt, wanted = how
-    said: list[Judgement] = []
-    for inner in judge_graders(bound.grader):
-        work = stored_work(path, attempt, task, services)
-        work.bench = replace(work.bench, role="audit", attempt=0, tell=said.append)
-        asked = replace(bound, grader=inner.audited(wanted.repeats))
-        try:
-            await verdict_of(asked, work, services, AttemptState(Limits(), 0, 0))
-        except (MissingRequirement, SandboxError):
-            continue
-    return said

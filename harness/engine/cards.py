@@ -17,7 +17,7 @@ from harness.plugins.contracts import Card
 from harness.prices import PriceBook
 from harness.records.judgement import Judgement
 from harness.records.outcome import Attempt, NotGraded
-from harness.records.task import Task, digest_of
+from harness.records.task import Task
 from harness.store.judgements import iter_judgements
 from harness.store.lines import TrialKey, keep_deciding
 from harness.store.read import iter_attempts
@@ -66,8 +66,3 @@ def _card(
         if isinstance(card, Card):
             return card
     return NotGraded("not_labelled", f"'{item[4] or item[0]}' is nothing that people label")
-
-
-def work_digest(card: Card) -> str:
-    """What was shown, in one word: a label holds for this text alone."""
-    return digest_of(sorted(card.sides), card.asked)

@@ -10,13 +10,11 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from random import Random
 
-import msgspec
-
 from harness.config.suite import BoundGrader
+from harness.engine.asked_again import again
 from harness.engine.rehearse import graders_with_judges, judged, said
 from harness.engine.services import Services
 from harness.plugins.contracts import Rehearsal
@@ -27,12 +25,14 @@ from harness.records.outcome import Attempt, Grade, Output, Verdict
 from harness.records.task import Task
 from harness.store.judgements import iter_judgements
 from harness.store.read import iter_attempts, read_transcript
+from harness.toolkit.judging.attacks import NULL_ANSWERS, SHELLS, attacks
+from harness.toolkit.reference import as_text
 
-NULL_ANSWERS = (
-    ":", "Thought process:", "Let's solve this step by step.", "Solution", "Great question! This is a complete answer.",
-)  # fmt: skip
-"""Shells of an answer that are known to draw false passes (judge.md 5.3). The question itself is one more."""
 PAIRS_ONLY = ("identical", "near_identical")
+PLANTED = ("null_answers", "injection")
+AUDIT = "audit_items"
+REPEATS = 2
+"""Times that an audited work is asked in each order: two, to tell noise from position."""
 
 
 async def control(services: Services, folder: Path, tasks: Sequence[Task]) -> list[Judgement]:
@@ -48,13 +48,29 @@ async def control(services: Services, folder: Path, tasks: Sequence[Task]) -> li
         known = known or _Known.of(folder)
         pool = _pool(folder, bound, by_id, known, services.suite.seed)
         for kind, n in wanted.items():
-            role = f"control:{kind}"
+            role = "audit" if kind == AUDIT else f"control:{kind}"
             if (bound.name, role) in known.made or services.judging.stopped:
+                continue
+            if kind == AUDIT:
+                told += await _audited(bound, folder, [(by_id[a.task], a) for a in pool[:n]], services, gate)
                 continue
             made = _made(kind, n, bound, folder, [(by_id[a.task], a) for a in pool], services)
             results = await asyncio.gather(*(judged(services, bound, r, role, gate) for r in made))
             told += [j for _, judgements in results for j in judgements]
     return told
+
+
+async def _audited(
+    bound: BoundGrader, folder: Path, pool: Sequence[tuple[Task, Attempt]], services: Services, gate: asyncio.Semaphore
+) -> list[Judgement]:
+    """Scored work again, in every order and twice: a cheaply scored run knows its judge's noise and position too."""
+
+    async def one(task: Task, attempt: Attempt) -> list[Judgement]:
+        async with gate:
+            return await again(services, bound, folder, (task, attempt), REPEATS)
+
+    results = await asyncio.gather(*(one(*work) for work in pool))
+    return [j for judgements in results for j in judgements]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,7 @@ class _Known:
     def of(cls, folder: Path) -> _Known:
         made, asked = set(), set()
         for j in iter_judgements(folder):
-            if j.role.startswith("control:"):
+            if j.role.startswith("control:") or j.role == "audit":
                 made.add((j.grader, j.role))
             elif j.role == "score" and j.status == "ok":
                 asked.add((j.grader, j.task, j.system, j.epoch))
@@ -91,27 +107,40 @@ def _pool(folder: Path, bound: BoundGrader, tasks: Mapping[str, Task], known: _K
 def _made(
     kind: str, n: int, bound: BoundGrader, folder: Path, pool: Sequence[tuple[Task, Attempt]], services: Services
 ) -> list[Rehearsal]:
-    """Up to n controls of a kind. Orders are planted into work that lost, where there is some: there they could win."""
+    """n controls of a kind, or as many as there are works. Orders and shells are put into few works again and again, so
+    that each of them can be; orders into work that lost, where there is some: there they could win.
+    """
     if kind == "injection":
         pool = sorted(pool, key=lambda one: bool(one[1].passed))
-    if kind in PAIRS_ONLY and not _is_pairwise(bound):
+    if not pool or (kind in PAIRS_ONLY and not _is_pairwise(bound)):
         return []
     found: list[Rehearsal] = []
-    orders = attacks()
-    for i, (task, attempt) in enumerate(pool[:n]):
+    golds = [as_text(t.reference) for t, _ in pool if t.reference is not None]
+    for i in range(n if kind in PLANTED else min(n, len(pool))):
+        task, attempt = pool[i % len(pool)]
         transcript = read_transcript(folder, attempt)
         answer, before = transcript.output.answer or "", _before(bound, attempt.grades[bound.name])
         opponent = Delivered("twin", Output(answer=answer), lambda name: None) if _is_pairwise(bound) else None
         if kind == "injection":
             opponent = _opponent(bound, task, attempt, services)
-            text, expect = f"{answer}\n\n{orders[i % len(orders)]}", before
+            text, expect = f"{answer}\n\n{attacks()[i % len(attacks())]}", before
+        elif kind == "null_answers":
+            text, expect = _shells(task, golds)[i % SHELLS], "loss" if _is_pairwise(bound) else ""
         else:
-            text, expect = _altered(kind, i, answer, task, before, pairwise=_is_pairwise(bound))
-        name = f"{kind}-{task.id}@{attempt.system}@{attempt.epoch}"
+            text, expect = _altered(kind, answer, before, pairwise=_is_pairwise(bound))
+        again = f"#{i // len(pool)}" if i >= len(pool) else ""
+        name = f"{kind}-{task.id}@{attempt.system}@{attempt.epoch}{again}"
         found.append(
             Rehearsal(name, task, Output(answer=text), expect, opponent, transcript, attempt.system, attempt.epoch)
         )
     return found
+
+
+def _shells(task: Task, golds: Sequence[str]) -> tuple[str, ...]:
+    """Null answers to a task: shells, the question again, and the right answer to another question."""
+    own = as_text(task.reference) if task.reference is not None else ""
+    foreign = next((g for g in golds if g != own), NULL_ANSWERS[0])
+    return (*NULL_ANSWERS, task.prompt if isinstance(task.prompt, str) else "?", foreign)
 
 
 def _opponent(bound: BoundGrader, task: Task, attempt: Attempt, services: Services) -> Delivered | None:
@@ -121,13 +150,6 @@ def _opponent(bound: BoundGrader, task: Task, attempt: Attempt, services: Servic
         if isinstance(other, Delivered):
             return other
     return None
-
-
-def attacks() -> tuple[str, ...]:
-    """The shipped corpus of texts that speak to a judge; shells of an answer are controls of their own."""
-    data = files("harness.toolkit.judging").joinpath("attacks.jsonl").read_bytes()
-    rows = [msgspec.json.decode(line, type=dict[str, str]) for line in data.splitlines() if line.strip()]
-    return tuple(row["text"] for row in rows if not row["id"].startswith("null-"))
 
 
 def _is_pairwise(bound: BoundGrader) -> bool:
@@ -141,18 +163,15 @@ def _before(bound: BoundGrader, verdict: Verdict) -> Json:
     return said(verdict)
 
 
-def _altered(kind: str, i: int, answer: str, task: Task, before: Json, *, pairwise: bool) -> tuple[str, Json]:
+def _altered(kind: str, answer: str, before: Json, *, pairwise: bool) -> tuple[str, Json]:
     """The altered answer, and the outcome that is right for it."""
     match kind:
         case "identical":
             return answer, "tie"
         case "near_identical":
             return reflowed(answer), "tie"
-        case "padded":
-            return padded(answer), "tie" if pairwise else before
         case _:
-            shells = (*NULL_ANSWERS, task.prompt if isinstance(task.prompt, str) else "?")
-            return shells[i % len(shells)], "loss" if pairwise else ""
+            return padded(answer), "tie" if pairwise else before
 
 
 def reflowed(text: str) -> str:

@@ -64,10 +64,14 @@ class Judging:
         """What a grader's judges have used."""
         return self.spent.setdefault(grader, Spent())
 
-    def restore(self, judgements: Iterable[Judgement]) -> None:
-        """What earlier sessions of this run used."""
+    def restore(self, judgements: Iterable[Judgement]) -> Usage:
+        """What earlier sessions of this run used. Returns what no attempt's record has of it: sentinels, controls."""
+        apart = Usage()
         for judgement in judgements:
             self.of(judgement.grader).add(judgement.usage)
+            if not judgement.attempt:
+                apart = apart + judgement.usage
+        return apart
 
     def clients(
         self, bound: BoundGrader, judges: Mapping[str, OpenModel], state: AttemptState, role: str

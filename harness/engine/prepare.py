@@ -21,7 +21,7 @@ from harness.errors import ConfigError, Fault
 from harness.plugins.contracts import Harness, Model, Plugin
 from harness.prices import PriceBook
 from harness.records.task import Task, digest_of
-from harness.store.manifest import Manifest, Selection, SystemInfo
+from harness.store.manifest import INFORMS, Manifest, Selection, SystemInfo
 
 PACKAGES = ("eval-harness", "anthropic", "openai", "genai-prices", "docker", "msgspec", "pydantic", "datasets")
 
@@ -123,6 +123,7 @@ def make_manifest(
     """The manifest of a new run of these tasks and systems; `versions` tell where its prices came from."""
     at = (now or datetime.now(UTC)).astimezone(UTC)
     used = {name for task in tasks for name in (*task.graders, *task.informative)}
+    deciding = {name for task in tasks for name in task.graders}
     return Manifest(
         run=f"{at:%Y%m%dT%H%M%SZ}-{suite.name}-{token_hex(3)}",
         suite=suite.name,
@@ -144,7 +145,12 @@ def make_manifest(
         selection=selection,
         sandbox=dict(suite.sandbox_config) if any(task.sandbox for task in tasks) else {},
         graders={
-            name: {"digest": g.digest, **(simulated_judges(g.grader) if name in used else {}), **g.config}
+            name: {
+                "digest": g.digest,
+                **(simulated_judges(g.grader) if name in used else {}),
+                **({INFORMS: True} if name in used and name not in deciding else {}),
+                **g.config,
+            }
             for name, g in suite.graders.items()
         },
         judge_gate=suite.judge_gate.model_dump(exclude_unset=True),

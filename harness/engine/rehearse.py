@@ -67,6 +67,7 @@ async def judged(
     bench = Bench(
         grader=bound.name, system=rehearsal.system, epoch=rehearsal.epoch, role=role, seed=services.suite.seed,
         tell=told.append, opponent=rehearsal.opponent, expect=rehearsal.expect,
+        case=rehearsal.id if role.startswith("control:") else "",
     )  # fmt: skip
     artifacts = {a.name: a.data for a in rehearsal.output.artifacts}
     work = GradedWork(

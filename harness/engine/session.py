@@ -54,8 +54,9 @@ async def _run(job: Job, watch: Callable[[Runner], Callable[[], None]]) -> Endin
     recorder.saw = services.others.saw
     graders = job.suite.graders
     services.others.begin(job.folder.path, (o for t in job.tasks for o in opponents_of(t, graders)), recorder.flush)
-    services.judging.restore(iter_judgements(job.folder.path))
+    apart = services.judging.restore(iter_judgements(job.folder.path))
     runner = Runner(services, recorder, plan, job.settled)
+    runner.stats.spent_usd += apart.cost_usd
     ended = watch(runner)
     try:
         return await runner.run(job.suite.concurrency)

@@ -1,6 +1,6 @@
 """Runs in a box, never here: unittest with a result class that writes one JSON object per line.
 
-    python3 -s _box_unittest.py ROOT REPORT EXTRA_PATHS FILE...
+    python3 -s _box_unittest.py ROOT REPORT BACKWARDS EXTRA_PATHS FILE...
 
 See `_box_pytest` for the paths. The last line says how many results there were.
 """
@@ -79,9 +79,18 @@ class Result(unittest.TestResult):
             self.worse(test, "fail" if issubclass(err[0], test.failureException) else "error")
 
 
+def each(suite: Any) -> Any:
+    """The single tests of a suite in their order."""
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from each(test)
+        else:
+            yield test
+
+
 def main() -> int:
     """0 when all went well, else 1, as unittest's own."""
-    root, report, extra = sys.argv[1:4]
+    root, report, backwards, extra = sys.argv[1:5]
     here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - as few modules as can be
     given = os.environ.pop("GRADE_PYTHONPATH", "")
     for name in ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONNOUSERSITE"):
@@ -92,8 +101,10 @@ def main() -> int:
     sys.path[:] = [*paths, root, *given.split(":"), *(p for p in sys.path if p and p != here)]
     result = Result(report)
     loader = unittest.TestLoader()
-    names = [file[:-3].replace("/", ".") for file in sys.argv[4:]]
+    names = [file[:-3].replace("/", ".") for file in sys.argv[5:]]
     suite = loader.loadTestsFromNames(names)
+    if backwards == "1":
+        suite = unittest.TestSuite(reversed(list(each(suite))))
     suite.run(result)
     result.out.write(json.dumps({"end": result.count}) + "\n")
     result.out.close()

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from harness.api import Json, Judgement, Reply, Work
+from harness.api import Json, Judgement, NotGraded, Reply, Work
 from harness.records.judgement import JudgementStatus
 from harness.records.task import digest_of
 from harness.toolkit.judging.ask import Asked, Said, ask
@@ -24,7 +24,7 @@ from harness.toolkit.judging.detect import cleaned, injection_flags
 from harness.toolkit.judging.form import PARSER, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import style_of
-from harness.toolkit.judging.material import cut_alike
+from harness.toolkit.judging.material import cut_alike, work_digest
 from harness.toolkit.judging.prompt import TEMPLATE, Piece, derive, render, seed_of
 
 AT_ONCE = 8
@@ -44,6 +44,14 @@ class Protocolled(Protocol):
     @property
     def too_long(self) -> str:
         """error or cut."""
+        ...
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]] | NotGraded:
+        """The work by candidate."""
+        ...
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """What a person would be asked about this part; nothing where it cannot be labelled."""
         ...
 
     def model_dump(self, *, mode: str = ..., exclude: set[str] | None = ...) -> dict[str, Json]:
@@ -101,8 +109,18 @@ class Sitting:
         self.clean = before is not None
         self._before = {(j.judge, j.about, j.order, j.repeat): j.outcome for j in before or ()}
         bench = work.bench
-        self.item = "|".join((bench.grader, bench.role, work.task.id, bench.system, str(bench.epoch)))
+        self.item = "|".join(
+            (
+                bench.grader,
+                bench.role,
+                work.task.id,
+                bench.system,
+                str(bench.epoch),
+                *([bench.case] if bench.case else ()),
+            )
+        )
         self._flags: dict[str, tuple[str, ...]] = {}
+        self._sides: Sequence[tuple[str, Sequence[Piece]]] | NotGraded | None = None
         self._calibrations: dict[str, str] = {}
 
     @property
@@ -142,10 +160,25 @@ class Sitting:
         else:
             results = await asyncio.gather(*(one(h) for h in hearings))
         told = [j for judgements in results for j in judgements]
+        if self.work.bench.role == "score":
+            told = self._digested(told)
         for judgement in told:
             self.work.bench.tell(judgement)
         self.heard += told
         return told
+
+    def _digested(self, told: Sequence[Judgement]) -> list[Judgement]:
+        """With the digest of what was judged, by which labels are held against it."""
+        if self._sides is None:
+            self._sides = self.grader.sides(self.work)
+        if isinstance(self._sides, NotGraded):
+            return list(told)
+        said, known = [*self.heard, *told], dict[str, str]()
+        for judgement in told:
+            if judgement.about not in known:
+                asked = self.grader.asked(judgement.about, said)
+                known[judgement.about] = work_digest(self._sides, asked) if asked else ""
+        return [msgspec.structs.replace(j, work=known[j.about]) for j in told]
 
     async def _one(self, hearing: Hearing) -> list[Judgement]:
         judge, bench = hearing.judge, self.work.bench
@@ -184,7 +217,7 @@ class Sitting:
             grader=bench.grader, protocol=self.grader.protocol, judge=judge.name, model=judge.model.lane,
             family=judge.kin, model_returned=said.model, role=bench.role, task=task.id, task_family=task.family,
             system=bench.system, epoch=bench.epoch, attempt=bench.attempt, opponent=hearing.opponent,
-            about=hearing.about, order=hearing.order, repeat=hearing.repeat, slots=hearing.slots,
+            about=hearing.about, case=bench.case, order=hearing.order, repeat=hearing.repeat, slots=hearing.slots,
             labels=hearing.labels, status=said.status, reason=said.fault, canary_ok=said.canary_ok,
             replies=tuple(said.replies), prompt_digest=digest, template=TEMPLATE,
             schema_digest=digest_of(hearing.form.schema()), parser=PARSER, calibration=self._calibrated(judge),
@@ -282,7 +315,7 @@ def _calibration(judge: Judge, grader: Protocolled) -> str:
 
 _NOT_ASKED = {
     "judge", "panel", "panel_rule", "escalate", "budget", "controls", "sentinels", "sentinel_agreement", "opponent",
-    "against", "repeats", "orders", "aggregate", "passes", "pass_from", "allow_self_judging",
+    "against", "repeats", "orders", "audit_share", "aggregate", "passes", "pass_from", "allow_self_judging",
 }  # fmt: skip
 """Parameters that change no prompt."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -19,11 +19,14 @@ from harness.graders._sentinels import read_sentinels
 from harness.plugins.contracts import JudgeBudget, Rehearsal
 from harness.toolkit.answers import no_answer
 from harness.toolkit.files import one_line
+from harness.toolkit.judging.attacks import SHELLS, attacks
 from harness.toolkit.judging.judge import Judge, unpinned
-from harness.toolkit.judging.material import Inputs, question_pieces, work_pieces
+from harness.toolkit.judging.material import Inputs, question_pieces, side_text, work_digest, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, vote
 
+NAMED = 5
+"""So many sentinels that do not fit are named."""
 Opinion = dict[str, Outcome]
 """What one judge makes of the work, by what it is about ("" where there is one question only)."""
 
@@ -70,10 +73,19 @@ class Controls(_Closed):
     """Pairs of an answer with the same answer in other line breaks and list marks (pairwise)."""
     padded: int = Field(default=0, ge=0)
     """An answer against itself with its own sentences repeated: longer, and no better."""
-    null_answers: int = Field(default=0, ge=0)
-    """Shells of an answer (`:`, `Thought process:`, flattery, the question again): they must lose."""
-    injection: int = Field(default=0, ge=0)
-    """Answers with an order to the judge appended: the verdict must stay what it was."""
+    null_answers: Annotated[int, Field(ge=0)] | Literal["all"] = 0
+    """Shells of an answer (`:`, `Thought process:`, flattery, the question again, the reference of another task): they
+    must lose. `all` is each of them once."""
+    injection: Annotated[int, Field(ge=0)] | Literal["all"] = 0
+    """Answers with an order to the judge appended: the verdict must stay what it was. `all` is the whole corpus."""
+    audit_items: int = Field(default=0, ge=0)
+    """Works of this run that are asked again, in every order and twice: what `harness judge audit` does, in the run."""
+
+    def counts(self) -> dict[str, int]:
+        """How many of each kind that is asked for."""
+        every = {"null_answers": SHELLS, "injection": len(attacks())}
+        said = {kind: every[kind] if n == "all" else int(n) for kind, n in self.model_dump().items()}
+        return {kind: n for kind, n in said.items() if n}
 
 
 class JudgeGrader(Grader):
@@ -171,10 +183,38 @@ class JudgeGrader(Grader):
         """The sentinels can be read; judges' own parameters hold."""
         faults = [f"judge '{j.name}': {fault}" for j in self.all_judges for fault in j.model.check(workspace)]
         try:
-            self.rehearsals(workspace)
+            known = self.rehearsals(workspace)
         except UsageFault as e:
-            faults.append(one_line(e))
-        return faults
+            return [*faults, one_line(e)]
+        odd = [f"sentinel '{r.id}': {why}" for r in known if (why := self.odd_sentinel(r))]
+        more = [f"and {len(odd) - NAMED} more"] if len(odd) > NAMED else []
+        return [*faults, *(f"{self.sentinels}: {line}" for line in (*odd[:NAMED], *more))]
+
+    def odd_sentinel(self, rehearsal: Rehearsal) -> str:
+        """What this grader could never say of a sentinel, or what it lacks to be judged; nothing if it fits.
+
+        Definitions share files of sentinels: one frozen for other criteria would stop every run as a changed judge.
+        """
+        expect = rehearsal.expect
+        if not isinstance(expect, dict):
+            words = self.words_of(rehearsal)
+            return "" if str(expect) in words else f"expects '{expect}', and the verdict is one of {', '.join(words)}"
+        if not expect:
+            return "expects nothing: name at least one outcome"
+        parts = self.parts_of(rehearsal)
+        if strange := sorted(set(expect) - set(parts)):
+            named = f"what is judged is {', '.join(list(parts)[:12])}" if parts else "it is judged as a whole"
+            return f"expects something of '{strange[0]}', and {named}"
+        wrong = next(((p, w) for p, w in expect.items() if str(w) not in parts[p]), None)
+        return f"expects '{wrong[1]}' of '{wrong[0]}': one of {', '.join(parts[wrong[0]])}" if wrong else ""
+
+    def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
+        """The words that the verdict on it can come out as."""
+        return self.menu
+
+    def parts_of(self, rehearsal: Rehearsal) -> Mapping[str, Sequence[str]]:
+        """What is judged apart in it, with the outcomes of each."""
+        return {}
 
     def advice(self, workspace: Path, today: object) -> Sequence[str]:
         """Judges whose model may be another one tomorrow."""
@@ -190,7 +230,7 @@ class JudgeGrader(Grader):
 
     def made_controls(self) -> Mapping[str, int]:
         """How many of each kind."""
-        return {kind: n for kind, n in self.controls.model_dump().items() if n}
+        return self.controls.counts()
 
     def least_agreement(self) -> float:
         """As said."""
@@ -198,22 +238,30 @@ class JudgeGrader(Grader):
 
     def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
         """The question, the suite's own pieces and the work, as a judge sees them."""
-        asked = self.asked(about, said)
-        if not self.menu or not asked:
+        asked, sides = self.asked(about, said), self.sides(work)
+        if not asked:
             return NotGraded("not_labelled", f"{self.protocol}: '{about or 'the whole'}' is nothing that people label")
+        if isinstance(sides, NotGraded):
+            return sides
         question = question_pieces(work.task, self.inputs, work.workspace)
-        given = [(p.name, p.content) for p in question if isinstance(p.content, str)]
-        mine = _words(work_pieces(work, self.inputs, "", work.workspace))
-        return Card(asked, tuple(given), ((work.bench.system, mine),), self.menu)
+        given = tuple((p.name, side_text([p])) for p in question)
+        shown = tuple((who, side_text(pieces)) for who, pieces in sides)
+        return Card(asked, given, shown, self.menu, digest=work_digest(sides, asked))
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]] | NotGraded:
+        """The work by candidate, as it is shown to who judges it."""
+        return [(work.bench.system, work_pieces(work, self.inputs, "", work.workspace))]
 
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
         """What a person is asked about this part; nothing where it cannot be labelled."""
         return self.instructions or "How good is it?" if not about else ""
 
-    def audited(self, repeats: int) -> Self:
-        """Asked so many times, in every order that it has."""
+    def audited(self, repeats: int, judge: BaseModel | None = None) -> Self:
+        """Asked so many times, in every order that it has; of one judge, where one is given."""
         orders = {"orders": "both"} if "orders" in type(self).model_fields else {}
-        return self.model_copy(update={"repeats": repeats, "controls": Controls(), "injection": "record", **orders})
+        alone = {"judge": judge, "panel": (), "escalate": None} if judge is not None else {}
+        update = {"repeats": repeats, "controls": Controls(), "injection": "record", **orders, **alone}
+        return self.model_copy(update=update)
 
     async def grade(self, work: Work) -> Verdict:
         """Judge, and again without what spoke to the judge."""
@@ -291,11 +339,6 @@ def _with(verdict: Verdict, sitting: Sitting, flags: tuple[str, ...] = ()) -> Ve
     seen = tuple(f"injection_suspected: {f}" for f in sitting.spoken_to)
     notes = "; ".join([verdict.explanation, *sitting.notes])
     return msgspec.structs.replace(verdict, usage=usage, flags=(*verdict.flags, *seen, *flags), explanation=notes)
-
-
-def _words(pieces: Sequence[Piece]) -> str:
-    """The text of one side, as a person reads it."""
-    return "\n\n".join(p.content if isinstance(p.content, str) else f"[{p.name}]" for p in pieces)
 
 
 def ungraded(judgements: Sequence[Judgement], why: str = "") -> NotGraded:

@@ -22,7 +22,8 @@ NOBODY = "65534:65534"
 class Place:
     """Where one run happens in its box. `private` is ours alone; tests can write in `out` and `home` only.
 
-    `report` is the path of the report. `files` are test files from `root`.
+    `report` is the path of the report. `files` are test files from `root`. `backwards`: the last test first, where the
+    runner can.
     """
 
     root: str
@@ -33,6 +34,7 @@ class Place:
     autoload: bool = False
     paths: Sequence[str] = ()
     options: Sequence[str] = ()
+    backwards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +77,37 @@ _HIDE = 'GRADE_PYTHONPATH="$PYTHONPATH" PYTHONPATH= PYTHONSAFEPATH=1 PYTHONNOUSE
 
 def _pytest(at: Place) -> list[str]:
     boot = [at.python, "-s", f"{at.private}/_box_pytest.py", at.root, f"{at.private}/pytest.ini", at.report]
-    return ["sh", "-c", _HIDE, "sh", *boot, str(int(at.autoload)), ":".join(at.paths), *at.options, *at.files]
+    return [
+        "sh",
+        "-c",
+        _HIDE,
+        "sh",
+        *boot,
+        str(int(at.autoload)),
+        str(int(at.backwards)),
+        ":".join(at.paths),
+        *at.options,
+        *at.files,
+    ]
 
 
 def _unittest(at: Place) -> list[str]:
-    boot = [at.python, "-s", f"{at.private}/_box_unittest.py", at.root, at.report, ":".join(at.paths)]
+    boot = [
+        at.python,
+        "-s",
+        f"{at.private}/_box_unittest.py",
+        at.root,
+        at.report,
+        str(int(at.backwards)),
+        ":".join(at.paths),
+    ]
     return ["sh", "-c", _HIDE, "sh", *boot, *at.files]
 
 
 def _go(at: Place) -> list[str]:
     folders = dict.fromkeys("./" + file.rpartition("/")[0] for file in at.files)
-    return ["go", "test", "-json", "-count=1", *at.options, *(folders or ["./..."])]
+    order = ["-shuffle=1"] if at.backwards else []
+    return ["go", "test", "-json", "-count=1", *order, *at.options, *(folders or ["./..."])]
 
 
 def _cargo(at: Place) -> list[str]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from harness.api import Box, SandboxError, SandboxSpec
+from harness.graders._attempts import left_behind
 from harness.graders._canary import Canary
 from harness.graders._clean import Applied, apply_patch, archive_of, fetch, kill_all, private_folder, tail_of
 from harness.graders._runners import Place, Profile, boot_files
+from harness.toolkit.attempts import met_by
 from harness.toolkit.testreports.read import Format, read_report
 from harness.toolkit.testreports.record import MAX_BYTES, BadReport, CaseResult, Report, merged, report_of
 
@@ -53,6 +55,7 @@ class Plan:
     autoload: bool = False
     paths: Sequence[str] = ()
     options: Sequence[str] = ()
+    backwards: bool = False
 
 
 NO_CANARY = Canary()
@@ -60,7 +63,10 @@ NO_CANARY = Canary()
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run came to. `report` is None when there was none that can be read; `trouble` says why."""
+    """What a run came to. `report` is None when there was none that can be read; `trouble` says why.
+
+    `met` are flags: limits that were met, processes that were left.
+    """
 
     report: Report | None = None
     exit_code: int = 0
@@ -70,6 +76,7 @@ class Run:
     tail: str = ""
     applied: Applied = Applied(True)
     canary: Canary = NO_CANARY
+    met: Sequence[str] = ()
 
 
 class CannotGrade(Exception):
@@ -105,9 +112,10 @@ async def run_tests(opened: AbstractAsyncContextManager[Box], plan: Plan, patch:
         canary = plan.canary(hidden)
         if files := {**hidden, **canary.files}:
             await box.put_archive(plan.root, archive_of(files))
-        run = await _run(box, plan, Place(plan.root, private, f"{private}/out/report", _given(plan, canary),
-                         plan.python, plan.autoload, plan.paths, plan.options))  # fmt: skip
-        return replace(run, applied=applied, canary=canary)
+        place = Place(plan.root, private, f"{private}/out/report", _given(plan, canary),
+                      plan.python, plan.autoload, plan.paths, plan.options, plan.backwards)  # fmt: skip
+        run, met = await _run(box, plan, place)
+        return replace(run, applied=applied, canary=canary, met=met)
 
 
 async def _read(box: Box, plan: Plan) -> dict[str, bytes]:
@@ -123,7 +131,8 @@ async def _read(box: Box, plan: Plan) -> dict[str, bytes]:
 
 def _given(plan: Plan, canary: Canary) -> list[str]:
     """The runner's files, the canary's own last. With none the runner looks for tests itself."""
-    return [*plan.files, *canary.new_files] if plan.files else []
+    files = [*plan.files, *canary.new_files] if plan.files else []
+    return files[::-1] if plan.backwards else files
 
 
 async def _build(box: Box, plan: Plan) -> Run | None:
@@ -134,10 +143,11 @@ async def _build(box: Box, plan: Plan) -> Run | None:
         return None
     why = "the build took too long" if done.timed_out else f"the build ended with exit code {done.exit_code}"
     return Run(None, done.exit_code, done.timed_out, _exhausted(done.oom_killed, done.disk_full), why,
-               tail_of(done.stdout, done.stderr))  # fmt: skip
+               tail_of(done.stdout, done.stderr), met=tuple(met_by(done)))  # fmt: skip
 
 
-async def _run(box: Box, plan: Plan, place: Place) -> Run:
+async def _run(box: Box, plan: Plan, place: Place) -> tuple[Run, Sequence[str]]:
+    """The tests' run in a box that is stopped then, and flags of what they met and left."""
     own = place.report
     argv = _argv(plan, place)
     if plan.report:
@@ -148,15 +158,16 @@ async def _run(box: Box, plan: Plan, place: Place) -> Run:
     home = {"HOME": f"{place.private}/home"} if plan.user else {}
     env = {**HOME_ENV, **home, **plan.env}
     done = await box.exec(argv, timeout_s=plan.timeout_s, workdir=plan.root, env=env, user=plan.user)
+    met = (*met_by(done), *await left_behind(box))
     await box.stop()
     tail = tail_of(done.stdout, done.stderr)
     exhausted = _exhausted(done.oom_killed, done.disk_full)
     if plan.is_command:
         ok = done.exit_code == 0 and not done.timed_out
         single = report_of([CaseResult(COMMAND_ID, "pass" if ok else "fail")])
-        return Run(None if done.timed_out else single, done.exit_code, done.timed_out, exhausted, "", tail)
+        return Run(None if done.timed_out else single, done.exit_code, done.timed_out, exhausted, "", tail), met
     found, trouble = await _report(box, plan, plan.report or own)
-    return Run(found, done.exit_code, done.timed_out, exhausted, trouble, tail)
+    return Run(found, done.exit_code, done.timed_out, exhausted, trouble, tail), met
 
 
 def _argv(plan: Plan, place: Place) -> list[str]:

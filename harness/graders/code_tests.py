@@ -30,6 +30,7 @@ from harness.graders._cases import Case, Compare, read_cases, returned, same_out
 from harness.graders._clean import archive_of, nothing_done, private_folder, tail_of
 from harness.graders._protected import limited
 from harness.graders._runs import box_spec
+from harness.toolkit.attempts import attempts_in, met_by, one_of_each
 from harness.toolkit.code import code_of
 from harness.toolkit.files import one_line
 from harness.toolkit.normalise import excerpt
@@ -148,8 +149,11 @@ class CodeTests(Grader):
             await self._can_run(box, place)
             if self.build and (failed := await self._build(box, place)):
                 return failed
-            results = [await self._one(box, place, case, number) for number, case in enumerate(tests)]
-        return self._verdict(tests, results)
+            met: list[str] = []
+            results = [await self._one(box, place, case, number, met) for number, case in enumerate(tests)]
+        grade = self._verdict(tests, results)
+        told = one_of_each([*attempts_in(program.decode("utf-8", "replace"), "the program"), *met])
+        return msgspec.structs.replace(grade, flags=limited([*grade.flags, *told]))
 
     def _spec(self, spec: SandboxSpec) -> SandboxSpec:
         memory = self.memory_mb * 1024**2 if self.memory_mb else spec.memory
@@ -190,8 +194,8 @@ class CodeTests(Grader):
         run = self.run or RUN[self.language]
         return [*(word.replace("{program}", place) for word in run), *case.argv]
 
-    async def _one(self, box: Box, place: str, case: Case, number: int) -> Ran:
-        """One case, as a user that no other case has."""
+    async def _one(self, box: Box, place: str, case: Case, number: int, met: list[str]) -> Ran:
+        """One case, as a user that no other case has. Adds to `met` what it ran out of."""
         mark, user = token_hex(8), str(FIRST_UID + 1 + number)
         argv = ["sh", "-c", ALONE, "sh", *self._argv(place, case, mark)]
         stdin = msgspec.json.encode(case.args) if self.function else case.stdin.encode()
@@ -201,6 +205,7 @@ class CodeTests(Grader):
             argv, timeout_s=self.time_s + START_S, stdin=stdin, env=env, user=f"{user}:{user}", workdir="/tmp"
         )
         took = time.monotonic() - began
+        met += met_by(done)
         return Ran(*self._came(done, case, mark, took))
 
     def _came(self, done: Completed, case: Case, mark: str, took: float) -> tuple[Came, float, str]:

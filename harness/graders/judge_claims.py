@@ -13,6 +13,7 @@ from harness.graders._case_judge import TOKEN
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
 from harness.graders._opponents import field_of
+from harness.plugins.contracts import Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import holds
@@ -79,6 +80,10 @@ class JudgeClaims(JudgeGrader):
         GraderCase("It takes 30 days.", False, "It takes 14 days.", _params("contradicted", "14 days")),
         GraderCase("It takes 30 days.", None, "It takes 14 days.", _params("supported", "30 days")),
     )
+
+    def parts_of(self, rehearsal: Rehearsal) -> Mapping[str, Sequence[str]]:
+        """Claims by number: how many there are is only known when they are split."""
+        return {f"claim {i}": VERDICTS for i in range(self.most_claims)}
 
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
         """The claim, as it was split off."""

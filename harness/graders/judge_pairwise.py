@@ -7,15 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
 from harness.graders._opponents import Opponent, delivered
+from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import Delivery, question_pieces, work_pieces
+from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import WORTH, Outcome, PairRule, pair_outcome
 
 TASK = """Two pieces of work on the same question are shown, each under a letter. Say which is better by this measure:
@@ -40,16 +44,17 @@ class JudgePairwise(JudgeGrader):
 
     version = "1"
     protocol: ClassVar[str] = "pairwise"
-    menu: ClassVar[tuple[str, ...]] = ("win", "tie", "loss")
-
     opponent: Opponent
     """With what the work is compared."""
     criteria: str = "Which solves the user's problem better, with fewer errors?"
     """By what measure one is better."""
     scale: Literal["win_tie_loss", "five_level"] = "win_tie_loss"
     """Whether "much better" can be said; it is recorded and counts no more than "better"."""
-    orders: Literal["both", "random_single"] = "both"
-    """Each pair in both orders, or in one that the seed chooses: half the calls, and nothing learnt about position."""
+    orders: Literal["both", "audit", "random_single"] = "both"
+    """Each pair in both orders; in one that the seed chooses (half the calls, and nothing learnt about position); or
+    `audit`: in one, and a share of them in both, by which the judge is measured."""
+    audit_share: float = Field(default=0.25, gt=0, le=1)
+    """The share of pairs that `orders: audit` shows in both orders, drawn by the seed."""
     aggregate: PairRule = "conservative"
     """What two orders make together when they disagree: a tie, their average, the sign of their sum, or nothing."""
     passes: Literal["win", "tie"] = "tie"
@@ -103,19 +108,29 @@ class JudgePairwise(JudgeGrader):
             return self._skipped("tie", "identical", "both delivered the same")
         return None
 
+    def odd_sentinel(self, rehearsal: Rehearsal) -> str:
+        """It brings its own opponent: none of the run's is one for it."""
+        return "it has no `opponent`" if rehearsal.opponent is None else super().odd_sentinel(rehearsal)
+
+    def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
+        """The outcomes."""
+        return tuple(WORTH)
+
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
         """The measure."""
         return self.criteria.strip()
 
     def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
-        """Both sides."""
-        found, other = super().card(work, about, said), delivered(self.opponent, work)
-        if isinstance(found, NotGraded):
-            return found
-        if isinstance(other, NotGraded):
-            return other
-        theirs = self._texts(work, other)
-        return replace(found, sides=(*found.sides, (other.by, theirs)))
+        """Both sides, to choose from."""
+        found = super().card(work, about, said)
+        return found if isinstance(found, NotGraded) else replace(found, menu=("tie",), picks=("win", "loss"))
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]] | NotGraded:
+        """The work and its opponent."""
+        mine, other = super().sides(work), delivered(self.opponent, work)
+        if isinstance(other, NotGraded) or isinstance(mine, NotGraded):
+            return other if isinstance(other, NotGraded) else mine
+        return [*mine, (other.by, work_pieces(other, self.inputs, "", work.workspace))]
 
     def _texts(self, work: Work, side: Delivery) -> str:
         inputs = self.inputs.model_copy(update={"transcript": False})
@@ -133,11 +148,19 @@ class JudgePairwise(JudgeGrader):
         other = delivered(self.opponent, sitting.work)
         if isinstance(other, NotGraded):
             return {"": Outcome(None, other.cause)}
-        orders = (0, 1) if self.orders == "both" else (sitting.random("order").randrange(2),)
+        orders = (0, 1) if self._in_both(sitting) else (sitting.random("order").randrange(2),)
         turns = [(order, repeat) for order in orders for repeat in range(self.repeats)]
         heard = await sitting.hear([self._hearing(judge, sitting, other, *turn) for turn in turns])
         said = [[j.outcome for j in heard if j.order == order and j.status == "ok"] for order in orders]
         return {"": pair_outcome(said, self.aggregate)}
+
+    def _in_both(self, sitting: Sitting) -> bool:
+        """Whether this pair is shown in both orders. Under `audit` sentinels and controls always are."""
+        if self.orders != "audit" or sitting.work.bench.role.split(":")[0] != "score":
+            drawn = self.orders != "random_single"
+        else:
+            drawn = sitting.random("audit").random() < self.audit_share
+        return drawn
 
     def _hearing(self, judge: Judge, sitting: Sitting, other: Delivered, order: int, repeat: int) -> Hearing:
         work = sitting.work

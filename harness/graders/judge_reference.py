@@ -9,6 +9,7 @@ from harness.api import Grade, GraderCase, Json, Judgement, NotGraded, Verdict, 
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
+from harness.plugins.contracts import Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import question_pieces, work_pieces
@@ -61,6 +62,10 @@ class JudgeReference(JudgeGrader):
     def check_reference(self, reference: Json) -> str:
         """A reference that says something."""
         return "" if reference is None or as_text(reference).strip() else "it is empty"
+
+    def odd_sentinel(self, rehearsal: Rehearsal) -> str:
+        """It is held against its own reference."""
+        return "it has no `reference`" if rehearsal.task.reference is None else super().odd_sentinel(rehearsal)
 
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
         """Whether it says what the reference says."""

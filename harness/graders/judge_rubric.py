@@ -11,6 +11,7 @@ from harness.api import Grade, GraderCase, Json, Judgement, Verdict
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
+from harness.plugins.contracts import Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import holds
@@ -111,6 +112,14 @@ class JudgeRubric(JudgeGrader):
             },
         ),
     )
+
+    def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
+        """The labels of its grades."""
+        return ("met", "partly_met", "capped", "not_met")
+
+    def parts_of(self, rehearsal: Rehearsal) -> Mapping[str, Sequence[str]]:
+        """The criteria."""
+        return {c.id: VERDICTS for c in self.criteria}
 
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
         """The criterion."""

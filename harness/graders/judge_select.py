@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
 from harness.graders._opponents import Opponent, delivered
+from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
@@ -44,7 +46,7 @@ class JudgeSelect(JudgeGrader):
     protocol: ClassVar[str] = "select"
 
     against: tuple[Opponent, ...] = Field(min_length=1, max_length=11)
-    """The other candidates."""
+    """The other candidates. Systems of this run are compared in this order: a named one with those named before it."""
     criteria: str = "Which solves the user's problem best, with the fewest errors?"
     """By what measure one is the best."""
 
@@ -61,6 +63,10 @@ class JudgeSelect(JudgeGrader):
     def opponents(self) -> Sequence[str]:
         """The other systems of this run."""
         return tuple(o.system for o in self.against if o.system and not o.run)
+
+    def opponents_needed(self) -> Sequence[str]:
+        """A named system is compared with those that are named before it."""
+        return self.opponents()[:1]
 
     def check(self, workspace: Path) -> Sequence[str]:
         """The opponents are there."""
@@ -81,13 +87,41 @@ class JudgeSelect(JudgeGrader):
             return Grade(1.0, True, "alone", "no other candidate delivered anything")
         return None
 
+    def odd_sentinel(self, rehearsal: Rehearsal) -> str:
+        """It brings its own opponent."""
+        return "it has no `opponent`" if rehearsal.opponent is None else super().odd_sentinel(rehearsal)
+
+    def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
+        """The labels of its grades."""
+        return ("selected", "not_selected", "no_majority")
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """The measure."""
+        return self.criteria.strip()
+
+    def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
+        """All candidates, to choose from."""
+        found = super().card(work, about, said)
+        if isinstance(found, NotGraded):
+            return found
+        return replace(found, menu=("tie",), picks=("win", *(who for who, _ in found.sides[1:])))
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]] | NotGraded:
+        """The work and the other candidates."""
+        mine, others = super().sides(work), self._others(work)
+        if isinstance(others, NotGraded) or isinstance(mine, NotGraded):
+            return others if isinstance(others, NotGraded) else mine
+        return [*mine, *((o.by, work_pieces(o, self.inputs, "", work.workspace)) for o in others)]
+
     def _others(self, work: Work) -> list[Delivered] | NotGraded:
-        """Those that delivered something; a system never stands against itself."""
+        """Those that delivered something; a system stands neither against itself nor against one named after it."""
         found = []
         for opponent in self.against:
             if opponent.system and opponent.system == work.bench.system and not opponent.run:
                 continue
             other = delivered(opponent, work)
+            if isinstance(other, NotGraded) and other.cause == "judged_later":
+                continue
             if isinstance(other, NotGraded):
                 return other
             if (other.output.answer or "").strip() or other.output.artifacts:

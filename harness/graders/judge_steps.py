@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from harness.api import Grade, GraderCase, Json, NotGraded, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Output, Transcript, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
 from harness.graders._opponents import field_of
+from harness.plugins.contracts import Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import holds
-from harness.toolkit.judging.material import question_pieces, steps_shown
+from harness.toolkit.judging.material import question_pieces, steps_of, steps_shown
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, majority
 
@@ -38,6 +40,7 @@ class JudgeSteps(JudgeGrader):
 
     version = "1"
     protocol: ClassVar[str] = "steps"
+    menu: ClassVar[tuple[str, ...]] = ("clean",)
 
     steps: Literal["transcript", "paragraphs", "lines"] = "transcript"
     """What a step is: an event of the transcript, or a paragraph or line of the answer."""
@@ -75,10 +78,36 @@ class JudgeSteps(JudgeGrader):
             return NotGraded("no_steps", "the work shows no steps")
         return None if n <= self.most else NotGraded("too_many_steps", f"{n} steps, at most {self.most} are judged")
 
+    def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
+        """Its steps by number."""
+        return (CLEAN, *map(str, range(len(self._steps_of(rehearsal.output, rehearsal.transcript)))))
+
+    def parts_of(self, rehearsal: Rehearsal) -> Mapping[str, Sequence[str]]:
+        """The whole, and each step where it is asked for."""
+        words = self.words_of(rehearsal)
+        each = {f"step {n}": ("right", "wrong") for n in words[1:]} if self.each else {}
+        return {"": words, **each}
+
+    def asked(self, about: str, said: Sequence[Judgement]) -> str:
+        """Which step, of the whole only."""
+        return "Which step is the first wrong one?" if not about else ""
+
+    def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
+        """The steps by number."""
+        found = super().card(work, about, said)
+        return found if isinstance(found, NotGraded) else replace(found, steps=len(self._steps(work)))
+
+    def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]]:
+        """The steps."""
+        return [(work.bench.system, [Piece(f"step {i}", f"{i}. {s}") for i, s in enumerate(self._steps(work))])]
+
     def _steps(self, work: Work) -> list[str]:
+        return steps_shown(work) if self.steps == "transcript" else self._steps_of(work.output, None)
+
+    def _steps_of(self, output: Output, transcript: Transcript | None) -> list[str]:
         if self.steps == "transcript":
-            return steps_shown(work)
-        text = work.output.answer or ""
+            return steps_of(transcript)
+        text = output.answer or ""
         parts = re.split(r"\n\s*\n", text) if self.steps == "paragraphs" else text.splitlines()
         return [p.strip() for p in parts if p.strip()]
 

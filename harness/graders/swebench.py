@@ -22,6 +22,9 @@ from harness.api import (
     Verdict,
     Work,
 )
+from harness.graders._attempts import attempts_of
+from harness.graders._diff import BadPatch, parse_diff
+from harness.graders._protected import limited
 from harness.toolkit.swebench import Decided, NoResult, Rules, decide, read_log
 from harness.toolkit.swelogs import PARSERS
 
@@ -98,6 +101,9 @@ class SweBench(Grader):
         patch = work.artifact(self.artifact)
         if patch is None or not patch.strip():
             return Grade(0.0, False, "empty_patch", weak=True)
+        return _told(await self._decided(work, spec, patch), patch, (*self.fail_to_pass, *self.pass_to_pass))
+
+    async def _decided(self, work: Work, spec: SandboxSpec, patch: bytes) -> Verdict:
         found = await self._tried(work, spec, patch)
         if isinstance(found, Decided):
             return self._grade(found)
@@ -209,6 +215,17 @@ class SweBench(Grader):
             found = await self._tried(work, spec, gold.encode())
             self._gold[key] = found.resolution if isinstance(found, Decided) else f"{found[0]} ({found[1]})"
         return self._gold[key]
+
+
+def _told(verdict: Verdict, patch: bytes, ids: Sequence[str]) -> Verdict:
+    """The verdict with what the patch says that it tries: here what is printed is believed."""
+    if not isinstance(verdict, Grade):
+        return verdict
+    try:
+        flags = attempts_of(parse_diff(patch), ids)
+    except BadPatch:
+        return verdict
+    return msgspec.structs.replace(verdict, flags=limited([*verdict.flags, *flags]))
 
 
 class _Test(msgspec.Struct):

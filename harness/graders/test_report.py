@@ -13,6 +13,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from harness.api import Grade, Grader, GraderCase, Json, NotGraded, SandboxError, Verdict, Work
+from harness.graders._attempts import attempts_of
 from harness.graders._clean import nothing_done
 from harness.graders._diff import BadPatch, parse_diff
 from harness.graders._plan import gold_parts, guard_of, make_plan, said_of
@@ -153,8 +154,12 @@ class TestReport(Grader):
             return Grade(0.0, False, "empty_patch", "there is no change to grade")
         return await self.examine(work, patch)
 
-    async def examine(self, work: Work, patch: bytes) -> Verdict:
-        """The verdict on any patch, also an empty one: for checks of the task itself. Raises SandboxError."""
+    async def examine(self, work: Work, patch: bytes | None, *, hash_seed: int = 0, backwards: bool = False) -> Verdict:
+        """The verdict on any patch, also an empty one, None for the right one: for checks of the task itself.
+
+        A verdict is given with hash seed 0 and tests in their order; others show what depends on them. Raises
+        SandboxError.
+        """
         said = said_of(self, work.task.reference, work.workspace)
         if said.faults:
             return NotGraded("bad_reference", "; ".join(said.faults))
@@ -162,6 +167,7 @@ class TestReport(Grader):
             raise SandboxError("spec", "test_report needs a task with a sandbox")
         guard = guard_of(self, said)
         gold, gold_side = gold_parts(said, guard)
+        patch = said.gold if patch is None else patch
         try:
             sifted = sift(parse_diff(patch), guard)
         except BadPatch as e:
@@ -169,15 +175,19 @@ class TestReport(Grader):
         if not sifted.kept and not sifted.dropped and patch.strip():
             return Grade(0.0, False, "patch_error", "the patch is no diff: no file is in it")
         plan = make_plan(self, work.task, work.task.sandbox, said, gold_side)
+        plan = replace(plan, env={"PYTHONHASHSEED": str(hash_seed), **plan.env}, backwards=backwards)
         lists = said.lists
+        hidden = {*lists["fail_to_pass"], *lists["pass_to_pass"]} - {*lists["visible"]}
+        flags = [*sifted.flags, *attempts_of(sifted.kept, hidden)]
         wanted = Wanted(lists["fail_to_pass"], lists["pass_to_pass"], lists["visible"], self.semantics)
         try:
-            return await self._verdict(Trial(work, plan, wanted, gold), sifted.patch(), sifted.flags)
+            return await self._verdict(Trial(work, plan, wanted, gold), sifted.patch(), flags)
         except CannotGrade as e:
             return NotGraded("bad_reference", str(e))
 
     async def _verdict(self, trial: Trial, patch: bytes, flags: list[str]) -> Verdict:
         run = await trial.run(patch)
+        flags += run.met
         if not run.applied.ok:
             why = f"the patch does not apply: {run.applied.said[-500:]}"
             return Grade(0.0, False, "patch_error", why, flags=limited(flags))
@@ -253,6 +263,8 @@ class Trial:
             plan.spec,
             plan.hidden,
             plan.test_patch,
+            tuple(plan.env.items()),
+            plan.backwards,
             self.wanted,
             self.gold,
         )

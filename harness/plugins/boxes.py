@@ -166,7 +166,8 @@ NO_PURPOSE = Purpose()
 class Held:
     """Something a sandbox holds outside this process. `created` is a Unix time; `alive` says that its owner runs.
 
-    `what` is container, network, volume or image.
+    `what` is container, network, volume or image. Of an image: `used` is when a box was last made of it, as far as
+    this machine knows, and `size` its own bytes, without what it shares with others.
     """
 
     what: str
@@ -175,3 +176,5 @@ class Held:
     trial: str
     created: float
     alive: bool
+    used: float = 0.0
+    size: int = 0

@@ -182,8 +182,11 @@ class Sandbox(Plugin):
         """Everything of ours that exists now. Raises SandboxError."""
         return ()
 
-    async def prune(self, *, everything: bool = False) -> Sequence[Held]:
-        """Remove what dead processes left behind, or `everything`, cached images too; what was removed."""
+    async def prune(self, *, everything: bool = False, unused_days: float | None = None) -> Sequence[Held]:
+        """Remove what dead processes left behind, and cached images not used for so many days; what was removed.
+
+        `everything` is also what is in use, and every cached image.
+        """
         return ()
 
     async def aclose(self) -> None:
@@ -344,6 +347,10 @@ class Grader(Plugin):
         """Systems of the same run whose work on the same task must be there before work is graded: `bench.of`."""
         return ()
 
+    def opponents_needed(self) -> Sequence[str]:
+        """Those of them without which this grader has no verdict; others are compared with as far as they are there."""
+        return self.opponents()
+
     def rehearsals(self, workspace: Path) -> Sequence[Rehearsal]:
         """Sentinels: judged first in every run, before money is spent on systems. Raises UsageFault."""
         return ()
@@ -352,8 +359,8 @@ class Grader(Plugin):
         """What a person is shown to label this work, or a part of it; `said` is what judges said of the same work."""
         return NotGraded("not_labelled", "only graders that ask judges have work to label")
 
-    def audited(self, repeats: int) -> Grader:
-        """This grader as an audit asks it: in every order, so many times."""
+    def audited(self, repeats: int, judge: BaseModel | None = None) -> Grader:
+        """This grader as an audit asks it: in every order, so many times; one `judge` instead of all its own."""
         return self
 
     def least_agreement(self) -> float:

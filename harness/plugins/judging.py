@@ -52,13 +52,18 @@ class JudgeBudget:
 class Card:
     """What a person who labels is asked and shown, and what may be answered. No verdict of any judge is on it.
 
-    `given` are the suite's own pieces by title; `sides` the work by candidate: one, or two that are compared.
+    `given` are the suite's own pieces by title; `sides` the work by candidate: one, or those that are compared. `menu`
+    are the outcomes; `picks` the outcome that choosing each side stands for, where sides are chosen from. With `steps`,
+    the number of a step from 0 is an outcome too. `digest` says what is shown in one word: a label holds for that.
     """
 
     asked: str
     given: tuple[tuple[str, str], ...]
     sides: tuple[tuple[str, str], ...]
     menu: tuple[str, ...]
+    picks: tuple[str, ...] = ()
+    steps: int = 0
+    digest: str = ""
 
 
 def _nobody(system: str) -> Delivered | NotGraded:
@@ -78,7 +83,7 @@ class Bench:
     judgement: call it for every judgement, as soon as it is there, also for those without a verdict. `stop` ends the
     run for a reason: nothing new is started. `of` gives what another system of this run delivered for the same task in
     the same epoch, or why there is nothing; `opponent`, where set, is to be used instead. `expect` is what is known to
-    be right, for sentinels and controls.
+    be right, for sentinels and controls; `case` names a control.
     """
 
     grader: str = ""
@@ -93,4 +98,5 @@ class Bench:
     stop: Callable[[str], None] = _forgotten
     of: Callable[[str], Delivered | NotGraded] = _nobody
     opponent: Delivered | None = None
+    case: str = ""
     expect: Json = None

@@ -46,9 +46,24 @@ class Tried:
 class Examiner(Protocol):
     """A grader that can be asked about any patch, also an empty one: `test_report`."""
 
-    async def examine(self, work: Work, patch: bytes) -> Verdict:
-        """The verdict on a patch."""
+    async def examine(self, work: Work, patch: bytes | None, *, hash_seed: int = 0, backwards: bool = False) -> Verdict:
+        """The verdict on a patch, None for the right one, under another hash seed or with the last test first."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shake:
+    """What a run of tests is given that a verdict's run is not, to see whether a test depends on it."""
+
+    hash_seed: int = 0
+    backwards: bool = False
+
+    def __str__(self) -> str:
+        """In words."""
+        return "with the last test first" if self.backwards else f"under hash seed {self.hash_seed}"
+
+
+STILL = Shake()
 
 
 @dataclass(slots=True)
@@ -83,14 +98,14 @@ class Lab:
         async with self.places:
             return await grade(work, self.services)
 
-    async def examine(self, task: Task, examiner: Examiner, patch: bytes) -> Verdict:
-        """What a grader's tests say of a patch. Raises SandboxError, MissingRequirement."""
+    async def examine(self, task: Task, examiner: Examiner, patch: bytes | None, shake: Shake = STILL) -> Verdict:
+        """What a grader's tests say of a patch, None for the right one. Raises SandboxError, MissingRequirement."""
         order = present(task, trial_seed(self.suite.seed, task.id, 1)).order
         transcript = Transcript(task.id, FLOOR, 0, 1, Output(), ())
         work = self._work(task, Output(), order, {}, transcript)
         async with self.places:
             try:
-                return await examiner.examine(work, patch)
+                return await examiner.examine(work, patch, hash_seed=shake.hash_seed, backwards=shake.backwards)
             except (SandboxError, MissingRequirement):
                 raise
             except Exception as e:  # noqa: BLE001 - the edge of a plugin: its fault is a finding

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from harness.engine.grade import Grading
-from harness.qa.findings import CheatOutcome, Finding, Flakiness, Seconds, Tally
-from harness.qa.lab import Tried
+from harness.qa.findings import CheatOutcome, Finding, Flakiness, Level, Seconds, Tally
+from harness.qa.lab import Shake, Tried
 from harness.records.content import Json
 from harness.records.outcome import Attempt, Grade, Verdict
 from harness.records.task import Limits
@@ -136,6 +137,30 @@ def flaky_tests(on_gold: Sequence[Verdict], on_base: Sequence[Verdict]) -> list[
             if 0 < bad < len(runs):
                 found.append(Flakiness(test, "gold" if on == "gold" else "base", len(runs) - bad, len(runs)))
     return found
+
+
+def shaken_checked(
+    on: Literal["gold", "base"], shake: Shake, plain: Sequence[Verdict], shaken: Verdict
+) -> Iterator[Finding]:
+    """Tests that say something else when only the hash seed or the order differs.
+
+    Verdicts are given with both fixed, so they stay what they are; but another right patch may lay its sets out in
+    another order, so a test of the right patch that depends on the seed is broken. The rest is for a person to judge.
+    """
+    before = next((states for v in plain if (states := _unsatisfied(v))), None)
+    if before is None:
+        return
+    after = _unsatisfied(shaken)
+    place = "the right patch" if on == "gold" else "the code as given"
+    if not after:
+        said = shaken.label if isinstance(shaken, Grade) else shaken.cause
+        yield Finding("flaky", "info", f"on {place} no test can be told apart {shake}: {said}")
+        return
+    known = {test for v in plain for test in _unsatisfied(v).get("failed", ())} - before["failed"]
+    level: Level = "fail" if on == "gold" and not shake.backwards else "warn"
+    for test in sorted((before["failed"] ^ after["failed"]) - known):
+        verb = "fails" if test in after["failed"] else "passes"
+        yield Finding("flaky", level, f"{verb} on {place} {shake}, and otherwise does not", test)
 
 
 def base_checked(verdicts: Sequence[Verdict], flaky: Sequence[Flakiness]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from posixpath import join
 from time import perf_counter
+from typing import Literal
 
 from harness.config.suite import BoundGrader
 from harness.errors import MissingRequirement, SandboxError
@@ -16,7 +17,7 @@ from harness.qa.cheating import cheating
 from harness.qa.findings import CheatOutcome, Finding, TaskCheck, verdict_of
 from harness.qa.history import history_checked
 from harness.qa.image import Needles, Repository
-from harness.qa.lab import CEILING, FLOOR, Examiner, Lab, Tried, graders_of, with_network
+from harness.qa.lab import CEILING, FLOOR, Examiner, Lab, Shake, Tried, graders_of, with_network
 from harness.qa.leaks import leaks_found
 from harness.qa.material import Material, material_of, prompt_text
 from harness.qa.overspecified import overspecified
@@ -24,6 +25,14 @@ from harness.qa.words import words_checked
 from harness.records.outcome import NotGraded, Verdict
 from harness.records.task import Task
 from harness.testing.cheats import cheats_for
+
+SHAKES = {
+    Shake(hash_seed=1): ("pytest", "unittest", "tap", "junit", "command"),
+    Shake(backwards=True): ("pytest", "unittest", "go", "jest", "vitest", "node"),
+}
+"""Other conditions that tests are run under (reference/swe.md 4.4), and the runners on which they have an effect."""
+GOLD_AND_BASE: tuple[tuple[Literal["gold", "base"], bytes | None], ...] = (("gold", None), ("base", b""))
+"""The code that listed tests are run on, and the patch that makes it; None is the right one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Known:
     reference: list[Tried] = field(default_factory=list)
     empty: list[Tried] = field(default_factory=list)
     base: list[Verdict] = field(default_factory=list)
+    shaken: list[tuple[Literal["gold", "base"], Shake, Verdict]] = field(default_factory=list)
     cheats: list[CheatOutcome] = field(default_factory=list)
     image: str = ""
 
@@ -66,6 +76,8 @@ async def check_task(lab: Lab, task: Task, options: Options) -> TaskCheck:
                 if options.cheats:
                     group.create_task(_cheated(lab, task, material, known))
                 group.create_task(_based(lab, task, graders, options, known))
+                if options.repeats > 1:
+                    group.create_task(_shaken(lab, task, graders, material, known))
     return _summed_up(lab, task, graders, known, perf_counter() - began)
 
 
@@ -168,10 +180,30 @@ async def _based(lab: Lab, task: Task, graders: Sequence[BoundGrader], options: 
             )
 
 
+async def _shaken(lab: Lab, task: Task, graders: Sequence[BoundGrader], material: Material, known: Known) -> None:
+    """The listed tests once under another hash seed and once backwards, on the right patch and on the code as given."""
+    runner = material.runner or "pytest"
+    shakes = [shake for shake, runners in SHAKES.items() if runner in runners]
+    for bound in graders:
+        if not isinstance(bound.grader, Examiner):
+            continue
+        for on, patch in GOLD_AND_BASE:
+            if on == "gold" and not material.gold:
+                continue
+            try:
+                found = await asyncio.gather(*(lab.examine(task, bound.grader, patch, shake) for shake in shakes))
+            except (SandboxError, MissingRequirement) as e:
+                known.findings.append(Finding("flaky", "unchecked", f"the tests cannot be run another way: {e}"))
+                continue
+            known.shaken += [(on, shake, verdict) for shake, verdict in zip(shakes, found, strict=True)]
+
+
 def _summed_up(lab: Lab, task: Task, graders: Sequence[BoundGrader], known: Known, seconds: float) -> TaskCheck:
     gold = [v for t in known.reference for b in graders if (v := t.attempt.grades.get(b.name)) is not None]
     flaky = proof.flaky_tests(gold, known.base)
     findings = [*known.findings, *proof.base_checked(known.base, flaky)]
+    for on, shake, verdict in known.shaken:
+        findings += proof.shaken_checked(on, shake, gold if on == "gold" else known.base, verdict)
     if known.reference:
         limits = lab.suite.limits.merged(task.limits)
         allowed = [t for b in graders if isinstance(t := getattr(b.grader, "timeout_s", None), float)]

@@ -37,10 +37,12 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     AB and 1 is BA, for select the rotation. `slots` are the candidates in the order shown, `labels` what each was
     called there. `slot` is the slot the verdict names (0-based; None for a tie or where there are no slots), and
     `outcome` is the same said of the work under test: win, tie, loss, correct, met, the index of a step, ...
+    `case` names the made-up work of a control: several can be made of one work.
     `about` is the criterion, claim or step judged, where a judgement is about a part. `lengths` are characters of each
     slot, `styles` counts of headings, lists and bold words. `flags` name injection attempts that were seen.
     `attempt` is the number of the attempt it belongs to, 0 for those of none (sentinels, controls, audits).
-    `expected` is the outcome that is known to be right, where one is: a sentinel's frozen verdict, a control's.
+    `expected` is the outcome that is known to be right, where one is: a sentinel's frozen verdict, a control's. `work`
+    is a digest of what was judged and asked, as labels have it: a label for other text is none for this.
     """
 
     grader: str
@@ -57,6 +59,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     attempt: int = 0
     opponent: str = ""
     about: str = ""
+    case: str = ""
     order: int = 0
     repeat: int = 0
     slots: tuple[str, ...] = ()
@@ -79,6 +82,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     parser: str = ""
     calibration: str = ""
     seed: int = 0
+    work: str = ""
     lengths: tuple[int, ...] = ()
     styles: tuple[tuple[int, ...], ...] = ()
     usage: Usage = Usage()

@@ -73,7 +73,9 @@ def _alike(manifest: Manifest, wanted: Manifest, system: str) -> bool:
 def _candidate(path: Path, manifest: Manifest, night: Measured, reference: Measured) -> Candidate:
     why = ""
     t = night.totals
-    if not t.graded:
+    if manifest.confirms:
+        why = f"made to see the alarm of {manifest.confirms} again"
+    elif not t.graded:
         why = "nothing was graded"
     elif night.coverage < manifest.coverage_floor:
         why = f"coverage {t.graded:,}/{t.counted:,} is under the floor of {manifest.coverage_floor:.1%}"

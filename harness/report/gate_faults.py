@@ -16,16 +16,38 @@ def gate_faults(policy: Policy, measured: Sequence[Measured], baselines: Mapping
     return [*_metric_faults(policy, measured, baselines), *_task_faults(policy, measured)]
 
 
+def planned_faults(policy: Policy, tasks: Sequence[str], graders: Sequence[str], systems: Sequence[str]) -> list[Fault]:
+    """The same before anything ran, by what the suite has: metrics, must-pass tasks, systems."""
+    names = [*METRICS, *sorted(f"{GRADER}{g}" for g in graders)]
+    found = _named_metrics(policy, names, "metrics of this suite")
+    for i, rule in enumerate(policy.file.must_pass):
+        if not any(fnmatchcase(t, rule.task) for t in tasks):
+            found.append(_no_task(policy, i, rule.task, tasks, "suite"))
+    by_system = policy.file.baseline if isinstance(policy.file.baseline, dict) else {}
+    told: list[tuple[tuple[str | int, ...], str]] = [(("systems", i), s) for i, s in enumerate(policy.file.systems)]
+    told += [(("baseline", s), s) for s in by_system]
+    there = f"systems: {', '.join(systems)}"
+    for loc, name in told:
+        if name not in systems:
+            close = did_you_mean(name, list(systems))
+            help = f"{close} — {there}" if close else there
+            found.append(policy.spot.fault(f"no system '{name}' in this suite", loc, help, key=loc[0] == "baseline"))
+    return found
+
+
 def _metric_faults(policy: Policy, measured: Sequence[Measured], baselines: Mapping[str, Measured]) -> list[Fault]:
     sides = [*measured, *baselines.values()]
     graders = sorted({n for m in sides for n in m.tallies if n.startswith(GRADER)})
-    names = [*METRICS, *graders]
+    return _named_metrics(policy, [*METRICS, *graders], "metrics of this run")
+
+
+def _named_metrics(policy: Policy, names: Sequence[str], whose: str) -> list[Fault]:
     found = []
     for name, gate in policy.file.metrics.items():
         loc = ("metrics", name)
         if name not in names:
-            close = did_you_mean(name, names)
-            there = f"metrics of this run: {', '.join(names)}"
+            close = did_you_mean(name, list(names))
+            there = f"{whose}: {', '.join(names)}"
             found.append(
                 policy.spot.fault(f"no metric '{name}'", loc, f"{close} — {there}" if close else there, key=True)
             )
@@ -44,10 +66,13 @@ def _task_faults(policy: Policy, measured: Sequence[Measured]) -> list[Fault]:
     for i, rule in enumerate(policy.file.must_pass):
         if any(fnmatchcase(t, rule.task) for t in tasks) or not whole:
             continue
-        close = did_you_mean(rule.task, tasks)
-        help = close or "a rule about no task would never fail; globs are over task ids"
-        found.append(policy.spot.fault(f"must_pass: no task of this run matches '{rule.task}'", ("must_pass", i), help))
+        found.append(_no_task(policy, i, rule.task, tasks, "run"))
     return found
+
+
+def _no_task(policy: Policy, at: int, glob: str, tasks: Sequence[str], whose: str) -> Fault:
+    help = did_you_mean(glob, list(tasks)) or "a rule about no task would never fail; globs are over task ids"
+    return policy.spot.fault(f"must_pass: no task of this {whose} matches '{glob}'", ("must_pass", at), help)
 
 
 def unmatched(policy: Policy, measured: Measured) -> list[str]:

@@ -24,7 +24,6 @@ from harness.report.judges_other import (
     calibrations,
     control_figures,
     injection_figure,
-    money,
     rate_figures,
     recalibrated,
     repeat_figures,
@@ -39,6 +38,7 @@ from harness.report.judges_pairs import (
     complete_pairs,
     family_figures,
     score_figures,
+    single_pairs,
     style_figures,
     swap_figures,
 )
@@ -54,7 +54,8 @@ class About:
     """What a run knows besides its judgements: labels, the family of each candidate's model, the graders' rules.
 
     `run` is its name, by which labels drawn from it are known; `rules` say how a grader puts two orders together.
-    `elsewhere` is what the same judges said in other runs that labels were drawn from.
+    `elsewhere` is what the same judges said in other runs that labels were drawn from; `informs` are graders that
+    decide no task.
     """
 
     run: str = ""
@@ -63,6 +64,7 @@ class About:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     elsewhere: Elsewhere = field(default_factory=dict)
     design: Design | Literal["auto"] = "auto"
+    informs: frozenset[str] = frozenset()
 
 
 def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: About | None = None) -> JudgeReport:
@@ -73,12 +75,13 @@ def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: Ab
     parts = {a: calls if alone else calls.where(calls.column["sheet"] == i) for i, a in enumerate(calls.asked)}
     order = sorted(parts, key=lambda a: (a.grader, a.judge, a.model))
     sheets = tuple(judge_sheet(a, parts[a], policy, about, _rivals(calls, a)) for a in order)
+    decide = [s for s in sheets if not s.informs]
     return JudgeReport(
         sheets=sheets,
         panels=_panels(parts),
         ratings=_ratings(parts),
-        validity=worst(sheets),
-        reasons=tuple(f"{s.judge} in {s.grader}: {r}" for s in sheets if s.validity == "invalid" for r in s.reasons),
+        validity=worst(decide),
+        reasons=tuple(f"{s.judge} in {s.grader}: {r}" for s in decide if s.validity == "invalid" for r in s.reasons),
         warnings=tuple(_warnings(sheets)),
     )
 
@@ -105,9 +108,10 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
         classes=swapped.classes if swapped else (),
         ungraded=causes,
         ungraded_by_system=where,
-        money=money(calls),
+        money=calls.spent[asked],
         splits=swapped.splits if swapped else (),
         n_splits=swapped.n_splits if swapped else 0,
+        informs=asked.grader in about.informs,
         notes=tuple(_notes(asked, len(models), about, left_out, calls)),
     )
     return judged_valid(sheet, policy)
@@ -118,18 +122,11 @@ def _measured(calls: Calls) -> Calls:
     audited, scored = calls.role("audit"), calls.role("score")
     if not len(audited):
         return scored
-    key = ("task", "system", "epoch", "opponent", "about")
+    key = ("task", "system", "epoch", "opponent", "about", "case")
     seen = set(zip(*(audited.column[n].tolist() for n in key), strict=True))
     kept = [k not in seen for k in zip(*(scored.column[n].tolist() for n in key), strict=True)]
     mask = np.concatenate((np.ones(len(audited), dtype=bool), np.array(kept, dtype=bool)))
-    both = calls.role("audit", "score")
-    return _ordered(both, audited, scored).where(mask)
-
-
-def _ordered(both: Calls, audited: Calls, scored: Calls) -> Calls:
-    """Audit rows, then score rows."""
-    columns = {n: np.concatenate((audited.column[n], scored.column[n])) for n in both.column}
-    return Calls(columns, np.concatenate((audited.cost, scored.cost)), both.names, both.asked)
+    return _together([audited, scored]).where(mask)
 
 
 def _figures(
@@ -152,7 +149,11 @@ def _figures(
         *style_figures(pairs),
         *family_figures(measured, asked.family, about.families, rivals.role("score", "audit")),
         *controls,
-        *score_figures(complete_pairs(calls.role("score"))[0], about.rules.get(asked.grader, "conservative")),
+        *score_figures(
+            complete_pairs(calls.role("score"))[0],
+            about.rules.get(asked.grader, "conservative"),
+            single_pairs(calls.role("score")),
+        ),
     )
 
 
@@ -183,14 +184,33 @@ def _panels(parts: Mapping[Asked, Calls]) -> tuple[Panel, ...]:
 
 
 def _ratings(parts: Mapping[Asked, Calls]) -> tuple[Rated, ...]:
-    order = sorted((a for a in parts if a.protocol == "pairwise"), key=lambda a: (a.grader, a.judge))
-    found = (rated(a.grader, a.judge, parts[a].role("score")) for a in order)
+    """Of each judge under the same words. Graders that differ only in whom they compare with are one measurement: their
+    calibration id is the same, and their games together are a round robin.
+    """
+    groups: dict[tuple[str, ...], list[Asked]] = {}
+    for a in sorted((a for a in parts if a.protocol == "pairwise"), key=lambda a: (a.grader, a.judge)):
+        words = calibrations(parts[a])
+        groups.setdefault((a.judge, a.model, *(words or (a.grader,))), []).append(a)
+    found = (
+        rated(" + ".join(a.grader for a in group), group[0].judge, _together([parts[a] for a in group]).role("score"))
+        for group in groups.values()
+    )
     return tuple(r for r in found if r is not None)
+
+
+def _together(parts: Sequence[Calls]) -> Calls:
+    """The rows of all of them."""
+    first = parts[0]
+    columns = {n: np.concatenate([p.column[n] for p in parts]) for n in first.column}
+    return Calls(columns, np.concatenate([p.cost for p in parts]), first.names, first.asked, first.spent)
 
 
 def _warnings(sheets: Sequence[JudgeSheet]) -> Iterable[str]:
     for s in sheets:
-        if s.validity == "inconclusive":
+        if s.informs:
+            if s.validity == "invalid":
+                yield f"JUDGE INVALID, BUT IT ONLY INFORMS: {s.judge} in {s.grader}: {'; '.join(s.reasons)}"
+        elif s.validity == "inconclusive":
             yield f"JUDGE NOT PROVEN VALID: {s.judge} in {s.grader}: {'; '.join(s.reasons)}"
         for note in s.notes:
             if note[:3].isupper():

@@ -6,26 +6,29 @@ What a later attempt, or a later line, says of the same call replaces what an ea
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import StoreError
 from harness.records.judgement import Judgement
+from harness.report.judges_model import Money
 
 Ints = NDArray[np.int64]
 _INTS = (
     "sheet", "role", "task", "family", "system", "epoch", "attempt", "opponent", "about", "order", "repeat", "status",
     "outcome", "expected", "slot", "chosen", "rival", "label", "other_label", "width", "cached", "flagged", "length",
-    "other_length", "style", "other_style", "calls", "unpriced", "provider_cached", "returned", "calibration",
+    "other_length", "style", "other_style", "calls", "unpriced", "provider_cached", "returned", "calibration", "work",
+    "case",
 )  # fmt: skip
 _CODES = {
     "role", "task", "family", "system", "opponent", "about", "status", "outcome", "expected", "chosen", "rival",
-    "label", "other_label", "returned", "calibration",
+    "label", "other_label", "returned", "calibration", "case",
 }  # fmt: skip
-_UNIT = ("sheet", "role", "task", "system", "epoch", "opponent", "about")
+_UNIT = ("sheet", "role", "task", "system", "epoch", "opponent", "about", "case")
 PAIR = ("win", "tie", "loss")
 """Outcomes of a pair in the order of the counts of `stats.swap`."""
 GOOD: Mapping[str, float] = {
@@ -67,13 +70,14 @@ class Calls:
 
     `sheet` is a code into `asked`. `slot` is -1 where the verdict names none; `chosen` and `rival` are the candidates
     that the verdict names and the other; `label` and `other_label` what slots 0 and 1 were called; `length` and
-    `style` are of the work under test in a pair. `cost` is in US dollars.
+    `style` are of the work under test in a pair; `work` says what was judged. `cost` is in US dollars.
     """
 
     column: Mapping[str, Ints]
     cost: NDArray[np.float64]
     names: Names
     asked: tuple[Asked, ...]
+    spent: Mapping[Asked, Money] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Rows."""
@@ -81,7 +85,8 @@ class Calls:
 
     def where(self, mask: NDArray[np.bool_] | Ints) -> Calls:
         """The rows that the mask keeps, or these rows in this order."""
-        return Calls({n: c[mask] for n, c in self.column.items()}, self.cost[mask], self.names, self.asked)
+        column = {n: c[mask] for n, c in self.column.items()}
+        return Calls(column, self.cost[mask], self.names, self.asked, self.spent)
 
     def role(self, *names: str) -> Calls:
         """The rows of these roles."""
@@ -96,7 +101,7 @@ class Calls:
         if not len(self):
             none = np.zeros(0, dtype=np.int64)
             return none, none
-        key = np.stack([self.column[n] for n in ("task", "system", "epoch", "opponent", "about")], axis=1)
+        key = np.stack([self.column[n] for n in _UNIT[2:]], axis=1)
         _, first, unit = np.unique(key, axis=0, return_index=True, return_inverse=True)
         return unit.reshape(-1).astype(np.int64), first.astype(np.int64)
 
@@ -111,6 +116,7 @@ def read_calls(judgements: Iterable[Judgement]) -> Calls:
     columns = {n: array("i") for n in _INTS}
     cost, names = array("d"), Names()
     sheets: dict[Asked, int] = {}
+    spent: dict[Asked, dict[str, float]] = {}
     for j in judgements:
         asked = Asked(j.grader, j.judge, j.protocol, j.model, j.family)
         row = _row(j, names)
@@ -118,8 +124,35 @@ def read_calls(judgements: Iterable[Judgement]) -> Calls:
         for name in _INTS:
             columns[name].append(row[name])
         cost.append(j.usage.cost_usd)
+        _add(spent.setdefault(asked, defaultdict(float)), j)
     column = {n: np.asarray(columns.pop(n), dtype=np.int64) for n in _INTS}
-    return _latest(_canonical(Calls(column, np.asarray(cost, dtype=np.float64), names, tuple(sheets))))
+    bills = {a: _bill(parts) for a, parts in spent.items()}
+    return _latest(_canonical(Calls(column, np.asarray(cost, dtype=np.float64), names, tuple(sheets), bills)))
+
+
+def _add(parts: dict[str, float], j: Judgement) -> None:
+    """Every line's cost, before later ones replace it: what was paid is paid."""
+    usage, usd = j.usage, j.usage.cost_usd
+    kind = {"score": "scores", "sentinel": "sentinels", "audit": "audits"}.get(j.role, "controls")
+    parts["judgements"] += 1
+    parts["cached"] += j.cached
+    if usage.calls:
+        parts["calls"] += usage.calls
+        parts["unpriced"] += usage.unpriced
+        parts["provider_cached"] += usage.cache_read
+    if usd:
+        parts["usd"] += usd
+        parts[kind] += usd
+        if not j.attempt:
+            parts["apart"] += usd
+
+
+def _bill(parts: Mapping[str, float]) -> Money:
+    whole = ("calls", "unpriced", "cached", "judgements", "provider_cached")
+    return Money(
+        parts.get("usd", 0.0), *(int(parts.get(n, 0)) for n in whole),
+        *(parts.get(n, 0.0) for n in ("scores", "sentinels", "controls", "audits", "apart")),
+    )  # fmt: skip
 
 
 def _canonical(calls: Calls) -> Calls:
@@ -134,7 +167,7 @@ def _canonical(calls: Calls) -> Calls:
     names = Names()
     names.of = {w: i for i, w in enumerate(ordered)}
     column["sheet"] = place[column["sheet"]] if len(calls) else column["sheet"]
-    return Calls(column, calls.cost, names, tuple(sheets))
+    return Calls(column, calls.cost, names, tuple(sheets), calls.spent)
 
 
 def _row(j: Judgement, names: Names) -> dict[str, int]:
@@ -156,8 +189,14 @@ def _row(j: Judgement, names: Names) -> dict[str, int]:
         "style": sum(j.styles[at]) if at < len(j.styles) else 0,
         "other_style": sum(j.styles[second]) if second < len(j.styles) else 0,
         "calls": j.usage.calls, "unpriced": j.usage.unpriced, "provider_cached": j.usage.cache_read,
-        "returned": code(j.model_returned), "calibration": code(j.calibration),
+        "returned": code(j.model_returned), "calibration": code(j.calibration), "work": short_digest(j.work),
+        "case": code(j.case),
     }  # fmt: skip
+
+
+def short_digest(digest: str) -> int:
+    """31 bits of a hexadecimal digest, 0 for none: enough to see that a label was for another text."""
+    return int(digest[:8], 16) & 0x7FFFFFFF if digest else 0
 
 
 def _at(values: tuple[int, ...], at: int) -> int:

@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 
 from harness.records.label import UNSURE, Label
-from harness.report.judges_calls import GOOD, PAIR, Calls
+from harness.report.judges_calls import GOOD, PAIR, Calls, short_digest
 from harness.report.judges_items import Item, Judged, judged_items
 from harness.report.judges_model import Figure, figure
 from harness.report.judges_pairs import SEED
 from harness.stats.agreement import Table, ac1, alpha, confusion, constant, kappa, majority, table_of
-from harness.stats.corrected import Labelled, Passes, ppi, rogan_gladen
+from harness.stats.corrected import Corrected, Labelled, Passes, ppi, rogan_gladen
+from harness.stats.corrected import confusion as confusion_corrected
 from harness.stats.intervals import Codes, Estimate, Numbers
 from harness.stats.shares import bootstrap, share
 
@@ -39,6 +40,7 @@ class Matched:
     unsure: int
     unsettled: int
     not_judged: int
+    other_text: int
 
     def __len__(self) -> int:
         """Items with a label and a verdict."""
@@ -52,9 +54,11 @@ Key = tuple[str, Item]
 def match(known: Mapping[Key, Judged], labels: Iterable[tuple[Key, Label]]) -> tuple[Matched, dict[Key, list[Label]]]:
     """Labels of people put together by item, by majority; a draw of people is unsettled and left out."""
     people: dict[Key, list[Label]] = {}
-    unsure = unsettled = absent = 0
+    unsure = unsettled = absent = other_text = 0
     for key, label in labels:
-        if label.label == UNSURE:
+        if key in known and _of_other_text(label, known[key]):
+            other_text += 1
+        elif label.label == UNSURE:
             unsure += 1
         else:
             people.setdefault(key, []).append(label)
@@ -80,8 +84,14 @@ def match(known: Mapping[Key, Judged], labels: Iterable[tuple[Key, Label]]) -> t
         unsure=unsure,
         unsettled=unsettled,
         not_judged=absent,
+        other_text=other_text,
     )
     return matched, people
+
+
+def _of_other_text(label: Label, judged: Judged) -> bool:
+    """Whether a person was shown another text, or asked another question, than the judge: then it says nothing here."""
+    return bool(label.work and judged.work) and short_digest(label.work) != judged.work
 
 
 def agreement_figures(m: Matched, people: dict[Key, list[Label]]) -> tuple[Figure, ...]:
@@ -161,18 +171,24 @@ def corrected_figure(found: dict[Item, Judged], m: Matched, labelled: set[Item],
 
     Refused with its reason where it would mislead; a score without labels is `uncalibrated` (judge.md 3.2).
     """
-    title = "score corrected by labels"
+    title, why_two = "score corrected by labels", ""
     known = [j for j in found.values() if j.worth == j.worth]
     if not len(m) or np.isnan(m.y).any() or not known:
         why = "uncalibrated: no labels" if not len(m) else "labels of this kind have no worth to correct"
         return figure("corrected", title, Estimate(float("nan"), None, why), (len(m), "labels"))
     if design == "external":
+        made = _by_classes(known, m) if m.words == PAIR else None
+        if made is not None and made.estimate.interval is not None:
+            return figure("corrected", title, made.estimate, (len(m), "labels"), made.design)
+        if made is not None:
+            title, why_two = "wins corrected by labels", f"ties counted as no win: {made.estimate.why_not}"
         passed = float(np.mean([j.worth > 0.5 for j in known]))
         judge, person = m.f > 0.5, m.y > 0.5
         rates = Passes(
             int((judge & person).sum()), int(person.sum()), int((~judge & ~person).sum()), int((~person).sum())
         )
         made = rogan_gladen(passed, len(known), rates)
+        made = replace(made, note="; ".join(w for w in (why_two, made.note) if w))
     else:
         rest = [
             (j.worth, j.cluster) for item, j in sorted(found.items()) if item not in labelled and j.worth == j.worth
@@ -186,6 +202,13 @@ def corrected_figure(found: dict[Item, Judged], m: Matched, labelled: set[Item],
         )
     note = "; ".join(w for w in (made.design, made.note, _power(made.power)) if w)
     return figure("corrected", title, made.estimate, (len(m), "labels"), note)
+
+
+def _by_classes(known: Sequence[Judged], m: Matched) -> Corrected:
+    """Win, tie and loss each with its own error rates."""
+    said = np.array([PAIR.index(j.outcome) for j in known], dtype=np.int64)
+    counts = np.bincount(said, minlength=len(PAIR)).astype(np.int64)
+    return confusion_corrected(counts, table_of(m.judge, m.person, len(PAIR)), np.array([GOOD[w] for w in PAIR]))
 
 
 def _power(power: float | None) -> str:
@@ -221,6 +244,7 @@ def label_figures(
             (m.unsure, "unsure"),
             (m.unsettled, "on which people are split"),
             (m.not_judged, "without a verdict of the judge"),
+            (m.other_text, "for another text or question than was judged"),
             (sum(x.set == "dev" for x in labels), "of the dev set"),
             (sum(x.set == "report" for x in labels) - len(usable), "of other runs: see `harness judge calibrate`"),
         )

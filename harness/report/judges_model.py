@@ -62,7 +62,9 @@ class Split:
 class Money:
     """What a judge cost, in US dollars: a lower bound where calls are `unpriced`.
 
-    `cached` counts judgements answered from the judgement cache; `provider_cached` input tokens read from a provider's.
+    Every call that was made, also those whose verdict was replaced by a later one. `scores`, `sentinels`, `controls`
+    and `audits` are parts of `usd`; `apart` is what no attempt's record has of it. `cached` counts judgements answered
+    from the judgement cache; `provider_cached` input tokens read from a provider's.
     """
 
     usd: float
@@ -71,6 +73,11 @@ class Money:
     cached: int
     judgements: int
     provider_cached: int
+    scores: float = 0.0
+    sentinels: float = 0.0
+    controls: float = 0.0
+    audits: float = 0.0
+    apart: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,8 @@ class JudgeSheet:
 
     `position` is the verdict on the position effect; `classes` what became of pairs under the swap; `ungraded` causes;
     `ungraded_by_system` where they fell; `returned` the models that really answered; `splits` are the first of
-    `n_splits`. `validity` and `checks` are the judge gate; `reasons` say why it is not valid.
+    `n_splits`. `validity` and `checks` are the judge gate; `reasons` say why it is not valid. With `informs` its
+    grader decides no task of the run: then it makes no run invalid.
     """
 
     grader: str
@@ -101,6 +109,7 @@ class JudgeSheet:
     checks: tuple[Check, ...] = ()
     validity: Validity = "inconclusive"
     reasons: tuple[str, ...] = ()
+    informs: bool = False
 
     def figure(self, name: str) -> Figure | None:
         """A figure by name; None where this kind of judge has none of it."""
@@ -118,7 +127,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """Ratings of the candidates of one pairwise grader by one judge: strengths in logits, the same on an Elo scale."""
+    """Ratings of the candidates of one pairwise grader by one judge: strengths in logits, the same on an Elo scale.
+
+    `alike` are the strengths between works that are equal in what `alike_in` names: length, style.
+    """
 
     grader: str
     judge: str
@@ -129,11 +141,13 @@ class Rated:
     games: int
     note: str
     why_not: str
+    alike: tuple[Estimate, ...] = ()
+    alike_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeReport:
-    """All judges of a run. `validity` is that of the worst sheet; `reasons` and `warnings` name the judges."""
+    """All judges of a run. `validity` is that of the worst sheet that decides; `reasons` and `warnings` name judges."""
 
     sheets: tuple[JudgeSheet, ...]
     panels: tuple[Panel, ...] = ()

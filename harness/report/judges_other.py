@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.report.judges_calls import Calls, Ints
 from harness.report.judges_items import item_of, judged_items, worth
-from harness.report.judges_model import Figure, Money, figure
+from harness.report.judges_model import Figure, figure
 from harness.report.judges_pairs import SEED, complete_pairs
 from harness.report.model import Count
 from harness.stats.agreement import select_consistency
@@ -178,16 +178,17 @@ def _moved(calls: Calls, protocol: str) -> tuple[Figure, ...]:
 
 def _planted(calls: Calls, protocol: str) -> list[tuple[float, int]]:
     """Of each work with a planted order: 1 if its outcome is another than without, and its family."""
-    rows = calls.role("control:injection")
+    every = calls.role("control:injection")
     before = judged_items(calls.role("score"), protocol)
-    _, first = rows.units()
-    known = rows.names.words()
-    expected = {item_of(rows, row, known): known[int(rows.column["expected"][row])] for row in first.tolist()}
-    found = []
-    for item, after in sorted(judged_items(rows, protocol).items()):
-        right = expected[item] or (before[item].outcome if item in before else "")
-        if right:
-            found.append((float(after.outcome != right), after.cluster))
+    known, found = every.names.words(), []
+    for case in np.unique(every.column["case"]):
+        rows = every.where(every.column["case"] == case)
+        _, first = rows.units()
+        expected = {item_of(rows, row, known): known[int(rows.column["expected"][row])] for row in first.tolist()}
+        for item, after in sorted(judged_items(rows, protocol).items()):
+            right = expected[item] or (before[item].outcome if item in before else "")
+            if right:
+                found.append((float(after.outcome != right), after.cluster))
     return found
 
 
@@ -233,19 +234,6 @@ def injection_figure(calls: Calls) -> Figure:
     rows = calls.role("score")
     e = share(rows.column["flagged"].astype(np.float64), rows.column["family"])
     return figure("injection_suspected", "speaks to its judge", e, (len(rows), "judgements"))
-
-
-def money(calls: Calls) -> Money:
-    """What all its judgements cost, controls and sentinels too."""
-    column = calls.column
-    return Money(
-        usd=float(calls.cost.sum()),
-        calls=int(column["calls"].sum()),
-        unpriced=int(column["unpriced"].sum()),
-        cached=int(column["cached"].sum()),
-        judgements=len(calls),
-        provider_cached=int(column["provider_cached"].sum()),
-    )
 
 
 def returned(calls: Calls) -> tuple[Count, ...]:

@@ -14,7 +14,7 @@ from harness.report.judges_model import Figure, Split, figure
 from harness.report.model import Count
 from harness.stats.intervals import Codes, Estimate, Numbers
 from harness.stats.shares import bootstrap, share
-from harness.stats.style import length_control, length_ratio, longer_rate
+from harness.stats.style import controlled, length_control, length_ratio, longer_rate, style_ratio
 from harness.stats.swap import (
     COIN_FORCED,
     COIN_TIES,
@@ -66,26 +66,43 @@ class Pairs:
 
 
 def complete_pairs(calls: Calls) -> tuple[Pairs, int]:
-    """Pairs complete in both orders, and how many are not."""
-    ok = calls.ok()
+    """Pairs complete in both orders, and how many are not: asked in both without a verdict in both, or without any.
+
+    A pair that was asked in one order only, as `orders: audit` says, lacks nothing: `single_pairs` has it.
+    """
+    ok, tables, first, both_asked = _counted(calls)
+    both = (tables[0].sum(axis=2) > 0).all(axis=0)
+    every, fresh = tables[0][:, both], tables[1][:, both]
+    whole = Pairs(ok, every[0], every[1], fresh[0], fresh[1], first[both], ok.column["family"][first[both]])
+    return whole, int((~both & both_asked).sum()) + len(calls.units()[1]) - len(first)
+
+
+def _counted(calls: Calls) -> tuple[Calls, Ints, Ints, NDArray[np.bool_]]:
+    """The calls with a verdict, their counts (fresh or not, order, pair, outcome), each pair's first row, and whether
+    the pair was asked in both orders.
+    """
+    mask = calls.column["status"] == calls.names.of.get("ok", -1)
+    ok = calls.where(mask)
     unit, first = ok.units()
-    tables = np.zeros((2, 2, len(first), 3), dtype=np.int64)  # fresh or not, order, pair, outcome
-    codes = [ok.names.of.get(n, -1) for n in PAIR]
-    for k, code in enumerate(codes):
+    tables = np.zeros((2, 2, len(first), 3), dtype=np.int64)
+    for k, code in enumerate([ok.names.of.get(n, -1) for n in PAIR]):
         for order in (0, 1):
             here = (ok.column["outcome"] == code) & (ok.column["order"] == order)
             for fresh in (0, 1):
                 kept = here & (ok.column["cached"] == 0) if fresh else here
                 tables[fresh, order, :, k] = np.bincount(unit[kept], minlength=len(first))
-    both = (tables[0].sum(axis=2) > 0).all(axis=0)
-    every, fresh = tables[0][:, both], tables[1][:, both]
-    whole = Pairs(ok, every[0], every[1], fresh[0], fresh[1], first[both], ok.column["family"][first[both]])
-    return whole, int((~both).sum()) + _never(calls, ok)
+    every, units = calls.units()
+    asked = np.zeros((len(units), 2), dtype=bool)
+    asked[every, np.minimum(calls.column["order"], 1)] = True
+    return ok, tables, first, asked[np.unique(every[mask])].all(axis=1)
 
 
-def _never(calls: Calls, ok: Calls) -> int:
-    """Pairs without any verdict."""
-    return len(calls.units()[1]) - len(ok.units()[1])
+def single_pairs(calls: Calls) -> Pairs:
+    """Pairs that were asked in one order only; the counts of the other order are zero."""
+    ok, tables, first, both_asked = _counted(calls)
+    one = ~both_asked
+    every, fresh = tables[0][:, one], tables[1][:, one]
+    return Pairs(ok, every[0], every[1], fresh[0], fresh[1], first[one], ok.column["family"][first[one]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +265,9 @@ def style_figures(pairs: Pairs) -> tuple[Figure, ...]:
     ratio, score, cluster = length_ratio(work[told], other[told]), score[told], pairs.cluster[told]
     longer, decided = longer_rate(score, ratio, cluster)
     control = length_control(score, ratio, cluster)
+    marks, others = (column[c][pairs.first].astype(np.float64)[told] for c in ("style", "other_style"))
+    style = style_ratio((marks, work[told]), (others, other[told]))
+    alike = controlled(score, np.stack((ratio, style), axis=1), cluster)
     counted = (int(told.sum()), "pairs")
     looks = (column["style"][pairs.first] - column["other_style"][pairs.first])[told]
     fancy = (looks != 0) & (np.abs(score - 0.5) > 1e-12)
@@ -262,12 +282,21 @@ def style_figures(pairs: Pairs) -> tuple[Figure, ...]:
             share(won, cluster[fancy]),
             (int(fancy.sum()), "decided pairs"),
         ),
+        figure("style_slope", "  slope of formatting", alike.slopes[1], counted, "from none to all of it"),
+        figure("alike_rate", "  win rate at equal length and style", alike.rate, counted),
     )
 
 
-def score_figures(pairs: Pairs, rule: Rule) -> tuple[Figure, ...]:
-    """The score: win rate by the chosen rule, beside what other rules and each order alone would have said."""
+def score_figures(pairs: Pairs, rule: Rule, singles: Pairs | None = None) -> tuple[Figure, ...]:
+    """The score: win rate by the chosen rule, beside what other rules and each order alone would have said.
+
+    With `singles`, pairs that were asked in one order, the headline is the mean over all: those by their order, the
+    others by the average of both. The order was drawn, so the mean is unbiased (judge.md 2.3); rules that make ties of
+    disagreement cannot be mixed into it.
+    """
     n = len(pairs)
+    if singles is not None and len(singles):
+        return (_by_their_orders(pairs, singles), *(score_figures(pairs, rule)[1:] if n else ()))
     if n == 0:
         none = Estimate(float("nan"), None, "no pair has a verdict in both orders")
         return (figure("win_rate", f"win rate ({rule})", none, (0, "pairs")),)
@@ -298,6 +327,15 @@ def score_figures(pairs: Pairs, rule: Rule) -> tuple[Figure, ...]:
         part("first_order_rate", "  in order AB alone", scores(pairs.ab)),
         part("second_order_rate", "  in order BA alone", scores(pairs.ba)),
     )
+
+
+def _by_their_orders(pairs: Pairs, singles: Pairs) -> Figure:
+    """The mean score over pairs, each by the orders it was asked in."""
+    alone = scores(singles.ab + singles.ba)
+    both = aggregate(pairs.ab, pairs.ba, "average") if len(pairs) else np.zeros(0)
+    e = share(np.concatenate((both, alone)), np.concatenate((pairs.cluster, singles.cluster)))
+    note = f"{len(pairs)} in both orders, {len(singles)} in one that was drawn; ties count a half"
+    return figure("win_rate", "win rate (average)", e, (len(both) + len(alone), "pairs"), note)
 
 
 def family_figures(calls: Calls, family: str, families: Mapping[str, str], rivals: Calls) -> tuple[Figure, ...]:

@@ -12,10 +12,10 @@ from harness.report.judges_items import judged_items
 from harness.report.judges_model import Figure, Panel, Rated, figure
 from harness.report.judges_pairs import SEED
 from harness.stats.agreement import alpha, kappa, majority, table_of
-from harness.stats.intervals import Codes, Estimate
+from harness.stats.intervals import Codes, Estimate, Numbers
 from harness.stats.ratings import Games, cyclic_share, elo, rate
 from harness.stats.shares import bootstrap, share
-from harness.stats.style import length_ratio
+from harness.stats.style import length_ratio, style_ratio
 
 
 def panel(grader: str, protocol: str, members: Mapping[str, Calls]) -> Panel:
@@ -92,29 +92,43 @@ def rated(grader: str, judge: str, calls: Calls) -> Rated | None:
     second = np.where(first_is_work, number[other], number[work])
     slot = ok.column["slot"]
     result = np.where(slot < 0, 0, np.where(slot == 0, 1, -1)).astype(np.int64)
-    lengths = length_ratio(ok.column["length"].astype(np.float64), ok.column["other_length"].astype(np.float64))
-    told = (
-        bool((ok.column["length"] > 0).all() and (ok.column["other_length"] > 0).all()) and float(np.ptp(lengths)) > 0
-    )
-    signed = np.where(first_is_work, lengths, -lengths)[:, None] if told else np.zeros((len(ok), 0))
+    looks, titles = _looks(ok)
+    signed = np.where(first_is_work[:, None], looks, -looks)
     games = Games(first, second, result, ok.column["family"], len(who), np.zeros((len(ok), 0)))
     fit = rate(games, SEED)
     if fit.why_not:
         return Rated(grader, judge, tuple(who), (), (), (), fit.games, "", fit.why_not)
-    controlled = rate(Games(first, second, result, ok.column["family"], len(who), signed), SEED, 60) if told else None
+    alike = rate(Games(first, second, result, ok.column["family"], len(who), signed), SEED, 60) if titles else None
+    covariates = tuple(zip(titles, alike.covariates, strict=True)) if alike else ()
     return Rated(
         grader, judge, tuple(who), fit.strengths, tuple(elo(s.value) for s in fit.strengths),
-        _rating_figures(fit.slot, fit.tie, controlled.covariates if controlled else (), games), fit.games, fit.note, "",
+        _rating_figures(fit.slot, covariates, games), fit.games, fit.note, "",
+        alike=alike.strengths if alike else (), alike_in=" and ".join(word for word, _ in titles),
     )  # fmt: skip
 
 
+def _looks(ok: Calls) -> tuple[Numbers, tuple[tuple[str, str], ...]]:
+    """Covariates, work less opponent and never centred, with their names and titles; only those that differ."""
+    work, other = (
+        tuple(ok.column[prefix + n].astype(np.float64) for n in ("style", "length")) for prefix in ("", "other_")
+    )
+    told = len(ok) > 0 and bool((work[1] > 0).all() and (other[1] > 0).all())
+    kinds = (
+        (("length", "logits per doubling of length"), length_ratio(work[1], other[1])),
+        (("style", "logits from no formatting to all of it"), style_ratio((work[0], work[1]), (other[0], other[1]))),
+    )
+    kept = [(title, x) for title, x in kinds if told and float(np.ptp(x)) > 0]
+    columns = np.stack([x for _, x in kept], axis=1) if kept else np.zeros((len(ok), 0))
+    return columns, tuple(title for title, _ in kept)
+
+
 def _rating_figures(
-    slot: Estimate, tie: float | None, covariates: tuple[Estimate, ...], games: Games
+    slot: Estimate, covariates: tuple[tuple[tuple[str, str], Estimate], ...], games: Games
 ) -> tuple[Figure, ...]:
     cyclic, triples = cyclic_share(games)
     n = len(games.result)
     found = [figure("slot_logit", "advantage of the first slot, in logits", slot, (n, "games"))]
-    found += [figure("length_logit", "logits per doubling of length", e, (n, "games")) for e in covariates]
+    found += [figure(f"{name}_logit", title, e, (n, "games")) for (name, title), e in covariates]
     none = Estimate(float("nan"), None, "no three candidates met one another")
     e = share(np.array([1.0] * cyclic + [0.0] * (triples - cyclic)), np.arange(triples)) if triples else none
     found.append(figure("cyclic_triples", "triples that beat each other in a circle", e, (triples, "triples")))

@@ -19,7 +19,7 @@ from harness.report.model import Report
 from harness.stats.swap import Rule
 from harness.store.judgements import JUDGEMENTS, iter_judgements
 from harness.store.labels import LABELS, read_labels
-from harness.store.manifest import Manifest
+from harness.store.manifest import INFORMS, Manifest
 from harness.toolkit.judging.judge import family_named
 
 
@@ -32,12 +32,13 @@ def read_judges(path: Path, manifest: Manifest, beside: Beside | None = None) ->
     about = About(
         run=manifest.run,
         labels=kept if beside.labels is None else beside.labels,
-        rules=_rules(manifest),
-        families=_families(manifest),
+        rules=rules_of(manifest),
+        families=families_of(manifest),
         elsewhere=beside.elsewhere,
+        informs=informing(manifest),
         design=beside.design,
     )
-    found = judge_report(iter_judgements(path), beside.policy or _policy(manifest), about)
+    found = judge_report(iter_judgements(path), beside.policy or policy_of(manifest), about)
     return found if found.sheets else None
 
 
@@ -51,7 +52,7 @@ class Beside:
     design: Design | Literal["auto"] = "auto"
 
 
-def _families(manifest: Manifest) -> dict[str, str]:
+def families_of(manifest: Manifest) -> dict[str, str]:
     """The family of each system's model; simulated ones have none, and neither has a system of several."""
     found = {}
     for system in manifest.systems:
@@ -59,6 +60,11 @@ def _families(manifest: Manifest) -> dict[str, str]:
         if len(kin) == 1 and not system.simulated and not system.stored:
             found[system.name] = kin.pop()
     return found
+
+
+def informing(manifest: Manifest) -> frozenset[str]:
+    """Graders that decide no task of the run: their judges may be invalid, and the run is not."""
+    return frozenset(n for n, config in manifest.graders.items() if isinstance(config, dict) and config.get(INFORMS))
 
 
 def why_invalid(report: JudgeReport | None) -> tuple[str, ...]:
@@ -73,14 +79,15 @@ def exit_code_of(report: Report, *, strict: bool) -> Exit:
     return Exit.INCONCLUSIVE if strict and unproven and report.exit_code == Exit.OK else report.exit_code
 
 
-def _policy(manifest: Manifest) -> JudgePolicy:
+def policy_of(manifest: Manifest) -> JudgePolicy:
+    """The thresholds that the run's suite named. Raises StoreError."""
     try:
         return JudgePolicy.model_validate(manifest.judge_gate)
     except ValidationError as e:
         raise StoreError(f"the judge gate of run {manifest.run} cannot be read: {e}") from e
 
 
-def _rules(manifest: Manifest) -> dict[str, Rule]:
+def rules_of(manifest: Manifest) -> dict[str, Rule]:
     """How each grader puts two orders together, as its configuration in the manifest says."""
     found: dict[str, Rule] = {}
     for name, config in manifest.graders.items():

@@ -14,11 +14,20 @@ from harness.stats.intervals import Estimate
 _HEADER = ("figure", "value [95%]", "n", "how to read it")
 _SCORES = (
     "win_rate", "wins", "wins_plus_ties", "judged_ties", "disagreement_ties", "average_rate", "first_order_rate",
-    "second_order_rate", "good_rate", "equal_length_rate", "corrected",
-    "corrected_external",
+    "second_order_rate", "good_rate", "equal_length_rate", "alike_rate",
+    "corrected", "corrected_external",
 )  # fmt: skip
 """Figures that speak of the work; all the others speak of the judge."""
-_SIGNED = ("position_effect", "label_effect", "own_family_lift", "length_slope", "slot_logit", "length_logit")
+_SIGNED = (
+    "position_effect",
+    "label_effect",
+    "own_family_lift",
+    "length_slope",
+    "slot_logit",
+    "length_logit",
+    "style_slope",
+    "style_logit",
+)
 
 
 def short_tables(report: JudgeReport | None) -> tuple[Table, ...]:
@@ -57,7 +66,7 @@ def look_tables(report: JudgeReport | None) -> tuple[Table, ...]:
     """What judges cost, and the items on which their orders disagree: for a person to read."""
     if report is None or not report.sheets:
         return ()
-    return (_money(report.sheets), *(t for s in report.sheets for t in _splits(s)))
+    return (money_table(report.sheets), *(t for s in report.sheets for t in _splits(s)))
 
 
 def _validity(report: JudgeReport) -> Table:
@@ -117,13 +126,18 @@ def _panel(p: Panel) -> Table:
 
 def _rated(r: Rated) -> Table:
     title = f"ratings by {r.judge} in {r.grader}: Bradley-Terry with ties and a slot term"
-    header = ("candidate", "logits", "95%", "Elo scale")
+    alike = (f"at equal {r.alike_in}",) if r.alike else ()
+    header = ("candidate", "logits", "95%", "Elo scale", *alike)
     if r.why_not:
         return Table(title, header, (), (f"no ratings of {many(r.games, 'game')}: {r.why_not}",))
     ranked = sorted(range(len(r.candidates)), key=lambda i: -r.strengths[i].value)
     rows = tuple(
-        (r.candidates[i], f"{r.strengths[i].value:+.2f}", _span(r.strengths[i]), f"{r.elo[i]:.0f}") for i in ranked
-    )
+        (
+            r.candidates[i], f"{r.strengths[i].value:+.2f}", _span(r.strengths[i]), f"{r.elo[i]:.0f}",
+            *([f"{r.alike[i].value:+.2f} {_span(r.alike[i])}"] if r.alike else []),
+        )
+        for i in ranked
+    )  # fmt: skip
     figures = [f"{f.title}: {_value(f)} of {f.n:,} {f.unit}" for f in r.figures]
     base = f"{r.candidates[0]} is the anchor; the Elo scale shows the same fit; {many(r.games, 'game')}"
     return Table(title, header, rows, tuple(w for w in (base, r.note, *figures) if w))
@@ -135,7 +149,8 @@ def _span(e: Estimate) -> str:
     return f"[{e.interval.low:+.2f}, {e.interval.high:+.2f}]" if e.interval else f"none: {e.why_not}"
 
 
-def _money(sheets: Sequence[JudgeSheet]) -> Table:
+def money_table(sheets: Sequence[JudgeSheet]) -> Table:
+    """What each judge cost, in all and by what it was asked for."""
     rows = tuple(
         (
             s.judge,
@@ -143,11 +158,29 @@ def _money(sheets: Sequence[JudgeSheet]) -> Table:
             f"{s.money.judgements:,}",
             f"{s.money.calls:,}",
             of(s.money.cached, s.money.judgements),
+            *(_part(s, x) for x in (s.money.scores, s.money.sentinels, s.money.controls, s.money.audits)),
             _usd(s),
         )
         for s in sheets
     )
-    return Table("judges: what they cost", ("judge", "grader", "judgements", "calls", "from cache", "cost"), rows)
+    header = (
+        "judge",
+        "grader",
+        "judgements",
+        "calls",
+        "from cache",
+        "scores",
+        "sentinels",
+        "controls",
+        "audits",
+        "all",
+    )
+    note = "every call that was made; the budget of the run counts all of it"
+    return Table("judges: what they cost", header, rows, (note,))
+
+
+def _part(s: JudgeSheet, usd: float) -> str:
+    return "-" if not s.money.usd else money(usd)
 
 
 def _usd(s: JudgeSheet) -> str:

@@ -64,10 +64,7 @@ class PowerTable:
 def basis_of(tasks: int, families: int, history: Sequence[Sequence[Measured]]) -> Basis:
     """From runs of the suite, newest first, each with its systems; defaults where they tell nothing."""
     said: list[str] = []
-    # Ceilings and stored or scripted answers do not vary, and say nothing about a model that does.
-    history = [
-        [m for m in run if not (m.system.privileged or m.system.stored or m.system.simulated)] for run in history
-    ]
+    history = [[m for m in run if _is_telling(m)] for run in history]
     measured = [m for run in history for m in run]
     within = [w for m in measured if (w := _within(m)) is not None]
     found = Basis(tasks, families)
@@ -92,6 +89,12 @@ def basis_of(tasks: int, families: int, history: Sequence[Sequence[Measured]]) -
         found = replace(found, cost_usd=float(np.mean(costs)))
         said.append(f"{money(float(np.mean(costs)))} a graded trial, from {many(len(costs), 'system')}")
     return replace(found, known=tuple(said))
+
+
+def _is_telling(m: Measured) -> bool:
+    """Ceilings, floors, stored and scripted answers do not vary, and say nothing about a model that does."""
+    still = m.system.privileged or m.system.stored or m.system.simulated
+    return not still and bool(m.tallies[PASS_RATE].total.any())
 
 
 def _within(m: Measured) -> tuple[float, int] | None:

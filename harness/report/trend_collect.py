@@ -71,6 +71,8 @@ def _promoted(workspace: Path, suite: str) -> dict[str, Baseline]:
 def _no_night(manifest: Manifest) -> str:
     if manifest.regrade_of:
         return "the same work graded again"
+    if manifest.confirms:
+        return f"made to see the alarm of {manifest.confirms} again"
     if manifest.selection.task_ids is not None and not manifest.night:
         return "a selection of tasks"
     return "nothing was planned" if manifest.n_trials == 0 else ""

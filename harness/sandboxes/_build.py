@@ -19,6 +19,7 @@ from harness.api import SandboxError
 from harness.sandboxes._engine import cause_of, hang_up
 from harness.sandboxes._owner import IMAGE
 
+NAME = "harness-box"
 LAST_LINES = 30
 STEP = re.compile(r"^Step \d+/\d+ : (\w+)")
 ENDED_STEP = re.compile(r"^ ---> ([0-9a-f]{12,64})$")
@@ -37,7 +38,7 @@ class Recipe:
     @property
     def tag(self) -> str:
         """The name of the image on the engine."""
-        return f"harness-box:{self.key}"
+        return f"{NAME}:{self.key}"
 
 
 @dataclass(slots=True)

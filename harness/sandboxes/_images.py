@@ -7,7 +7,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ class Images:
                 found = find(api, recipe.tag) or find(api, build(api, recipe))
         if found is None:
             raise SandboxError("image", f"{recipe.what} was built and is gone")
+        mark_used(recipe.key)
         return _base(found)
 
 
@@ -115,11 +116,38 @@ def _base(inspected: dict[str, Any]) -> Base:
     )
 
 
+def mark_used(key: str, when: float | None = None) -> None:
+    """Remember that a box was made of an image, now or at a Unix time; where that cannot be written it is forgotten."""
+    with suppress(OSError):
+        path = _file_of(key)
+        path.touch()
+        if when is not None:
+            os.utime(path, (when, when))
+
+
+def used_at(key: str) -> float:
+    """When a box was last made of an image, as a Unix time; 0 if that is not known here."""
+    try:
+        return _file_of(key).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def forget_key(key: str) -> None:
+    """Remove what is remembered of an image that is gone."""
+    _file_of(key).unlink(missing_ok=True)
+
+
 @contextmanager
 def _machine_lock(key: str) -> Iterator[None]:
     """One build of a key at a time on this machine: other processes wait and then find the image."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness" / "images"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{key}.lock").open("w") as file:
+    path = _file_of(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _file_of(key: str) -> Path:
+    """The file that is locked for an image's build and touched when it is used."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness" / "images" / f"{key}.lock"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -9,23 +10,38 @@ from typing import Any
 from docker.errors import APIError
 
 from harness.api import Held
+from harness.sandboxes._build import NAME
 from harness.sandboxes._engine import Engine, remove_container, remove_network
+from harness.sandboxes._images import forget_key, used_at
 from harness.sandboxes._owner import CREATED, IMAGE, OWNER, RUN, TRIAL, is_alive
 
+DAY_S = 86400.0
 OURS = {"label": [OWNER]}
 
 
 def held(engine: Engine) -> list[Held]:
     """Everything of ours: containers, networks and volumes with their owners, and cached images."""
+    return [*_made(engine), *images_of(engine)]
+
+
+def _made(engine: Engine) -> list[Held]:
     api = engine.api
     containers = [_held("container", _name(c), c["Labels"]) for c in api.containers(all=True, filters=OURS)]
     networks = [_held("network", n["Name"], n["Labels"]) for n in api.networks(filters=OURS)]
     volumes = [_held("volume", v["Name"], v["Labels"]) for v in api.volumes(filters=OURS)["Volumes"] or ()]
-    images = [
-        Held("image", (i["RepoTags"] or [i["Id"]])[0], "", "", float(i["Created"]), True)
-        for i in api.images(filters={"label": [IMAGE]})
+    return [*containers, *networks, *volumes]
+
+
+def images_of(engine: Engine, *, sizes: bool = True) -> list[Held]:
+    """Cached images, the longest unused first. Their `sizes` take the engine longer than the rest."""
+    about = engine.api.df()["Images"] or () if sizes else ()
+    own = {i["Id"]: max(0, i["Size"] - max(0, i.get("SharedSize") or 0)) for i in about}
+    found = [
+        Held("image", name, "", "", float(i["Created"]), True, _last_use(i), own.get(i["Id"], 0))
+        for i in engine.api.images(filters={"label": [IMAGE]})
+        for name in _names_of(i)
     ]
-    return [*containers, *networks, *volumes, *images]
+    return sorted(found, key=lambda image: image.used)
 
 
 def prune(engine: Engine, things: Iterable[Held]) -> list[Held]:
@@ -38,9 +54,12 @@ def prune(engine: Engine, things: Iterable[Held]) -> list[Held]:
     return removed
 
 
-def reap(engine: Engine) -> list[Held]:
-    """Remove what dead processes left behind, and old images of ours that no name leads to."""
-    dead = [thing for thing in held(engine) if not thing.alive]
+def reap(engine: Engine, unused_days: float | None = None) -> list[Held]:
+    """Remove what dead processes left behind, images unused for so long, and old ones that no name leads to."""
+    dead = [thing for thing in _made(engine) if not thing.alive]
+    if unused_days is not None:
+        before = time.time() - unused_days * DAY_S
+        dead += [image for image in images_of(engine, sizes=False) if image.used <= before]
     removed = prune(engine, dead)
     with suppress(APIError):
         engine.api.prune_images({"dangling": True, "label": [IMAGE], "until": "1h"})
@@ -56,6 +75,18 @@ def _remove(engine: Engine, thing: Held) -> None:
         engine.api.remove_volume(thing.name, force=True)
     else:
         engine.api.remove_image(thing.name)
+        forget_key(thing.name.rpartition(":")[2])
+
+
+def _names_of(image: Mapping[str, Any]) -> list[str]:
+    """Our names of an image, its id where it has none at all; nothing for one that somebody made of ours and named."""
+    names = image["RepoTags"] or [f"{NAME}:"]
+    return [image["Id"] if name == f"{NAME}:" else name for name in names if name.startswith(f"{NAME}:")]
+
+
+def _last_use(image: Mapping[str, Any]) -> float:
+    """When a box was last made of an image, as far as this machine knows, else when it was built."""
+    return used_at(str((image["Labels"] or {}).get(IMAGE, ""))) or float(image["Created"])
 
 
 def _name(container: Mapping[str, Any]) -> str:

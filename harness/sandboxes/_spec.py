@@ -17,7 +17,7 @@ def faults_of(spec: SandboxSpec, workspace: Path) -> Iterator[str]:
     """Each fault in one line."""
     yield from _amounts(spec)
     yield from _places(spec, workspace)
-    yield from _services(spec)
+    yield from _services(spec, workspace)
     for name in sorted(spec.options):
         yield f"sandbox docker has no option '{name}'"
 
@@ -38,11 +38,7 @@ def _places(spec: SandboxSpec, workspace: Path) -> Iterator[str]:
     if spec.workdir and not PurePosixPath(spec.workdir).is_absolute():
         yield f"workdir '{spec.workdir}' is not an absolute path"
     if spec.dockerfile:
-        path = (workspace / spec.dockerfile).resolve()
-        if not path.is_relative_to(workspace.resolve()):
-            yield f"dockerfile '{spec.dockerfile}' is outside the workspace"
-        elif not (path / "Dockerfile" if path.is_dir() else path).is_file():
-            yield f"no such Dockerfile: {spec.dockerfile}"
+        yield from _dockerfile(spec.dockerfile, workspace)
         if spec.image != SandboxSpec().image:
             yield "image and dockerfile are both given: say one"
     for file in spec.files:
@@ -52,7 +48,15 @@ def _places(spec: SandboxSpec, workspace: Path) -> Iterator[str]:
             yield f"file name '{file.name}' leads out of the working folder"
 
 
-def _services(spec: SandboxSpec) -> Iterator[str]:
+def _dockerfile(said: str, workspace: Path) -> Iterator[str]:
+    path = (workspace / said).resolve()
+    if not path.is_relative_to(workspace.resolve()):
+        yield f"dockerfile '{said}' is outside the workspace"
+    elif not (path / "Dockerfile" if path.is_dir() else path).is_file():
+        yield f"no such Dockerfile: {said}"
+
+
+def _services(spec: SandboxSpec, workspace: Path) -> Iterator[str]:
     if spec.services and spec.network == "none":
         yield "services need a network: say network: internal"
     seen: set[str] = set()
@@ -62,3 +66,7 @@ def _services(spec: SandboxSpec) -> Iterator[str]:
         if service.name in seen or service.name == "box":
             yield f"service name '{service.name}' is taken"
         seen.add(service.name)
+        if service.dockerfile:
+            yield from (f"service '{service.name}': {fault}" for fault in _dockerfile(service.dockerfile, workspace))
+        elif not service.image:
+            yield f"service '{service.name}' has neither image nor dockerfile"

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from harness.api import NO_PURPOSE, Box, Held, Json, MissingRequirement, Purpose, Sandbox, SandboxError, SandboxSpec
 
@@ -35,6 +35,9 @@ class Docker(Sandbox):
     Dockerfile names."""
     engine_wait_s: float = 60.0
     """How long a trial waits for an engine that has answered before and is gone, in seconds."""
+
+    keep_images_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+    """How long a cached image is kept of which no box was made on this machine, in days. 0 keeps all."""
 
     _shop: Workshop | None = PrivateAttr(default=None)
     _reaped: bool = PrivateAttr(default=False)
@@ -93,15 +96,19 @@ class Docker(Sandbox):
         await engine.ready()
         return await engine.call(held, engine)
 
-    async def prune(self, *, everything: bool = False) -> Sequence[Held]:
-        """Remove what dead processes left; or everything, also what runs. Raises MissingRequirement, SandboxError."""
+    async def prune(self, *, everything: bool = False, unused_days: float | None = None) -> Sequence[Held]:
+        """Remove what dead processes left and old images; or everything, also what runs.
+
+        Images are old after `unused_days`, else after `keep_images_days`. Raises MissingRequirement, SandboxError.
+        """
         from harness.sandboxes._reap import prune, reap
 
         engine = self._workshop().engine
         await engine.ready()
         if everything:
             return await engine.call(prune, engine, await self.held())
-        return await engine.call(reap, engine)
+        days = (self.keep_images_days or None) if unused_days is None else unused_days
+        return await engine.call(reap, engine, days)
 
     async def aclose(self) -> None:
         """Remove what is left and close the connection."""

@@ -142,3 +142,49 @@ def rogan_gladen(p: float, n: int, known: Passes, level: float = 0.95) -> Correc
     rare = min(known.passing, known.failing)
     note = f"{rare} labels in the rarer class: 30 are needed" if rare < 30 else ""
     return Corrected(design, Estimate(value, Interval(min(low, value), max(high, value))), None, note)
+
+
+CLASS_LABELS = 30
+"""Labels that each class needs before its column of the confusion matrix is believed (judge.md 3.2)."""
+WIDEST = 0.5
+"""Half width from which a corrected score says nothing: the score lies between 0 and 1."""
+
+
+def confusion(counts: Codes, table: Numbers, worth: Numbers, level: float = 0.95) -> Corrected:
+    """Rogan-Gladen for several classes: theta = C^-1 p, the score is worth . theta; delta-method interval.
+
+    `counts` is how often the judge said each class; `table` (judge, person) counts labelled items from elsewhere;
+    C[j, t] = P(judge says j | truth is t). Both sampling errors are in it: p's, and each column's, of which a half is
+    added to each cell (Agresti-Coull in spirit: a column of zeros has no variance). Refused with fewer than 30 labels
+    in a class, and for a judge whose answers hardly depend on the truth.
+    """
+    design = "confusion matrix"
+    n, per_class = int(counts.sum()), table.sum(axis=0)
+    if not n:
+        return Corrected(design, Estimate(float("nan"), None, "nothing was judged"))
+    if (per_class < CLASS_LABELS).any():
+        why = f"{int(per_class.min())} labels in the rarest class: {CLASS_LABELS} are needed in each"
+        return Corrected(design, Estimate(float("nan"), None, why))
+    k = len(counts)
+    p = counts / n
+    raw = table / per_class
+    soft, sizes = (table + 0.5) / (per_class + 0.5 * k), per_class + 0.5 * k
+    uninformative = Corrected(
+        design, Estimate(float("nan"), None, "the judge is uninformative: what it says hardly depends on the truth")
+    )
+    if np.linalg.cond(soft) > 1e3 or np.linalg.cond(raw) > 1e3:
+        return uninformative
+    theta = np.clip(np.linalg.solve(raw, p), 0.0, None)
+    theta = theta / theta.sum()
+    inner = np.linalg.solve(soft, p)
+    spread = (np.diag(p) - np.outer(p, p)) / n
+    for t in range(k):
+        c = soft[:, t]
+        spread = spread + inner[t] ** 2 * (np.diag(c) - np.outer(c, c)) / sizes[t]
+    lever = np.linalg.solve(soft.T, worth)
+    half = z_of(level) * math.sqrt(max(0.0, float(lever @ spread @ lever)))
+    if half >= WIDEST:
+        return uninformative
+    value, centre = float(worth @ theta), float(worth @ inner)
+    interval = Interval(max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value)))
+    return Corrected(design, Estimate(value, interval))

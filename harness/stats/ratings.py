@@ -22,6 +22,8 @@ Matrix: TypeAlias = NDArray[np.float64]
 ELO = 400 / math.log(10)
 ANCHOR = 1000.0
 RIDGE = 1e-3
+DRAWN = 1e-5
+"""Step in logits at which the fit of a bootstrap draw is done: far under the width it measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +112,13 @@ def _design(games: Games) -> Matrix:
     return rows[:, 1:]
 
 
-def _fit(rows: Matrix, result: Codes, weight: Numbers, start: Numbers, ridge: float) -> Numbers:
+def _fit(rows: Matrix, result: Codes, weight: Numbers, start: Numbers, ridge: float, close: float = 1e-11) -> Numbers:
     """Newton with halving on the log-likelihood; parameters of `rows`, then log nu where `start` has room for it."""
     k, ties = rows.shape[1], len(start) > rows.shape[1]
     beta = start.copy()
     penalty = np.full(len(beta), ridge * float(weight.sum()))
-    best = _likelihood(rows, result, weight, beta, penalty)
+    best, (first, second, tie) = _at(rows, result, weight, beta, penalty)
     for _ in range(60):
-        first, second, tie = _chances(rows, beta, k, ties)
         d = (result == 1) * 0.5 - (result == -1) * 0.5 - 0.5 * (first - second)
         gradient = np.append((weight * d) @ rows, [float(weight @ ((result == 0) - tie))] if ties else [])
         gradient = gradient - penalty * beta
@@ -130,32 +131,29 @@ def _fit(rows: Matrix, result: Codes, weight: Numbers, start: Numbers, ridge: fl
         hessian[np.diag_indices(len(beta))] += penalty
         step = np.linalg.lstsq(hessian, gradient, rcond=1e-12)[0]
         for _ in range(30):
-            tried = _likelihood(rows, result, weight, beta + step, penalty)
+            tried, shares = _at(rows, result, weight, beta + step, penalty)
             if tried >= best - 1e-12 * abs(best):
                 break
             step = step / 2
-        beta, best = beta + step, tried
-        if float(np.abs(step).max()) < 1e-11:
+        beta, best, (first, second, tie) = beta + step, tried, shares
+        if float(np.abs(step).max()) < close:
             break
     return np.asarray(beta, dtype=np.float64)
 
 
-def _chances(rows: Matrix, beta: Numbers, k: int, ties: bool) -> tuple[Numbers, Numbers, Numbers]:
-    d = rows @ beta[:k]
-    logits = np.stack((d / 2, -d / 2, np.full(len(d), beta[k] if ties else -np.inf)))
-    top = logits.max(axis=0)
-    weights = np.exp(logits - top)
-    shares = weights / weights.sum(axis=0)
-    return shares[0], shares[1], shares[2]
-
-
-def _likelihood(rows: Matrix, result: Codes, weight: Numbers, beta: Numbers, penalty: Numbers) -> float:
+def _at(
+    rows: Matrix, result: Codes, weight: Numbers, beta: Numbers, penalty: Numbers
+) -> tuple[float, tuple[Numbers, Numbers, Numbers]]:
+    """The penalised log-likelihood at `beta`, and each row's chances of first, second and tie."""
     k = rows.shape[1]
-    d = rows @ beta[:k]
-    nu = beta[k] if len(beta) > k else -np.inf
-    total = np.logaddexp(np.logaddexp(d / 2, -d / 2), nu)
-    said = np.where(result == 1, d / 2, np.where(result == -1, -d / 2, nu if len(beta) > k else 0.0))
-    return float(weight @ (said - total)) - 0.5 * float(penalty @ beta**2)
+    half = rows @ beta[:k] / 2
+    nu = float(beta[k]) if len(beta) > k else -np.inf
+    top = np.maximum(np.abs(half), nu)
+    first, second, tie = np.exp(half - top), np.exp(-half - top), np.exp(nu - top)
+    total = first + second + tie
+    said = np.where(result == 1, half, np.where(result == -1, -half, nu if len(beta) > k else 0.0))
+    value = float(weight @ (said - top - np.log(total))) - 0.5 * float(penalty @ beta**2)
+    return value, (first / total, second / total, tie / total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +178,7 @@ def _bootstrap(kinds: Kinds, cluster: Codes, found: Numbers, finite: bool, how: 
     for i in range(draws):
         times = np.bincount(rng.integers(0, groups, groups), minlength=groups)
         weight = np.bincount(kinds.kind, weights=times[codes], minlength=len(kinds.rows)).astype(np.float64)
-        fits[i] = _fit(kinds.rows, kinds.result, weight, found, 1e-5 if finite else RIDGE)[:k]
+        fits[i] = _fit(kinds.rows, kinds.result, weight, found, 1e-5 if finite else RIDGE, DRAWN)[:k]
     return fits
 
 

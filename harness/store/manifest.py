@@ -11,6 +11,10 @@ FORMAT = 1
 """Version of the run folder's layout. A folder with a higher one is refused."""
 
 
+INFORMS = "informative"
+"""In a grader's entry: it decides no task of the run."""
+
+
 class SystemInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """A system as it was run.
 
@@ -40,8 +44,8 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Identity, plan and environment of a run. Times are UTC, ISO 8601.
 
-    `night` is the night that `harness nightly` made the run for: there is one run of each. `judge_gate` holds the
-    thresholds that the suite named.
+    `night` is the night that `harness nightly` made the run for: there is one run of each. `confirms` is the night
+    whose alarm the run was made to see again: it is no night itself. `judge_gate` holds the suite's thresholds.
     """
 
     format: int = FORMAT
@@ -71,6 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     git: str = ""
     regrade_of: str = ""
     night: str = ""
+    confirms: str = ""
 
     @property
     def n_trials(self) -> int:

@@ -48,16 +48,19 @@ def test_right_programs_pass_and_wrong_ones_do_not(lab: Lab) -> None:
     [
         ("while True: pass", "timeout"),
         ("print('x' * 6_000_000)", "output"),
-        ("x = bytearray(600 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1", ""),
+        ("x = bytearray(600 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1", "memory: case 1"),
         ("import os, sys\nprint(7)\nsys.stdout.flush()\nos.kill(os.getppid(), 9)", ""),
-        ("import os, time\ntry:\n    while True: os.fork() or time.sleep(100)\nexcept OSError: pass", ""),
-        ("import os\nos._exit(0)", ""),
-        ("import glob\nfor p in glob.glob('/grade-*/**', recursive=True):\n    print(p)", ""),
+        (
+            "import os, time\ntry:\n    while True: os.fork() or time.sleep(100)\nexcept OSError: pass",
+            "ran_out_of: processes",
+        ),
+        ("import os\nos._exit(0)", "reached_for: runner (the program: os._exit)"),
+        ("import glob\nfor p in glob.glob('/grade-*/**', recursive=True):\n    print(p)", "reached_for: grading"),
         (
             "import os, sys\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    try:\n"
             "        s = open(f'/proc/{pid}/cmdline').read() + open(f'/proc/{pid}/environ').read()\n"
             "    except OSError:\n        continue\n    if '42' in s.split('\\0'):\n        print(42)\n        break",
-            "",
+            "reached_for: processes",
         ),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_flaky_pass_to_pass_test_gets_a_second_run(lab: Lab) -> None:
     flaky = {"tests/test_flaky.py": "import glob\n\n\ndef test_f():\n    assert glob.glob('/grade-[0-7]*')\n"}
     wanted = (*PASS_TO_PASS, "tests/test_flaky.py::test_f")
     seen = set()
-    for _ in range(8):
+    for _ in range(48):  # one in four fails first and passes then: never in 48 is one in a million
         grade = lab.grade(grader(tests={**HIDDEN, **flaky}, pass_to_pass=wanted), patch=change(FIX))
         seen.add((grade.label, grade.flags))
         if any("rerun_passed: tests/test_flaky.py::test_f" in flags for _, flags in seen):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 
+import docker
 import pytest
 from check_lab import GOLD, HIDDEN, PROMPT, ROOT, CheckLab, found, repo_task
 
 from harness.qa.findings import TaskCheck
 from harness.qa.task import Options
-from harness.sandboxes.docker import Docker
 
 pytestmark = pytest.mark.docker
 GIT = f"cd {ROOT} && git -c safe.directory='*' -c user.name=a -c user.email=a@b"
 FLAKY = HIDDEN + (
     "\n\nimport random\n\nimport pytest\n\n\n@pytest.mark.parametrize('n', range(8))\ndef test_by_chance(n):\n"
     "    assert random.random() < 0.5\n"
+)
+BY_SEED = HIDDEN + (
+    "\n\nimport subprocess\nimport sys\n\n\ndef test_order_of_a_set():\n    ask = \"print(hash('a'))\"\n"
+    "    said = subprocess.check_output([sys.executable, '-c', ask], env={'PYTHONHASHSEED': '0'}, text=True)\n"
+    "    assert hash('a') == int(said)\n"
+)
+BY_ORDER = HIDDEN + (
+    "\n\nSEEN = []\n\n\ndef test_first():\n    SEEN.append(1)\n\n\ndef test_second():\n    assert SEEN\n"
 )
 OVER = """from calc.core import sum_cents, total
 
@@ -47,6 +55,12 @@ PLANTED = {
         tests={"tests/test_total.py": FLAKY},
         pass_to_pass=[f"tests/test_total.py::test_by_chance[{n}]" for n in range(8)],
     ),
+    "seed-dependent": repo_task(
+        tests={"tests/test_total.py": BY_SEED}, pass_to_pass=["tests/test_total.py::test_order_of_a_set"]
+    ),
+    "order-dependent": repo_task(
+        tests={"tests/test_total.py": BY_ORDER}, pass_to_pass=["tests/test_total.py::test_second"]
+    ),
     "gold-fails": repo_task(reference={"patch": GOLD.replace("/ 100", "/ 10")}),
     "passes-before": repo_task(fail_to_pass=["tests/test_total.py::test_twice_still_works"], pass_to_pass=[]),
     "over-specified": repo_task(tests={"tests/test_total.py": OVER}, reference={"patch": OVER_GOLD},
@@ -76,7 +90,8 @@ PLANTED = {
 def planted(boxed: CheckLab) -> dict[str, TaskCheck]:
     quick = {id: task for id, task in PLANTED.items() if id != "believes-reports"}
     checks = boxed.check(quick, Options(2, cheats=False), name="planted")
-    return checks | boxed.check({"believes-reports": PLANTED["believes-reports"]}, Options(1), name="believing")
+    believing = {"believes-reports": PLANTED["believes-reports"]}
+    return checks | boxed.check(believing, Options(1), name="believing")
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +119,8 @@ def test_every_cheat_fails_on_a_sound_task_and_is_flagged_where_it_shows(sound: 
         ("leaking", "leak", "fail", "lines of the answer", "/opt/cache/copy.py"),
         ("hidden-in-image", "leak", "fail", "lines of the hidden tests", "/opt/seen.py"),
         ("flaky", "flaky", "fail", "runs on", "test_by_chance"),
+        ("seed-dependent", "flaky", "fail", "fails on the right patch under hash seed 1", "test_order_of_a_set"),
+        ("order-dependent", "flaky", "warn", "with the last test first", "test_second"),
         ("gold-fails", "reference", "fail", "the reference fails 2 of 2", ""),
         ("passes-before", "base", "fail", "satisfied before any work", ""),
         ("over-specified", "over_specified", "warn", "sum_cents", "sum_cents"),
@@ -125,12 +142,12 @@ def test_a_planted_fault_is_told(
 
 
 def test_no_container_is_left(planted: dict[str, TaskCheck], sound: TaskCheck) -> None:
-    async def left() -> list[str]:
-        docker = Docker()
-        try:
-            ours = {"check-planted", "check-believing", "check-sound"}  # others may check other suites meanwhile
-            return [h.name for h in await docker.held() if h.run in ours and h.what != "image"]
-        finally:
-            await docker.aclose()
-
-    assert asyncio.run(left()) == []
+    """Of this process: others may check their suites on the same engine meanwhile."""
+    engine = docker.from_env()
+    ours = {"label": f"harness.pid={os.getpid()}"}
+    try:
+        left = [*engine.containers.list(all=True, filters=ours), *engine.networks.list(filters=ours),
+                *engine.volumes.list(filters=ours)]  # fmt: skip
+    finally:
+        engine.close()
+    assert [x.attrs.get("Name", x.id) for x in left if "check-" in str(x.attrs)] == []

@@ -18,12 +18,13 @@ from harness.qa.diffs import read_diff
 from harness.qa.findings import Finding, verdict_of
 from harness.qa.history import history_checked
 from harness.qa.image import Image, Needles, read_image
+from harness.qa.lab import Shake
 from harness.qa.leaks import leaks_found
 from harness.qa.material import Material, telling
 from harness.qa.overspecified import overspecified
-from harness.qa.proof import base_checked, flaky_tests
+from harness.qa.proof import base_checked, flaky_tests, shaken_checked
 from harness.qa.words import words_checked
-from harness.records.outcome import Grade
+from harness.records.outcome import Grade, NotGraded
 from harness.records.task import SandboxSpec, Task
 from harness.testing.cheats import CHEATS, cheats_for, own_test
 
@@ -234,6 +235,23 @@ def test_base_and_gold_flakes_are_counted_apart_and_a_rescued_test_is_a_flake() 
     assert [(f.test, f.on, f.satisfied, f.of) for f in flaky] == [("b", "gold", 1, 2), ("a", "base", 1, 3)]
     assert {f.check for f in base_checked([bad, good], flaky)} == {"flaky"}
     assert [f.what for f in base_checked([bad, bad], [])] == ["1 pass-to-pass tests fail before any work: a"]
+
+
+def test_what_depends_on_seed_or_order_is_told_and_a_flake_is_not_told_twice() -> None:
+    def run(*failed: str) -> Grade:
+        part = {"passed": 2 - len(failed), "of": 2, "failed": dict.fromkeys(failed, "fail")}
+        return Grade(0.0, False, parts={"fail_to_pass": {"passed": 0, "of": 0}, "pass_to_pass": part})  # type: ignore[dict-item]
+
+    seed, turned = Shake(hash_seed=1), Shake(backwards=True)
+    [gold] = shaken_checked("gold", seed, [run()], run("a"))
+    assert (gold.level, gold.where) == ("fail", "a") and "fails on the right patch under hash seed 1" in gold.what
+    [base] = shaken_checked("base", turned, [run("a")], run())
+    assert (base.level, base.where) == ("warn", "a") and "passes on the code as given with the last" in base.what
+    assert [f.level for f in shaken_checked("gold", turned, [run()], run("b"))] == ["warn"]
+    assert list(shaken_checked("gold", seed, [run()], run())) == []
+    assert list(shaken_checked("base", seed, [run(), run("a")], run("a"))) == []
+    [unknown] = shaken_checked("gold", turned, [run()], NotGraded("environment", "no shuffle"))
+    assert unknown.level == "info" and "environment" in unknown.what
 
 
 def word_task(**more: object) -> Task:

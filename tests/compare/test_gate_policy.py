@@ -215,3 +215,34 @@ def test_result_json_has_every_check(tmp_path: Path) -> None:
     checks = json.loads((run / "result.json").read_text())["systems"][0]["checks"]
     names = {c["name"].split()[0] for c in checks}
     assert names == {"coverage", "pass_rate", "cost_per_success", "latency", "critical_errors", "must_pass"}
+
+
+SUITE = """
+suite: mine
+tasks:
+  - {id: one, prompt: "Say yes.", reference: "yes", graders: [match]}
+systems:
+  - {name: floor, harness: empty}
+"""
+FAULTY = "systems: [flor]\nmetrics: {pas_rate: 0.05, grader.mtch: 0.05}\nmust_pass: [ohne]\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("run", "--quiet"), ("run", "--dry-run"), ("check",), ("nightly", "--now", NOW)],
+    ids=lambda w: " ".join(w[:2]),
+)
+@pytest.mark.parametrize("beside", [True, False], ids=["gates.yaml", "gate: in the suite"])
+def test_a_faulty_policy_is_told_before_anything_runs(tmp_path: Path, words: tuple[str, ...], beside: bool) -> None:
+    folder = tmp_path / "tasks" / "mine"
+    folder.mkdir(parents=True)
+    inline = "gate: {systems: [flor], metrics: {pas_rate: 0.05, grader.mtch: 0.05}, must_pass: [ohne]}\n"
+    (folder / "suite.yaml").write_text(SUITE + ("" if beside else inline))
+    if beside:
+        (folder / "gates.yaml").write_text(FAULTY)
+    done = harness(tmp_path, words[0], "--suite", "mine", *words[1:])
+    assert done.code == 2, done.out
+    place = "gates.yaml:2:" if beside else "suite.yaml:7:"
+    for word in (place, "did you mean 'floor'", "did you mean 'pass_rate'", "did you mean 'grader.match'", "'ohne'"):
+        assert word in done.err, done.err
+    assert not list((tmp_path / "runs").glob("2*"))

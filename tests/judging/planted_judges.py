@@ -138,5 +138,9 @@ RULES: dict[str, Callable[[Seen], Any]] = {
     "refuses": lambda seen: "I'm sorry, but I cannot compare these.",
     "cannot": lambda seen: {"verdict": "cannot_judge"}, "off_menu": lambda seen: {"verdict": "the first"},
     "both": lambda seen: json.dumps({"verdict": "A"}) + '{"verdict": "B"}',
+    "foreign": lambda seen: {
+        "verdict": "correct" if seen.answers[""].strip() in ("oak", "14 days") else "incorrect", "extracted": ""
+    },
+    "clean": lambda seen: {"verdict": "clean", "quote": ""},
     "nonsense": lambda seen: "hmm",
 }  # fmt: skip

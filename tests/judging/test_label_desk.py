@@ -43,6 +43,10 @@ class Terminal:
                 raise AssertionError(f"no card {self.seen}: {self.text}")
         os.write(self.fd, key.encode())
 
+    def type(self, keys: str) -> None:
+        """Keys now, without waiting for a card."""
+        os.write(self.fd, keys.encode())
+
     def close(self) -> int:
         """Read to the end; the exit code, or minus the signal."""
         while self._more():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from cells import Cell, Row, at_least, at_most, between
 
-from harness.stats.corrected import Labelled, Passes, ppi, rogan_gladen
+from harness.stats.corrected import Labelled, Passes, confusion, ppi, rogan_gladen
 from harness.stats.ratings import Games, rate
 from harness.stats.shares import share
 from harness.stats.swap import consistency, direction, effect, position
@@ -88,6 +88,26 @@ def corrected_cells(replicates: int) -> list[Cell]:
     ]  # fmt: skip
 
 
+def class_cells(replicates: int) -> list[Cell]:
+    """Coverage of the three-class correction with labels from elsewhere; half of all ties are taken for wins."""
+    rng = np.random.default_rng(44)
+    worth, truth = np.array([1.0, 0.5, 0.0]), np.array([0.5, 0.2, 0.3])
+    said = np.array([[0.9, 0.5, 0.1], [0.05, 0.4, 0.05], [0.05, 0.1, 0.85]])
+    hits = naive = 0
+    for _ in range(replicates):
+        counts = rng.multinomial(600, said @ truth)
+        table = np.stack([rng.multinomial(70, said[:, t]) for t in range(3)], axis=1).astype(np.float64)
+        found = confusion(counts, table, worth).estimate.interval
+        hits += bool(found and found.low <= 0.6 <= found.high)
+        plain = float(worth @ counts) / 600
+        half = 1.96 * float(np.sqrt((worth**2 @ counts / 600 - plain**2) / 600))
+        naive += abs(plain - 0.6) <= half
+    return [
+        between("coverage of three classes, labels from elsewhere", hits / replicates, 0.93, 0.98, replicates),
+        at_most("uncorrected, for contrast", naive / replicates, 0.85, replicates),
+    ]
+
+
 def _labelled(rng: np.random.Generator, n: int, theta: float):
     y = (rng.random(n) < theta).astype(float)
     return y, np.where(y == 1, rng.random(n) < SE, rng.random(n) > SP).astype(float)
@@ -120,4 +140,5 @@ ROWS = [
     Row(41, "judges with beta .2 and noise .1; fair judges", COVER, swap_cells, 200, 4000),
     Row(42, "a judge with Se .92, Sp .75", "corrections cover with their own labels", corrected_cells, 300, 4000),
     Row(43, "three candidates in both orders", "ratings cover, tasks as clusters", rating_cells, 50, 1000),
+    Row(44, "win, tie and loss misjudged at known rates", "the correction covers", class_cells, 300, 4000),
 ]

@@ -148,3 +148,28 @@ def test_labels_of_another_run_are_not_matched_with_this_runs_work():
     s = sheet(rows, [label(i, word(t), run="r0") for i, t in enumerate(truth)], run="r1")
     assert s.figure("kappa").value is None
     assert any("60 of other runs" in n for n in s.notes)
+
+
+def pairs_with_labels(each: int):
+    """Pairs won, tied and lost, `each` of every kind, judged right in both orders, with labels for all runs."""
+    rows, labels = [], []
+    for i in range(3 * each):
+        word_ = ("win", "tie", "loss")[i % 3]
+        for order in (0, 1):
+            slot = {"win": order, "tie": None, "loss": 1 - order}[word_]
+            rows.append(judged.verdict(i, order, slot))
+        labels.append(label(i, word_, grader="helpful", opponent="rival"))
+    return rows, labels
+
+
+def test_three_way_labels_correct_by_class_from_thirty_of_each_and_wins_alone_below():
+    """judge.md 3.2: theta = C^-1 p where every class has 30 labels; else the two classes that there are."""
+    rows, labels = pairs_with_labels(40)
+    found = sheet(rows, labels).figure("corrected")
+    assert (found.title, found.note) == ("score corrected by labels", "confusion matrix")
+    assert found.value == pytest.approx(0.5)
+    rows, labels = pairs_with_labels(20)
+    found = sheet(rows, labels).figure("corrected")
+    assert found.title == "wins corrected by labels"
+    assert "20 labels in the rarest class: 30 are needed in each" in found.note
+    assert found.value == pytest.approx(1 / 3)

@@ -60,7 +60,9 @@ def image_ids(sandbox: Docker, **filters: Any) -> set[str]:
 
 def test_files_and_setup_are_in_the_image_once_and_the_users(docker: WithDocker, purpose: Purpose) -> None:
     file = file_of(purpose.workspace, "data/in.txt", f"{purpose.run}\n")
-    spec = SandboxSpec(files=(file,), setup=("mkdir made && date +%s%N > made/when", "touch /etc/by-root"))
+    spec = SandboxSpec(
+        files=(file,), setup=("mkdir made && date +%s%N > made/when", f"touch /etc/by-root; true {purpose.run}")
+    )
 
     async def body(sandbox: Docker) -> None:
         await sandbox.warm([spec], purpose.workspace)
@@ -109,7 +111,9 @@ def test_own_dockerfile_is_built_with_its_context(docker: WithDocker, purpose: P
             base = box.image_digest
         env = purpose.workspace / "env"
         env.mkdir()
-        (env / "Dockerfile").write_text(f'FROM {base}\nCOPY word /word\nWORKDIR /srv\nENTRYPOINT ["false"]\n')
+        (env / "Dockerfile").write_text(
+            f'FROM {base}\nCOPY word /word\nWORKDIR /srv\nENTRYPOINT ["false"]\nENV RUN={purpose.run}\n'
+        )
         digests = []
         for word in ("one", "two"):
             (env / "word").write_text(word + purpose.run)

@@ -151,6 +151,10 @@ def test_changed_file_is_refused(tmp_path: Path) -> None:
             SandboxSpec(network="internal", services=(Service("DB", "x"), Service("box", "x"))),
             ["service name 'DB' is not a host name", "service name 'box' is taken"],
         ),
+        (
+            SandboxSpec(network="internal", services=(Service("db", dockerfile="no"), Service("mq"))),
+            ["service 'db': no such Dockerfile: no", "service 'mq' has neither image nor dockerfile"],
+        ),
         (SandboxSpec(options={"gpu": 1}), ["sandbox docker has no option 'gpu'"]),
     ],
 )  # fmt: skip

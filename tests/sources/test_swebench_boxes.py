@@ -115,6 +115,7 @@ def test_output_that_says_passed_while_the_runner_fails_is_no_result(space: Path
     found = grade(space, forged)
     assert isinstance(found, Grade) and (found.label, found.passed) == ("no_result", False)
     assert "ended with 3" in found.explanation
+    assert {flag.partition(" (")[0] for flag in found.flags} == {"reached_for: results", "reached_for: runner"}
 
 
 def test_a_rows_own_parser_runs_in_a_box_of_its_own(space: Path) -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.stats.corrected import Labelled, Passes, ppi, rogan_gladen
+from harness.stats.corrected import Labelled, Passes, confusion, ppi, rogan_gladen
 
 
 def drawn(seed, m, n, theta=0.7, se=0.92, sp=0.75):
@@ -134,3 +134,39 @@ def test_labels_from_elsewhere_ruin_ppi_so_it_is_the_design_that_decides():
         _, y, g = drawn(20_000 + seed, 200, 0, 0.9)
         hits += covered(ppi(Labelled(g, y, np.ones(200), np.arange(200)), f, None), 0.7)
     assert hits <= 10
+
+
+def three(seed, labels=(60, 60, 60), n=500):
+    rng = np.random.default_rng(seed)
+    said = np.array([[0.9, 0.3, 0.05], [0.05, 0.5, 0.05], [0.05, 0.2, 0.9]])
+    counts = rng.multinomial(n, said @ np.array([0.4, 0.3, 0.3]))
+    table = np.stack([rng.multinomial(m, said[:, t]) for t, m in enumerate(labels)], axis=1).astype(float)
+    return counts, table
+
+
+WORTH = np.array([1.0, 0.5, 0.0])
+
+
+def test_three_classes_are_recovered_exactly_where_the_rates_are():
+    said = np.array([[0.9, 0.3, 0.05], [0.05, 0.5, 0.05], [0.05, 0.2, 0.9]])
+    truth = np.array([0.4, 0.3, 0.3])
+    found = confusion(np.round(1e6 * said @ truth).astype(int), 1e6 * said, WORTH)
+    assert found.estimate.value == pytest.approx(0.55, abs=1e-6)
+
+
+def test_two_classes_by_the_matrix_are_rogan_gladen():
+    counts, table = np.array([719, 281]), np.array([[92.0, 25.0], [8.0, 75.0]])
+    found = confusion(counts, table, np.array([1.0, 0.0]))
+    assert found.estimate.value == pytest.approx(rogan_gladen(0.719, 1000, Passes(92, 100, 75, 100)).estimate.value)
+
+
+def test_a_class_with_few_labels_is_refused():
+    counts, table = three(1, labels=(60, 29, 60))
+    found = confusion(counts, table, WORTH).estimate
+    assert math.isnan(found.value)
+    assert "29 labels in the rarest class: 30 are needed" in found.why_not
+
+
+def test_a_judge_that_says_the_same_whatever_is_true_is_refused():
+    table = np.array([[50.0, 50.0, 50.0], [25.0, 25.0, 25.0], [25.0, 25.0, 25.0]])
+    assert "uninformative" in confusion(np.array([300, 100, 100]), table, WORTH).estimate.why_not

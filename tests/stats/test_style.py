@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from harness.stats.style import length_control, length_ratio, longer_rate
+from harness.stats.style import controlled, length_control, length_ratio, longer_rate, style_ratio
 
 
 def drawn(seed, n, slope, lean=0.0):
@@ -83,3 +83,25 @@ def test_what_cannot_be_fitted_says_why(score, ratio, cluster, word):
     found = length_control(score, ratio, cluster)
     assert found.rate.interval is None
     assert word in found.slope.why_not
+
+
+def test_a_planted_taste_for_formatting_is_told_from_one_for_length():
+    """Both planted together: each slope covers its own, and the rate is that between works that look alike."""
+    rng = np.random.default_rng(11)
+    ratio, style = rng.normal(0.4, 1, 3000), rng.uniform(-1, 1, 3000) + 0.3
+    won = (rng.random(3000) < 1 / (1 + np.exp(-0.5 * ratio - 1.5 * style))).astype(float)
+    found = controlled(won, np.stack((ratio, style), axis=1), np.arange(3000))
+    for planted, e in zip((0.5, 1.5), found.slopes, strict=True):
+        assert e.interval.low < planted < e.interval.high
+    assert found.rate.interval.low < 0.5 < found.rate.interval.high
+    assert won.mean() > 0.58
+
+
+def test_style_is_a_density_so_a_longer_text_is_not_a_more_formatted_one():
+    one, twice, none = (
+        (np.array([4.0]), np.array([400.0])),
+        (np.array([8.0]), np.array([800.0])),
+        (np.zeros(1), np.ones(1)),
+    )
+    assert style_ratio(one, twice)[0] == 0
+    assert (style_ratio(one, none)[0], style_ratio(none, one)[0], style_ratio(none, none)[0]) == (1, -1, 0)

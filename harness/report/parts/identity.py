@@ -41,6 +41,7 @@ def _chosen(e: Evidence) -> str:
 def _run(e: Evidence) -> Table:
     m = e.manifest
     spent = sum(s.cost.total + s.cost.judge_total for s in e.systems)
+    spent += sum(s.money.apart for s in e.report.judges.sheets) if e.report.judges else 0.0
     rows = [
         ("run", m.run),
         ("created", m.created),

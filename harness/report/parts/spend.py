@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.records.content import Json
 from harness.report.evidence import Evidence
+from harness.report.judges_sections import money_table
 from harness.report.model import SystemReport
 from harness.report.section import Section, Table
 from harness.report.tables import cost_table, token_table, work_table
@@ -18,7 +19,7 @@ def spend(e: Evidence) -> Section:
     return Section(
         "spend",
         "cost, tokens and time",
-        tables=(cost_table(e.systems), _ratios(e), token_table(e.systems), work_table(e.systems)),
+        tables=(cost_table(e.systems), *_judges(e), _ratios(e), token_table(e.systems), work_table(e.systems)),
         notes=(_prices(e),),
         methods=(
             "cost per success: all billed calls over successes, log-delta interval clustered by family; without a "
@@ -26,6 +27,12 @@ def spend(e: Evidence) -> Section:
         ),
         data={"systems": {s.name: _data(s) for s in e.systems}},
     )
+
+
+def _judges(e: Evidence) -> tuple[Table, ...]:
+    """What judges cost besides: sentinels, controls and audits belong to no system."""
+    found = e.report.judges
+    return (money_table(found.sheets),) if found else ()
 
 
 def _prices(e: Evidence) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from harness.api import Exchange, File, ModelError, Output, Task, Text, ToolCall, ToolResult, Transcript
+from harness.records.task import digest_of
 from harness.records.transcript import Command, ModelCall, Note
 from harness.toolkit.judging.looks import cut_to
 from harness.toolkit.judging.prompt import Piece
@@ -95,6 +96,17 @@ def steps_shown(work: Delivery) -> list[str]:
         return steps_of(work.transcript())
     except LookupError:
         return []
+
+
+def side_text(pieces: Sequence[Piece]) -> str:
+    """One side as a person reads it; files that are no text by the path where they lie, which names no system."""
+    return "\n\n".join(p.content if isinstance(p.content, str) else f"[{p.name}: {p.content.path}]" for p in pieces)
+
+
+def work_digest(sides: Sequence[tuple[str, Sequence[Piece]]], asked: str) -> str:
+    """What is judged and what is asked of it, in one word, whatever the order of the sides."""
+    said = [[who, *(p.content if isinstance(p.content, str) else p.content.sha256 for p in ps)] for who, ps in sides]
+    return digest_of(sorted(said), asked)
 
 
 def source_pieces(sources: Sequence[tuple[str, str]]) -> list[Piece]:
