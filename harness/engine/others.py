@@ -2,6 +2,7 @@
 
 A trial whose grader compares it with another system is not started before that system's trial of the same task and
 epoch is decided (design/008). So nothing is held back from the record, and resume and regrade need no second path.
+Several systems that are compared with one another go in the order in which they are named: each waits for those before.
 """
 
 from __future__ import annotations
@@ -64,6 +65,12 @@ def opponents_of(task: Task, graders: Mapping[str, BoundGrader]) -> tuple[str, .
     return tuple(dict.fromkeys(o for name in names for o in graders[name].grader.opponents()))
 
 
+def opponents_before(task: Task, graders: Mapping[str, BoundGrader], system: str) -> tuple[str, ...]:
+    """Those of them that a trial of `system` waits for: all, or of a named system those that are named before it."""
+    names = opponents_of(task, graders)
+    return names[: names.index(system)] if system in names else names
+
+
 def check_opponents(tasks: Iterable[Task], graders: Mapping[str, BoundGrader], systems: Iterable[str]) -> None:
     """Refuse comparisons of which each waits for the other, and with systems that are nowhere. Raises ConfigError."""
     known = set(systems)
@@ -75,9 +82,14 @@ def check_opponents(tasks: Iterable[Task], graders: Mapping[str, BoundGrader], s
             if name not in known:
                 what = f"'{task.id}' ({place}) is compared with the system '{name}', which the suite does not have"
                 faults.setdefault(name, Fault(what, help=f"systems: {', '.join(sorted(known))}"))
-        if len(names) > 1:
-            both = " and ".join(names)
-            what = f"'{task.id}' ({place}) is compared with {both}, which would wait for each other"
-            faults.setdefault(task.id, Fault(what, help="compare with one of them, and with others as stored runs"))
+        for grader in task.graders:
+            later = [n for n in graders[grader].grader.opponents_needed() if n != names[0]]
+            if later:
+                what = (
+                    f"'{task.id}' ({place}): '{grader}' decides by a comparison with '{later[0]}', and '{names[0]}' is "
+                    "compared with others too: each would wait for the other"
+                )
+                help = "let it inform only (`informative: true`), or name all of them in one judge_select"
+                faults.setdefault(task.id, Fault(what, help=help))
     if faults:
         raise ConfigError(list(faults.values()))

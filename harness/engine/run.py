@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Literal
 
 from harness.engine.controls import control
-from harness.engine.others import opponents_of
+from harness.engine.others import opponents_before
 from harness.engine.plan import Plan
 from harness.engine.rehearse import CHANGED, rehearse
 from harness.engine.services import Services
@@ -243,7 +243,7 @@ class Runner:
 
     def _hold(self, trial: Trial) -> bool:
         """Whether the trial must wait for the one it is compared with (engine/others.py)."""
-        for name in opponents_of(trial.task, self.services.suite.graders):
+        for name in opponents_before(trial.task, self.services.suite.graders, trial.system):
             key = (trial.task.id, name, trial.epoch)
             planned = name in self._plan.systems and name != trial.system
             if planned and key not in self.services.others.found and key not in self._plan.settled.done:
@@ -263,8 +263,10 @@ class Runner:
 
     def _next(self, boxed: bool) -> Trial | None:
         """The next trial in the plan's order whose task has a box, or has none; then those to be tried again."""
-        if self._passed_over[boxed]:
-            return self._passed_over[boxed].popleft()
+        while self._passed_over[boxed]:
+            trial = self._passed_over[boxed].popleft()
+            if not self._hold(trial):  # one that waits for several is held for the next of them
+                return trial
         for trial in self._trials:
             if self._hold(trial):
                 continue

@@ -48,6 +48,10 @@ class _Combined(Grader):
         """Those of every part."""
         return tuple(dict.fromkeys(o for g in self.graders for o in g.opponents()))
 
+    def opponents_needed(self) -> Sequence[str]:
+        """Those without which a part has no verdict."""
+        return tuple(dict.fromkeys(o for g in self.graders for o in g.opponents_needed()))
+
     def check_reference(self, reference: Json) -> str:
         """The first part that cannot use the reference."""
         for i, grader in enumerate(self.graders, 1):

@@ -46,7 +46,7 @@ class JudgeSelect(JudgeGrader):
     protocol: ClassVar[str] = "select"
 
     against: tuple[Opponent, ...] = Field(min_length=1, max_length=11)
-    """The other candidates."""
+    """The other candidates. Systems of this run are compared in this order: a named one with those named before it."""
     criteria: str = "Which solves the user's problem best, with the fewest errors?"
     """By what measure one is the best."""
 
@@ -63,6 +63,10 @@ class JudgeSelect(JudgeGrader):
     def opponents(self) -> Sequence[str]:
         """The other systems of this run."""
         return tuple(o.system for o in self.against if o.system and not o.run)
+
+    def opponents_needed(self) -> Sequence[str]:
+        """A named system is compared with those that are named before it."""
+        return self.opponents()[:1]
 
     def check(self, workspace: Path) -> Sequence[str]:
         """The opponents are there."""
@@ -110,12 +114,14 @@ class JudgeSelect(JudgeGrader):
         return [*mine, *((o.by, work_pieces(o, self.inputs, "", work.workspace)) for o in others)]
 
     def _others(self, work: Work) -> list[Delivered] | NotGraded:
-        """Those that delivered something; a system never stands against itself."""
+        """Those that delivered something; a system stands neither against itself nor against one named after it."""
         found = []
         for opponent in self.against:
             if opponent.system and opponent.system == work.bench.system and not opponent.run:
                 continue
             other = delivered(opponent, work)
+            if isinstance(other, NotGraded) and other.cause == "judged_later":
+                continue
             if isinstance(other, NotGraded):
                 return other
             if (other.output.answer or "").strip() or other.output.artifacts:

@@ -347,6 +347,10 @@ class Grader(Plugin):
         """Systems of the same run whose work on the same task must be there before work is graded: `bench.of`."""
         return ()
 
+    def opponents_needed(self) -> Sequence[str]:
+        """Those of them without which this grader has no verdict; others are compared with as far as they are there."""
+        return self.opponents()
+
     def rehearsals(self, workspace: Path) -> Sequence[Rehearsal]:
         """Sentinels: judged first in every run, before money is spent on systems. Raises UsageFault."""
         return ()

@@ -126,14 +126,7 @@ def _measured(calls: Calls) -> Calls:
     seen = set(zip(*(audited.column[n].tolist() for n in key), strict=True))
     kept = [k not in seen for k in zip(*(scored.column[n].tolist() for n in key), strict=True)]
     mask = np.concatenate((np.ones(len(audited), dtype=bool), np.array(kept, dtype=bool)))
-    both = calls.role("audit", "score")
-    return _ordered(both, audited, scored).where(mask)
-
-
-def _ordered(both: Calls, audited: Calls, scored: Calls) -> Calls:
-    """Audit rows, then score rows."""
-    columns = {n: np.concatenate((audited.column[n], scored.column[n])) for n in both.column}
-    return Calls(columns, np.concatenate((audited.cost, scored.cost)), both.names, both.asked, both.spent)
+    return _together([audited, scored]).where(mask)
 
 
 def _figures(
@@ -191,9 +184,25 @@ def _panels(parts: Mapping[Asked, Calls]) -> tuple[Panel, ...]:
 
 
 def _ratings(parts: Mapping[Asked, Calls]) -> tuple[Rated, ...]:
-    order = sorted((a for a in parts if a.protocol == "pairwise"), key=lambda a: (a.grader, a.judge))
-    found = (rated(a.grader, a.judge, parts[a].role("score")) for a in order)
+    """Of each judge under the same words. Graders that differ only in whom they compare with are one measurement: their
+    calibration id is the same, and their games together are a round robin.
+    """
+    groups: dict[tuple[str, ...], list[Asked]] = {}
+    for a in sorted((a for a in parts if a.protocol == "pairwise"), key=lambda a: (a.grader, a.judge)):
+        words = calibrations(parts[a])
+        groups.setdefault((a.judge, a.model, *(words or (a.grader,))), []).append(a)
+    found = (
+        rated(" + ".join(a.grader for a in group), group[0].judge, _together([parts[a] for a in group]).role("score"))
+        for group in groups.values()
+    )
     return tuple(r for r in found if r is not None)
+
+
+def _together(parts: Sequence[Calls]) -> Calls:
+    """The rows of all of them."""
+    first = parts[0]
+    columns = {n: np.concatenate([p.column[n] for p in parts]) for n in first.column}
+    return Calls(columns, np.concatenate([p.cost for p in parts]), first.names, first.asked, first.spent)
 
 
 def _warnings(sheets: Sequence[JudgeSheet]) -> Iterable[str]:
