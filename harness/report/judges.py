@@ -43,6 +43,7 @@ from harness.report.judges_pairs import (
     swap_figures,
 )
 from harness.report.judges_panels import panel, rated
+from harness.report.judges_rubric import Rubric, rubric_figures
 from harness.stats.swap import Rule
 
 Elsewhere: TypeAlias = Mapping[tuple[str, str], Mapping[str, Mapping[Item, Judged]]]
@@ -55,7 +56,7 @@ class About:
 
     `run` is its name, by which labels drawn from it are known; `rules` say how a grader puts two orders together.
     `elsewhere` is what the same judges said in other runs that labels were drawn from; `informs` are graders that
-    decide no task.
+    decide no task; `rubrics` what criteria count.
     """
 
     run: str = ""
@@ -65,6 +66,7 @@ class About:
     elsewhere: Elsewhere = field(default_factory=dict)
     design: Design | Literal["auto"] = "auto"
     informs: frozenset[str] = frozenset()
+    rubrics: Mapping[str, Rubric] = field(default_factory=dict)
 
 
 def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: About | None = None) -> JudgeReport:
@@ -141,6 +143,7 @@ def _figures(
             *special,
             *controls,
             *rate_figures(calls.role("score"), asked.protocol),
+            *rubric_figures(calls.role("score"), about.rubrics.get(asked.grader)),
         )
     pairs, incomplete = complete_pairs(measured)
     swapped = swap_figures(pairs, policy.position_effect_equiv, incomplete)
