@@ -30,7 +30,6 @@ from harness.report.judges_other import (
     returned,
     select_figures,
     sentinel_figure,
-    steps_figures,
     ungraded_figure,
 )
 from harness.report.judges_pairs import (
@@ -44,6 +43,7 @@ from harness.report.judges_pairs import (
 )
 from harness.report.judges_panels import panel, rated
 from harness.report.judges_rubric import Rubric, rubric_figures
+from harness.report.judges_steps import steps_figures
 from harness.stats.swap import Rule
 
 Elsewhere: TypeAlias = Mapping[tuple[str, str], Mapping[str, Mapping[Item, Judged]]]
@@ -136,8 +136,8 @@ def _figures(
 ) -> tuple[Swapped | None, tuple[Figure, ...]]:
     controls = control_figures(calls, asked.protocol)
     if asked.protocol != "pairwise":
-        extra = {"select": select_figures, "steps": steps_figures}.get(asked.protocol)
-        special = extra(measured) if extra else ()
+        special = select_figures(measured) if asked.protocol == "select" else ()
+        special += steps_figures(measured, calls.role("sentinel")) if asked.protocol == "steps" else ()
         return None, (
             *repeat_figures(measured),
             *special,
