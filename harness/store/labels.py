@@ -74,7 +74,8 @@ def mixed(labels: Iterable[Label], name: str) -> list[Fault]:
     both = sorted(str(k[1]) for k, found in sets.items() if {"dev", "report"} <= found)
     if not both:
         return []
-    what = f"{len(both)} items are in the dev set and in the report set, such as {both[0]}"
+    n = "1 item is" if len(both) == 1 else f"{len(both)} items are"
+    what = f"{n} in the dev set and in the report set: {both[0]}{' and others' if len(both) > 1 else ''}"
     return [Fault(what, Place(name), "keep one of the two: what tuned a prompt cannot measure it")]
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from judge_lab import JudgeLab, planted
 
 from harness.api import Artifact, Bench, Grade, Grader, NotGraded, Output, Request, Response, Text, Usage, Verdict
+from harness.cli.main import main
 from harness.errors import ConfigError
 from harness.graders.judge_claims import JudgeClaims
 from harness.graders.judge_pairwise import JudgePairwise
@@ -368,7 +370,7 @@ def refused(lab: JudgeLab, grader: dict[str, Any], **more: Any) -> str:
         ),
         (
             {"use": "judge_claims", "judge": planted("honest", output="tagged"), "sources": "reference"},
-            "tagged lines, which cannot hold lists",
+            "tagged lines, which cannot hold the lists",
         ),
         (
             {"use": "judge_pairwise", "panel": [planted("first")] * 2, "opponent": {"field": "e"}},
@@ -377,7 +379,27 @@ def refused(lab: JudgeLab, grader: dict[str, Any], **more: Any) -> str:
     ],
 )
 def test_bad_definitions_are_refused_with_their_place(lab: JudgeLab, grader: dict[str, Any], said: str) -> None:
-    assert said in refused(lab, grader)
+    told = refused(lab, grader)
+    assert said in told
+    assert "= help: " in told or "no.jsonl" in told or "(runs: none)" in told, "what to do about it"
+
+
+def test_a_judge_of_the_subjects_family_is_refused_by_strict(
+    lab: JudgeLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --strict it is a banner; an unknown key stops it here before anything is asked."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    grader = {"use": "judge_reference", "judge": {"model": "openai/gpt-5.4-2026-03-05"}}
+    lab.suite(grader, {"a": "x"}, task={"reference": "14"})
+    path = lab.workspace / "tasks" / "lab" / "suite.yaml"
+    said = yaml.safe_load(path.read_text())
+    said["systems"] = [{"name": "kin", "harness": "single_turn", "model": "openai/gpt-5.4-mini"}]
+    path.write_text(yaml.safe_dump(said))
+    assert main(["run", "--suite", "lab", "--strict", "--workspace", str(lab.workspace)]) == 2
+    told = capsys.readouterr().err
+    assert "is of the family of system 'kin' (openai)" in told
+    assert "= help: name a judge of another family, or leave out --strict" in told
+    assert not list((lab.workspace / "runs").glob("*")) if (lab.workspace / "runs").is_dir() else True
 
 
 def test_one_order_and_a_gate_on_swaps_do_not_go_together(lab: JudgeLab) -> None:
