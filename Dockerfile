@@ -5,7 +5,7 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS sandbox
 RUN set -e; \
     missing=; \
-    for tool in python3:python3 git:git bash:bash timeout:coreutils grep:grep ps:procps; do \
+    for tool in python3:python3 git:git bash:bash timeout:coreutils grep:grep ps:procps patch:patch; do \
       command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool##*:}"; \
     done; \
     test -s /etc/ssl/certs/ca-certificates.crt || missing="$missing ca-certificates"; \

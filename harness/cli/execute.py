@@ -57,12 +57,7 @@ def execute_job(job: Job, args: argparse.Namespace) -> int:
     """
     with job.folder as folder:
         told = job.told
-        try:
-            ending = _logged_run(job, args.quiet)
-        except StoreError as e:
-            print(e.render(), file=sys.stderr)
-            print(f"all that was measured is in {shown(folder)}; make room, then: {_resume(folder)}", file=sys.stderr)
-            return e.exit_code
+        ending = _logged_run(job, args.quiet)
         del job
         gc.collect()
         report = publish(folder, as_json=args.json)

@@ -113,7 +113,7 @@ class Boxes:
                     yield box
             except SandboxError as e:
                 if e.fault in LASTING:
-                    self._tell(str(e))
+                    self._tell(str(e), trial.partition("@")[0])
                 raise
 
     async def aclose(self) -> None:
@@ -121,11 +121,13 @@ class Boxes:
         if self.sandbox is not None:
             await self.sandbox.aclose()
 
-    def _tell(self, message: str) -> None:
+    def _tell(self, message: str, task: str = "") -> None:
+        """Tell a thing once, with the first task that met it."""
         if message not in self._told:
             self._told.add(message)
-            self.notices.append(message)
-            log.warning("%s", message)
+            line = f"task '{task}': {message}" if task else message
+            self.notices.append(line)
+            log.warning("%s", line)
 
 
 def specs_of(tasks: Iterable[Task]) -> list[SandboxSpec]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from harness.sandboxes._repo import add_tree, fetch_repo, layer_lines
 from harness.toolkit.build_context import context_names, dockerfile_in
 
 STAGE = "sandbox"
+TAKES_BASE = re.compile(r"^ARG[ \t]+BASE(=|\s|$)", re.MULTILINE)
 RECIPE = "1"
 """Raised when anything below changes what is in an image."""
 BEGIN = ': >/.box-begin; mkdir -p "$1"'
@@ -39,7 +41,8 @@ class Base:
 def folder_recipe(path: Path, shown_as: str, base: str, base_id: str) -> Recipe:
     """The image of a Dockerfile, or of a folder with one, and its build context (less `.dockerignore`).
 
-    A Dockerfile with `ARG BASE` starts from `base`, an image's name, if there is one; `base_id` is its id.
+    A Dockerfile with `ARG BASE` starts from `base`, an image's name, if there is one; `base_id` is its id. One that
+    starts from it by name is another image, too, when the base has become another.
 
     Raises SandboxError.
     """
@@ -47,9 +50,11 @@ def folder_recipe(path: Path, shown_as: str, base: str, base_id: str) -> Recipe:
     if not file.is_file():
         raise SandboxError("image", f"no such Dockerfile: {shown_as}")
     context = _folder_tar(file.parent, file.name)
-    takes_base = bool(base) and any(line.split()[:2] == ["ARG", "BASE"] or line.startswith("ARG BASE=")
-                                    for line in file.read_text("utf-8").splitlines())  # fmt: skip
-    key = key_of("dockerfile", file.name, hashlib.sha256(context).hexdigest(), base_id if takes_base else "")
+    text = file.read_text("utf-8")
+    takes_base = bool(base) and TAKES_BASE.search(text) is not None
+    names_base = bool(base) and re.search(rf"^FROM[ \t]+(\S+[ \t]+)*?{re.escape(base)}(\s|$)", text, re.M) is not None
+    own = base_id if takes_base or names_base else ""
+    key = key_of("dockerfile", file.name, hashlib.sha256(context).hexdigest(), own)
     return Recipe(shown_as, key, context, file.name, args={"BASE": base} if takes_base else None)
 
 

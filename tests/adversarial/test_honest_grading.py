@@ -58,10 +58,10 @@ def test_a_patch_that_does_not_apply_is_said_to_be_one(lab: Lab) -> None:
 
 
 def test_a_patch_with_moved_context_goes_in_as_in_swe_bench(lab: Lab) -> None:
-    """git refuses it: the context's first line is not the file's. Only a three-way merge or fuzz take it."""
+    """git refuses it: the context's first line is not the file's. Only `patch` with fuzz takes it."""
     moved = b"--- a/calc/core.py\n+++ b/calc/core.py\n@@ -1,3 +1,3 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n \n"
     grade = lab.grade(grader(), patch=moved)
-    assert grade.label in ("resolved", "patch_error")
+    assert (grade.label, grade.flags) == ("resolved", ()), grade
 
 
 def test_hidden_tests_can_be_a_folder_or_a_patch(lab: Lab) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_workspace import SUITE, harness, workspace
+from cli_workspace import SUITE, clean_env, harness, workspace
 
 STORED = """\
 suite: demo
@@ -276,3 +276,28 @@ def test_a_terminal_gets_a_bar_and_one_without_a_width_plain_lines(tmp_path: Pat
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=env)
     assert done.returncode == 0
     assert shown in done.stdout and "\x1b[3" not in done.stdout
+
+
+FILES_OF = (
+    "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); "
+    "from harness.cli.main import main; sys.exit(main(sys.argv[1:]))"
+)
+"""The program where no file may grow beyond 60 KB: the kernel refuses the write, as on a full disk."""
+
+
+def test_3_on_a_full_disk_says_so_once_and_nothing_measured_is_lost(tmp_path: Path) -> None:
+    workspace(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", FILES_OF, "run", "--suite", "demo", "--epochs", "100"],
+        cwd=tmp_path, env=clean_env(None), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 3 and done.stderr.count("no space left") == 1, done.stderr[-2000:]
+    [run] = (tmp_path / "runs").iterdir()
+    assert f"harness resume {run.name}" in done.stderr
+    before = (run / "attempts.jsonl").read_bytes()
+    assert before.endswith(b"\n") and 50_000 < len(before) <= 60_000
+    assert harness(tmp_path, "resume", run.name).returncode == 0
+    after = (run / "attempts.jsonl").read_bytes()
+    assert after.startswith(before), "what was measured stays as it was"
+    rows = [json.loads(line) for line in after.splitlines()]
+    assert len({(r["task"], r["system"], r["epoch"]) for r in rows}) == len(rows) == 600

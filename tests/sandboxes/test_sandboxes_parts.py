@@ -118,6 +118,21 @@ def test_context_address_follows_content_and_not_times(tmp_path: Path) -> None:
         folder_recipe(tmp_path / "nowhere", "here", "", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "follows"),
+    [
+        ("ARG BASE\nFROM ${BASE}\n", True), ("ARG BASE=x\nFROM ${BASE}\n", True), ("FROM local:1 AS a\n", True),
+        ("FROM --platform=linux/amd64 local:1\n", True), ("FROM x\n", False), ("FROM local:12\n", False),
+        ("FROM x\n# FROM local:1\nARG BASED=1\n", False),
+    ],
+)  # fmt: skip
+def test_an_image_of_the_local_base_follows_it(tmp_path: Path, text: str, follows: bool) -> None:
+    """The base is made on this machine: with another one under its name, what stands on it is another image."""
+    (tmp_path / "Dockerfile").write_text(text)
+    one, two = (folder_recipe(tmp_path, "d", "local:1", id).key for id in ("sha256:1", "sha256:2"))
+    assert (one != two) is follows
+
+
 def test_layer_is_made_only_for_what_a_spec_adds(tmp_path: Path) -> None:
     assert layer_recipe(BASE, SandboxSpec(), tmp_path) is None
     assert layer_recipe(BASE, SandboxSpec(workdir="/work", user="root"), tmp_path) is None
