@@ -11,7 +11,7 @@ from harness.engine.judges import judge_graders
 from harness.errors import Fault, Place
 from harness.plugins.contracts import Grader
 from harness.records.task import Task
-from harness.toolkit.judging.judge import family_of
+from harness.toolkit.judging.judge import family_of, same_model
 
 
 def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
@@ -25,7 +25,7 @@ def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task
         if getattr(grader, "allow_self_judging", False):
             continue
         for role, model in grader.judges().items():
-            same = [s.name for s in systems.values() if any(m.lane == model.lane for m in s.models.values())]
+            same = [s.name for s in systems.values() if any(same_model(m, model) for m in s.models.values())]
             if same:
                 faults.append(
                     Fault(

@@ -80,11 +80,12 @@ def preflight(
             )
         else:
             warnings.append(unpriced)
-    faults += own_judges(suite, systems, tasks)
+    everybody = with_delegates(suite, systems)
+    faults += own_judges(suite, everybody, tasks)
     check_opponents(tasks, suite.graders, suite.systems)
     if faults:
         raise ConfigError(faults)
-    warnings += judge_warnings(suite, systems, tasks)
+    warnings += judge_warnings(suite, everybody, tasks)
     return [*advice(suite, systems, datetime.now(UTC).date()), *warnings]
 
 

@@ -14,6 +14,8 @@ from judge_lab import JudgeLab, planted
 
 from harness.api import Artifact, Bench, Grade, Grader, NotGraded, Output, Request, Response, Text, Usage, Verdict
 from harness.cli.main import main
+from harness.config.load import load_suite
+from harness.engine.judge_checks import own_judges
 from harness.errors import ConfigError
 from harness.graders.judge_claims import JudgeClaims
 from harness.graders.judge_pairwise import JudgePairwise
@@ -449,3 +451,48 @@ def test_a_run_can_be_stopped_by_the_first_work_without_a_verdict(lab: JudgeLab)
     suite = lab.suite(grader, {"a": "x"}, task={"meta": {"e": "other"}}, tasks=20, concurrency=1)
     assert lab.run(suite) == "judge" and len(lab.attempts()) < 20
     assert "'g' has no verdict on" in lab.told[0]
+
+
+SYSTEM = {"harness": "single_turn"}
+
+
+@pytest.mark.parametrize(
+    ("judge", "systems", "same"),
+    [
+        ("openai/gpt-5.4-2026-03-05", {"a": "openai/gpt-5.4"}, True),
+        ("openai/gpt-5.4", {"a": "openai/gpt-5.4-2026-03-05"}, True),
+        ("openai/gpt-5.4-mini", {"a": "openai/gpt-5.4"}, False),
+        ("openai/gpt-5.4", {"a": {"use": "openai", "name": "openai/gpt-5.4", "base_url": "http://x/v1"}}, True),
+    ],
+)
+def test_a_judge_under_another_name_of_the_subject_is_the_subject(
+    lab: JudgeLab, monkeypatch: pytest.MonkeyPatch, judge: str, systems: dict[str, Any], same: bool
+) -> None:
+    """Dated names, aliases and gateways: the model is the same, so it may not judge itself in silence."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    lab.suite({"use": "judge_reference", "judge": {"model": judge}}, {"a": "x"}, task={"reference": "14"})
+    path = lab.workspace / "tasks" / "lab" / "suite.yaml"
+    said = yaml.safe_load(path.read_text())
+    said["systems"] = [{"name": n, "model": m, **SYSTEM} for n, m in systems.items()]
+    path.write_text(yaml.safe_dump(said))
+    suite = load_suite(lab.workspace, "lab")
+    faults = own_judges(suite, suite.systems, suite.tasks)
+    assert bool(faults) is same
+
+
+def test_a_model_that_a_router_can_hand_to_is_a_subject_too(
+    lab: JudgeLab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the router was chosen to run; the judge is the model of a system behind it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    lab.suite({"use": "judge_reference", "judge": {"model": "openai/gpt-5.4"}}, {"a": "x"}, task={"reference": "14"})
+    path = lab.workspace / "tasks" / "lab" / "suite.yaml"
+    said = yaml.safe_load(path.read_text())
+    said["systems"] = [
+        {"name": "cheap", "model": {"use": "scripted", "name": "m", "answer": "x"}, **SYSTEM},
+        {"name": "strong", "model": "openai/gpt-5.4", **SYSTEM},
+        {"name": "both", "harness": {"use": "cascade", "systems": ["cheap", "strong"]}},
+    ]
+    path.write_text(yaml.safe_dump(said))
+    assert main(["run", "--suite", "lab", "--system", "both", "--workspace", str(lab.workspace)]) == 2
+    assert "the model of system 'strong'" in capsys.readouterr().err
