@@ -155,6 +155,7 @@ def make_manifest(
             for name, g in suite.graders.items()
         },
         judge_gate=suite.judge_gate.model_dump(exclude_unset=True),
+        design=suite.calibration.design,
         versions=_versions() | (prices.versions() if prices else {}),
         host={"platform": platform.platform(), "cpus": os.cpu_count()},
         git=git_revision(suite.workspace),
