@@ -77,6 +77,9 @@ class JudgeRubric(JudgeGrader):
     """Whether `met` needs words of the work that are really in it."""
     pass_from: float = Field(default=0.7, gt=0, le=1)
     """The smallest value that passes."""
+    clip: Literal["each", "run_mean"] = "each"
+    """Where scores are cut to [0, 1]: each work's, or only their mean over a run, as HealthBench reports it. The data
+    sheet has that mean by system; a work's own value, and whether it passes, are cut either way."""
 
     example: ClassVar[Mapping[str, Json]] = {
         "judge": {"model": "anthropic/claude-opus-4-7"},
