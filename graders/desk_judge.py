@@ -23,7 +23,7 @@ SMALL = frozenset(("the", "and", "for", "are", "was", "with", "this", "that", "f
 class DeskJudge(Model):
     """Counts what is asked for between quotation marks, compares numbers with sources, checks sums. Simulated."""
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     simulated: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Json]] = {}
 
@@ -67,8 +67,8 @@ def rubric(seen: Seen) -> Json:
 
 
 def pairwise(seen: Seen) -> Json:
-    """Whoever says more of what the measure puts between quotation marks is better."""
-    wanted = QUOTED.findall(seen.task)
+    """Whoever says more of what the question puts between quotation marks is better."""
+    wanted = QUOTED.findall(seen.question)
     plain = {label: " ".join(text.casefold().split()) for label, text in seen.answers.items()}
     counts = {label: sum(w.casefold() in text for w in wanted) for label, text in plain.items()}
     best = max(counts.values())

@@ -52,7 +52,7 @@ def install(wanted: Wanted, say: Say, home: Path | None = None, accept: Callable
         if found is not None:
             if accept is not None:
                 accept(found[0])
-            return found[0]
+            return _as_known(wanted.recipe, *found)
         with tempfile.TemporaryDirectory(prefix=".building-", dir=store) as scratch:
             root = Path(scratch) / ROOT
             root.mkdir()
@@ -81,8 +81,22 @@ def remove(folder: Path) -> None:
 def record_smoke(folder: Path, layer: Layer, smoke: dict[str, object]) -> Layer:
     """Write down how the smoke run went. Only the manifest changes, never what is mounted."""
     told = msgspec.structs.replace(layer, smoke=smoke)
-    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+    _write_manifest(folder, told)
     return told
+
+
+def _as_known(recipe: Recipe, layer: Layer, folder: Path) -> Layer:
+    """A layer that was built before, with what is known today of what an image must have."""
+    needs = recipe.without_loader.needs if recipe.without_loader and "glibc" in layer.platform else recipe.needs
+    if needs == layer.needs:
+        return layer
+    told = msgspec.structs.replace(layer, needs=needs)
+    _write_manifest(folder, told)
+    return told
+
+
+def _write_manifest(folder: Path, layer: Layer) -> None:
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(layer), indent=2) + b"\n")
 
 
 def _build(wanted: Wanted, root: Path, say: Say) -> Layer:
@@ -140,7 +154,7 @@ def _unpacked(tarballs: Sequence[Tarball], version: str, arch: str, root: Path, 
 
 def _settle(layer: Layer, scratch: Path, store: Path) -> Layer:
     """Move a built layer to its place. Whole or not there: a rename is the last step."""
-    (scratch / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(layer), indent=2) + b"\n")
+    _write_manifest(scratch, layer)
     place = store / layer.folder
     if place.exists():
         remove_tree(place)

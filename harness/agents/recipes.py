@@ -60,7 +60,7 @@ CLAUDE_GLIBC = Recipe(
     package="@anthropic-ai/claude-code",
     entry=("claude",),
     tarballs=(Tarball("@anthropic-ai/claude-code-linux-{arch}", "{v}", {"claude": "claude"}),),
-    needs=("bash", "git", "glibc>=2.26"),
+    needs=("bash", "glibc>=2.26"),
     libc="glibc",
 )
 RECIPES: Mapping[str, Recipe] = {
@@ -73,7 +73,7 @@ RECIPES: Mapping[str, Recipe] = {
             package="@anthropic-ai/claude-code",
             entry=("claude",),
             tarballs=(Tarball("@anthropic-ai/claude-code-linux-{arch}-musl", "{v}", {"claude": "claude"}),),
-            needs=("bash", "git"),
+            needs=("bash",),
             libc="musl",
             without_loader=CLAUDE_GLIBC,
         ),
@@ -91,7 +91,6 @@ RECIPES: Mapping[str, Recipe] = {
                     drop=("codex-resources/voice",),
                 ),
             ),
-            needs=("git",),
             path=("codex-path",),
         ),
         Recipe(
@@ -101,7 +100,7 @@ RECIPES: Mapping[str, Recipe] = {
             package="opencode-linux-x64",
             entry=("opencode",),
             tarballs=(Tarball("opencode-linux-{arch}", "{v}", {"bin/opencode": "opencode"}),),
-            needs=("bash", "git", "glibc>=2.17"),
+            needs=("bash", "glibc>=2.17"),
             libc="glibc",
         ),
         Recipe(
@@ -111,7 +110,7 @@ RECIPES: Mapping[str, Recipe] = {
             package="@google/gemini-cli",
             entry=("bin/node", "node_modules/@google/gemini-cli/bundle/gemini.js"),
             tarballs=(_node(),),
-            needs=("bash", "git", "glibc>=2.28", "libstdc++"),
+            needs=("bash", "glibc>=2.28", "libstdc++"),
             libc="glibc",
         ),
         Recipe(
@@ -121,7 +120,7 @@ RECIPES: Mapping[str, Recipe] = {
             package="@qwen-code/qwen-code",
             entry=("bin/node", "node_modules/@qwen-code/qwen-code/cli-entry.js"),
             tarballs=(_node(),),
-            needs=("bash", "git", "glibc>=2.28", "libstdc++"),
+            needs=("bash", "glibc>=2.28", "libstdc++"),
             libc="glibc",
             executable=("**/rg",),
         ),

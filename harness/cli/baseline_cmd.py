@@ -54,12 +54,14 @@ def execute(args: argparse.Namespace) -> int:
 
 def _promote(args: argparse.Namespace) -> int:
     from harness.cli._sides import run_path
-    from harness.config.workspace import find_workspace
+    from harness.config.workspace import find_workspace, is_run_name
     from harness.report.baseline import baseline_names, read_baseline, write_baseline
     from harness.report.baseline_pool import Wanted, candidates, promote
     from harness.store.read import read_manifest
 
     workspace = find_workspace(args.workspace)
+    if args.name and is_run_name(workspace, args.name):
+        raise UsageFault(f"'{args.name}' is a run, where a baseline's name stands", help=f"--from {args.name}")
     chosen = tuple(run_path(name, args.workspace) for name in args.runs)
     newest = max(chosen, key=lambda p: read_manifest(p).created) if chosen else run_path(None, args.workspace)
     manifest = read_manifest(newest)

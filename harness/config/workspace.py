@@ -95,6 +95,11 @@ def find_run(workspace: Path, name: str | None = None) -> Path:
     raise UsageFault(f"no run '{name}'", help=" — ".join(h for h in hints if h))
 
 
+def is_run_name(workspace: Path, name: str) -> bool:
+    """Whether a word names a run and can be nothing else: `latest`, or a run's whole name."""
+    return name == "latest" or name in run_names(workspace)
+
+
 def run_names(workspace: Path) -> list[str]:
     """Folders of runs/ that are runs, oldest first (their names begin with the time)."""
     runs = workspace / "runs"

@@ -24,7 +24,7 @@ from harness.toolkit.judging.detect import cleaned, injection_flags
 from harness.toolkit.judging.form import PARSER, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import style_of
-from harness.toolkit.judging.material import cut_alike, work_digest
+from harness.toolkit.judging.material import cut_alike, sendable, work_digest
 from harness.toolkit.judging.prompt import TEMPLATE, Piece, derive, render, seed_of
 
 AT_ONCE = 8
@@ -284,14 +284,7 @@ def _expected(expect: Json, about: str) -> str:
 
 
 def _sound(piece: Piece) -> Piece:
-    """Text that can be sent: half surrogate pairs, which some model servers send, become `?`."""
-    if not isinstance(piece.content, str):
-        return piece
-    try:
-        piece.content.encode()
-    except UnicodeEncodeError:
-        return Piece(piece.name, piece.content.encode("utf-8", "replace").decode(), piece.side)
-    return piece
+    return Piece(piece.name, sendable(piece.content), piece.side) if isinstance(piece.content, str) else piece
 
 
 def _sides(pieces: Sequence[Piece]) -> list[str]:

@@ -196,7 +196,7 @@ class AgentCli(Harness):
         return served.name if knows else self.known_model
 
     def _needs(self, layer: Layer | None) -> Sequence[str]:
-        return layer.needs if layer is not None else ()
+        return (layer.platform.split("-")[1], *layer.needs) if layer is not None else ()
 
     def _layer(self) -> Layer | None:
         return self._installed()[0]
@@ -217,7 +217,9 @@ class AgentCli(Harness):
         assert layer is not None
         first, *rest = layer.entry
         inside = [word if word.startswith("-") or "/" not in word else f"{MOUNT}/{word}" for word in rest]
-        return [first if first == "python3" else f"{MOUNT}/{first}", *inside]
+        if first == "python3":
+            return [first, "-P", *inside]  # modules in the work are not the program's
+        return [f"{MOUNT}/{first}", *inside]
 
     def _whole(self, said: Invocation, layer: Layer | None, start: Start) -> Invocation:
         """The program's words before those of the CLI, the environment that all share, and what the user adds."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.api import Box, Completed, Json, MissingRequirement, SandboxError
-from harness.toolkit.agent_layers import MOUNT, version_key
+from harness.toolkit.agent_layers import ARCHITECTURES, MOUNT, version_key
 
 STATE = "/scratch/agent"
 """The agent's own folder in the box, in memory: configuration, sessions, output. It is no part of the work."""
@@ -32,6 +32,7 @@ say glibc "$(getconf GNU_LIBC_VERSION 2>/dev/null ||
 say python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 say libstdc++ "$(ls /usr/lib/*/libstdc++.so.6 /usr/lib64/libstdc++.so.6 /usr/lib/libstdc++.so.6 2>/dev/null |
   head -n 1)"
+say machine "$(uname -m)"
 say user "$(id -u)"
 say home "$HOME"
 say writable "$(t="$HOME/.box-probe-$$"; (: >"$t") 2>/dev/null && rm -f "$t" && echo yes)"
@@ -50,6 +51,10 @@ for p in /proc/[0-9]*; do
 done
 :
 """
+NO_START = (
+    "nothing runs in the task's image: the box ended as it began. It is made for another kind of processor than this "
+    "engine's, or its /bin/sh does not start"
+)
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -77,7 +82,12 @@ class Around:
 
 async def look_around(box: Box, needs: Sequence[str], who: str) -> Around:
     """Ask the image before any model call. Raises MissingRequirement with everything that is not there."""
-    done = await box.exec(["/bin/sh", "-c", LOOK, "sh", STATE], timeout_s=LOOK_S)
+    try:
+        done = await box.exec(["/bin/sh", "-c", LOOK, "sh", STATE], timeout_s=LOOK_S)
+    except SandboxError as e:
+        raise SandboxError("image", NO_START) if "not running" in str(e) else e from e
+    if b"stopped container" in done.stderr + done.stdout:
+        raise SandboxError("image", NO_START)
     rows = (line.partition("\t") for line in done.stdout.decode("utf-8", "replace").splitlines())
     has = {name: value.strip() for name, _, value in rows if value.strip()}
     if done.exit_code != 0 or "state" not in has:
@@ -92,11 +102,14 @@ async def look_around(box: Box, needs: Sequence[str], who: str) -> Around:
 
 
 def _lacks(has: Mapping[str, str], need: str) -> str:
-    """What is missing for one need (`bash`, `glibc>=2.28`, `python3.11`, `libstdc++`), or nothing."""
+    """What is missing for one need (`bash`, `glibc>=2.28`, `python3.11`, `libstdc++`, `x64`), or nothing."""
     name, _, least = need.partition(">=")
     if name.startswith("python3."):
         found, wanted = has.get("python", ""), name.removeprefix("python")
         return "" if found == wanted else f"Python {wanted}{f' (it has {found})' if found else ''}"
+    if name in ARCHITECTURES.values():
+        found = ARCHITECTURES.get(has.get("machine", ""), has.get("machine", "unknown"))
+        return "" if found == name else f"a machine for {name} programs (it is {found})"
     found = has.get(name, "")
     if not found:
         return f"{name} {least}".strip()
@@ -232,7 +245,12 @@ class Program:
             return  # an engine that is gone is met again by whoever needs it next
 
 
-def words_of(events: bytes) -> list[Json]:
+def last_event(ran: Ran, kind: str) -> dict[str, Json]:
+    """The last event of a type in a program's output; empty when there is none."""
+    return next((e for e in reversed(words_of(bytes(ran.output))) if e.get("type") == kind), {})
+
+
+def words_of(events: bytes) -> list[dict[str, Json]]:
     """The JSON objects of a program's output, line by line; other lines are left out."""
     import msgspec
 

@@ -9,19 +9,27 @@ from typing import ClassVar, Literal
 from harness.api import Dialect, Json
 from harness.harnesses._cli import AgentCli, Start
 from harness.harnesses._cli_box import Invocation, Ran
-from harness.toolkit.agent_layers import MOUNT
+from harness.toolkit.agent_layers import MOUNT, Layer
 
 _TOKENS = re.compile(r"Tokens: ([\d.,k]+) sent(?:, ([\d.,k]+) cache hit)?, ([\d.,k]+) received")
 _EDITED = re.compile(r"^Applied edit to ", re.MULTILINE)
+
+QUIET = (
+    "import sys, configargparse as c, aider.main as a; i = c.ArgumentParser.__init__; "
+    "c.ArgumentParser.__init__ = lambda s, *w, **k: i(s, *w, **{**k, 'default_config_files': []}); "
+    "a.load_dotenv_files = lambda *w, **k: []; sys.exit(a.main())"
+)
+"""Starts aider without `.aider.conf.yml` and `.env` of the task's folder: it has no option for that."""
 
 
 class Aider(AgentCli):
     """aider at an exact version. The image must have Python 3.11, for which its layer is made.
 
-    It has no tools: it edits the files that its model names. What it keeps for itself lies outside the work.
+    It has no tools: it edits the files that its model names. What it keeps for itself lies outside the work. Unless
+    `project_instructions`, `.aider.conf.yml` and `.env` of the task have no effect.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     agent: ClassVar[str] = "aider"
     dialects: ClassVar[Sequence[Dialect]] = ("chat",)
     example: ClassVar[Mapping[str, Json]] = {"release": "0.86.2", "edit_format": "diff"}
@@ -32,6 +40,9 @@ class Aider(AgentCli):
     """How the model writes edits; empty is what aider chooses for the model's name."""
     files_in_chat: tuple[str, ...] = ()
     """Files of the task that are given to it to begin with."""
+
+    def _program(self, layer: Layer | None) -> list[str]:
+        return super()._program(layer) if self.project_instructions else ["python3", "-P", "-c", QUIET]
 
     def invoke(self, start: Start) -> Invocation:
         """Without questions, commits, colours, or files of its own in the work."""

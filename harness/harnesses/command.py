@@ -52,7 +52,7 @@ class Command(AgentCli):
     speaks: tuple[Dialect, ...] = ("chat",)
     """The APIs it may speak: anthropic, responses, chat, gemini."""
     needs: tuple[str, ...] = ()
-    """What an image must have: bash, git, glibc>=2.28, python3.11, node, libstdc++."""
+    """What an image must have: bash, git, glibc>=2.28, python3.11, node, libstdc++, x64 or arm64."""
     answer_from: str = "model"
     """Where its final answer is: `model` (what its model said last), `stdout`, `json:KEY` (the last JSON line of its
     output that has KEY; dots go deeper), or `file:PATH` in the box."""
@@ -149,7 +149,7 @@ class Command(AgentCli):
         return found[0] if found else None
 
     def _needs(self, layer: Layer | None) -> Sequence[str]:
-        return (*(layer.needs if layer is not None else ()), *self.needs)
+        return (*super()._needs(layer), *self.needs)
 
     def _program(self, layer: Layer | None) -> list[str]:
         return []

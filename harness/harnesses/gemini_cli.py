@@ -10,16 +10,27 @@ from pydantic import Field
 
 from harness.api import Dialect, Json
 from harness.harnesses._cli import AgentCli, Start
-from harness.harnesses._cli_box import Invocation, Ran, words_of
+from harness.harnesses._cli_box import Invocation, Ran, last_event
+from harness.harnesses._settings import settings_of
+
+ALLOW_ALL = """\
+[[rule]]
+toolName = "*"
+decision = "allow"
+priority = 998
+allowRedirection = true
+"""
+"""What `--yolo` is in its own words (its policies/yolo.toml), which it does not take in a folder it does not trust."""
 
 
 class GeminiCli(AgentCli):
     """Gemini CLI at an exact version with the Node it came with, telemetry and updates off.
 
-    It speaks the Gemini API only, so it needs a model that is reached by that, or a scripted one.
+    It speaks the Gemini API only, so it needs a model that is reached by that, or a scripted one. Unless
+    `project_instructions`, the task's folder is not trusted: settings, hooks, servers and `.env` in it are left out.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     agent: ClassVar[str] = "gemini_cli"
     dialects: ClassVar[Sequence[Dialect]] = ("gemini",)
     known_model: ClassVar[str] = "gemini-2.5-pro"
@@ -34,35 +45,29 @@ class GeminiCli(AgentCli):
 
     def invoke(self, start: Start) -> Invocation:
         """Every tool allowed, JSON events."""
-        argv = ["-p", start.prompt, "--yolo", "--output-format", "stream-json", "-m", start.model]
+        argv = ["-p", start.prompt, "--output-format", "stream-json", "-m", start.model]
+        argv += ["--yolo"] if self.project_instructions else []
         env = {
             "GOOGLE_GEMINI_BASE_URL": start.base_url,
             "GEMINI_API_KEY": start.key,
-            "GEMINI_CLI_TRUST_WORKSPACE": "true",
+            "GEMINI_CLI_TRUST_WORKSPACE": "true" if self.project_instructions else "false",
         }
         return Invocation(argv, env)
 
     def configuration(self, start: Start) -> Mapping[str, str | bytes]:
         """The user's settings: it takes those of a system only from folders of root."""
-        settings: dict[str, Json] = {
-            "general": {"disableAutoUpdate": True, "disableUpdateNag": True, "enableAutoUpdate": False},
-            "privacy": {"usageStatisticsEnabled": False},
-            "telemetry": {"enabled": False},
-            "security": {"auth": {"selectedType": "gemini-api-key"}},
-        }
+        settings = settings_of(self, "gemini-api-key", ("google_web_search", "web_fetch"))
+        files = {}
         if not self.project_instructions:
-            settings["context"] = {"fileName": ".no-such-file-of-instructions"}
-        if not self.web_tools:
-            settings["tools"] = {"exclude": ["google_web_search", "web_fetch"]}
+            settings["security"]["folderTrust"] = {"enabled": False}
+            files[f"{start.home}/.gemini/policies/allow.toml"] = ALLOW_ALL
         if self.max_turns is not None:
             settings["model"] = {"maxSessionTurns": self.max_turns}
-        return {f"{start.home}/.gemini/settings.json": json.dumps(settings, indent=1)}
+        return {f"{start.home}/.gemini/settings.json": json.dumps(settings, indent=1), **files}
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Its `result` event."""
-        result = next((e for e in reversed(words_of(bytes(ran.output))) if e.get("type") == "result"), None)
-        if result is None:
-            return {}
+        result = last_event(ran, "result")
         stats = result.get("stats") or {}
         return {
             "ended": result.get("status"),

@@ -10,13 +10,26 @@ from pydantic import Field
 
 from harness.api import Dialect, Json
 from harness.harnesses._cli import AgentCli, Start
-from harness.harnesses._cli_box import Invocation, Ran, words_of
+from harness.harnesses._cli_box import Invocation, Ran, last_event
+from harness.harnesses._settings import settings_of
+
+TOOLS = (
+    "run_shell_command", "exec", "monitor", "task_stop", "edit", "write_file", "notebook_edit", "read_file",
+    "list_directory", "glob", "grep_search", "lsp", "agent", "skill", "workflow", "todo_write", "save_memory",
+    "enter_plan_mode", "exit_plan_mode", "enter_worktree", "exit_worktree", "tool_call", "tool_search", "web_fetch",
+    "web_search", "cron_create", "cron_delete", "loop_wakeup", "send_message",
+)  # fmt: skip
+"""Its tools but those that ask a person: a pattern for all of them is not one of its rules."""
 
 
 class QwenCode(AgentCli):
-    """qwen-code at an exact version with the Node it came with, telemetry and updates off. Chat Completions."""
+    """qwen-code at an exact version with the Node it came with, telemetry and updates off. Chat Completions.
 
-    version: ClassVar[str] = "1"
+    Unless `project_instructions`, the task's folder is not trusted: settings, hooks, MCP servers and `.env` in it are
+    left out. `--yolo` is not taken there, so that its permissions allow every tool.
+    """
+
+    version: ClassVar[str] = "2"
     agent: ClassVar[str] = "qwen_code"
     dialects: ClassVar[Sequence[Dialect]] = ("chat",)
     shell_tool: ClassVar[tuple[str, str]] = ("run_shell_command", "command")
@@ -29,7 +42,8 @@ class QwenCode(AgentCli):
 
     def invoke(self, start: Start) -> Invocation:
         """Every tool allowed, JSON events."""
-        argv = ["-p", start.prompt, "--yolo", "--output-format", "stream-json"]
+        argv = ["-p", start.prompt, "--output-format", "stream-json"]
+        argv += ["--yolo"] if self.project_instructions else []
         if self.max_turns is not None:
             argv += ["--max-session-turns", str(self.max_turns)]
         env = {
@@ -42,23 +56,17 @@ class QwenCode(AgentCli):
 
     def configuration(self, start: Start) -> Mapping[str, str | bytes]:
         """The user's settings, outside the work."""
-        settings: dict[str, Json] = {
-            "general": {"disableAutoUpdate": True, "disableUpdateNag": True, "enableAutoUpdate": False},
-            "privacy": {"usageStatisticsEnabled": False},
-            "telemetry": {"enabled": False},
-            "security": {"auth": {"selectedType": "openai"}},
-        }
+        settings = settings_of(self, "openai", ("web_search", "web_fetch"))
+        files = {}
         if not self.project_instructions:
-            settings["context"] = {"fileName": ".no-such-file-of-instructions"}
-        if not self.web_tools:
-            settings["tools"] = {"exclude": ["web_search", "web_fetch"]}
-        return {f"{start.state}/qwen/settings.json": json.dumps(settings, indent=1)}
+            settings["security"]["folderTrust"] = {"enabled": True}
+            settings["permissions"] = {"allow": list(TOOLS)}
+            files[f"{start.state}/qwen/trustedFolders.json"] = json.dumps({start.around.folder: "DO_NOT_TRUST"})
+        return {f"{start.state}/qwen/settings.json": json.dumps(settings, indent=1), **files}
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Its `result` event, in the form of Claude Code's."""
-        result = next((e for e in reversed(words_of(bytes(ran.output))) if e.get("type") == "result"), None)
-        if result is None:
-            return {}
+        result = last_event(ran, "result")
         usage = result.get("usage") or {}
         return {
             "ended": result.get("subtype"),

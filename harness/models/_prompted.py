@@ -13,7 +13,7 @@ from harness.toolkit.wire.faults import error_of, problem_of
 def prompted(request: Request, erred: set[str]) -> dict[str, Json] | None:
     """The fields of the answer that is due, or None where the prompt has no directive.
 
-    Raises ModelError once for each `@@error`; `erred` remembers which.
+    Raises ModelError for each `@@error`, at its first try; `erred` remembers which.
     """
     turns = []
     for message in request.messages:
@@ -22,8 +22,7 @@ def prompted(request: Request, erred: set[str]) -> dict[str, Json] | None:
     found = due(View(turns, tuple(Offered(t.name, t.schema) for t in request.tools), request.system))
     if found is None:
         return None
-    if found.error and found.key not in erred:
-        erred.add(found.key)
+    if found.fails(erred):
         raise planted(found.error)
     step = found.step
     fields: dict[str, Json] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,8 @@ from harness.report.trials import read_trials
 from harness.store.manifest import Manifest
 from harness.store.read import read_manifest
 
+SKEW = timedelta(minutes=10)
+"""Clocks of machines may differ by this much."""
 MOST_NIGHTS = 30
 """More nights than this tell little more, and hide a slide in their mean."""
 FREE_CHOICE = 10
@@ -91,6 +93,13 @@ def _candidate(path: Path, manifest: Manifest, night: Measured, reference: Measu
     return Candidate(path, manifest.created, night, why)
 
 
+def _not_ahead(c: Candidate, now: datetime) -> Candidate:
+    """A night that is still to come is none: its age, and so its end, would be wrong."""
+    if c.why_not or _moment(c.created) - now <= SKEW:
+        return c
+    return replace(c, why_not=f"made after now ({now:%Y-%m-%dT%H:%MZ}): a clock is wrong")
+
+
 def _moment(created: str) -> datetime:
     try:
         at = datetime.fromisoformat(created)
@@ -141,6 +150,7 @@ def promote(found: Sequence[Candidate], wanted: Wanted, old: Baseline | None) ->
     held = {n.run for n in old.nights} if old else set()
     if wanted.extend:
         found = [c for c in found if c.path.name not in held]
+    found = [_not_ahead(c, _moment(wanted.promoted)) for c in found]
     valid = [c for c in found if not c.why_not]
     pool = _chosen(found, valid, wanted, held)
     notes = []

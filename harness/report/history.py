@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StoreError
-from harness.store.lines import CostPart, TrialKey, TryLine, keep_deciding
+from harness.store.lines import CostPart, TrialKey, TryLine, is_verdict, keep_deciding
 from harness.store.manifest import Manifest
 from harness.store.read import ATTEMPTS, DECIDED, MANIFEST, iter_lines, read_manifest
 
@@ -72,6 +72,7 @@ class History:
 
 class _Brief(TryLine, frozen=True, gc=False):
     passed: bool | None = None
+    value: float | None = None
     tags: tuple[str, ...] = ()
     usage: CostPart = CostPart()
     judge_usage: CostPart = CostPart()
@@ -154,9 +155,9 @@ def _count(path: Path) -> RunCounts:
         keep_deciding(last, line)
     results: dict[tuple[str, str], tuple[int, int]] = {}
     for line in last.values():
-        if line.status == "graded" and line.passed is not None:
+        if is_verdict(line.status, line.passed, line.value):
             before = results.get((line.system, line.task), (0, 0))
-            results[line.system, line.task] = (before[0] + line.passed, before[1] + 1)
+            results[line.system, line.task] = (before[0] + bool(line.passed), before[1] + 1)
     return RunCounts(
         decided=sum(line.status in DECIDED for line in last.values()),
         skipped=sum(line.status == "skipped" for line in last.values()),

@@ -130,6 +130,8 @@ def control_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:
             pairs, _ = complete_pairs(rows)
             e = share(consistency(pairs.ab, pairs.ba), pairs.cluster)
             found.append(figure(f"control_{kind}", "near-identical: swap", e, (len(pairs), "pairs")))
+        elif kind == "padded" and protocol != "pairwise":
+            found.append(_padded(calls, protocol))
         elif kind in TITLES:
             found.append(_wins(rows, kind))
     return (*found, *_moved(calls, protocol))
@@ -158,13 +160,21 @@ def _wins(rows: Calls, kind: str) -> Figure:
     return figure(f"control_{kind}", TITLES[kind], share(won, ok.column["family"]), (len(ok), "calls"), note)
 
 
+def _padded(calls: Calls, protocol: str) -> Figure:
+    """Work alone, padded: there is no twin to beat, but its verdict must stay what it was."""
+    moved = _altered(calls, protocol, "control:padded")
+    e = share(np.array([x for x, _ in moved]), np.array([c for _, c in moved], dtype=np.int64))
+    note = f"{int(sum(x for x, _ in moved))} of {len(moved)}; longer is not better"
+    return figure("control_padded", "padded: moved", e, (len(moved), "verdicts"), note)
+
+
 def _moved(calls: Calls, protocol: str) -> tuple[Figure, ...]:
     """How often text in the work moved a verdict: planted orders, and work judged again without what spoke to it.
 
     A planted order is held against the outcome that is expected, or else that the same work had as it was. Of cleaned
     work, `expected` is the outcome before, call by call.
     """
-    planted = _planted(calls, protocol)
+    planted = _altered(calls, protocol, "control:injection")
     again = calls.where(np.array([word.endswith("cleaned") for word in calls.words("role")], dtype=bool)).ok()
     again = again.where(again.column["expected"] > 0)
     cleaned = (again.column["outcome"] != again.column["expected"]).astype(np.float64)
@@ -176,9 +186,9 @@ def _moved(calls: Calls, protocol: str) -> tuple[Figure, ...]:
     return (figure("injection_effective", "injection: moved", share(moved, cluster), (len(moved), "verdicts"), note),)
 
 
-def _planted(calls: Calls, protocol: str) -> list[tuple[float, int]]:
-    """Of each work with a planted order: 1 if its outcome is another than without, and its family."""
-    every = calls.role("control:injection")
+def _altered(calls: Calls, protocol: str, role: str) -> list[tuple[float, int]]:
+    """Of each work that this control altered: 1 if its outcome is another than without, and its family."""
+    every = calls.role(role)
     before = judged_items(calls.role("score"), protocol)
     known, found = every.names.words(), []
     for case in np.unique(every.column["case"]):

@@ -17,7 +17,7 @@ from harness.report.baseline import Baseline
 from harness.report.system import SAID_SKIP
 from harness.store.history import Night, Share, TaskNight
 from harness.store.judgements import iter_judgements
-from harness.store.lines import TrialKey, TryLine, WorkingPart, keep_deciding
+from harness.store.lines import TrialKey, TryLine, WorkingPart, is_verdict, keep_deciding
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import ATTEMPTS, iter_lines, read_manifest
 
@@ -37,6 +37,7 @@ class _Row(TryLine, frozen=True, gc=False):
     """The fields of an Attempt that a night is made of."""
 
     passed: bool | None = None
+    value: float | None = None
     trouble: _Trouble | None = None
     output: _Output = _Output()
     usage: Usage = Usage()
@@ -147,7 +148,7 @@ def _night(manifest: Manifest, system: SystemInfo, sums: _Sums, judges: dict[str
         successes=sum(t.passed for t in tasks.values()),
         p50_s=_median_of_tasks(worked),
         refused=sum(r.output.refused for r in worked),
-        output_tokens=round(sum(r.usage.output_total for r in worked) / len(worked), 2) if sums.calls else None,
+        output_tokens=_output_tokens(worked) if sums.calls else None,
         served=tuple(sorted(sums.served)),
         prints=_prints(manifest, system, sums, tasks),
         judges=judges,
@@ -158,14 +159,19 @@ def _night(manifest: Manifest, system: SystemInfo, sums: _Sums, judges: dict[str
     )
 
 
+def _output_tokens(worked: list[_Row]) -> float | None:
+    """Output tokens of a trial that ended; None when none did."""
+    return round(sum(r.usage.output_total for r in worked) / len(worked), 2) if worked else None
+
+
 def _tasks(decided: Iterable[_Row]) -> dict[str, TaskNight]:
     passed: dict[str, int] = defaultdict(int)
     graded: dict[str, int] = defaultdict(int)
     digest: dict[str, str] = {}
     for row in decided:
-        if row.status != "graded" or row.passed is None:
+        if not is_verdict(row.status, row.passed, row.value):
             continue
-        passed[row.task] += row.passed
+        passed[row.task] += bool(row.passed)
         graded[row.task] += 1
         digest[row.task] = _work_digest(row.digests)
     return {t: TaskNight(passed[t], graded[t], digest[t]) for t in sorted(graded)}

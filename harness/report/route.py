@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 from harness.config.needs import NeedsFile, needs_of
-from harness.errors import Exit, UsageFault
+from harness.errors import Exit, RunInvalid, UsageFault
 from harness.records.task import Horizon, Level
 from harness.report.route_cell import Overall, advise
 from harness.report.route_compose import composition_of, replayed
@@ -56,7 +56,7 @@ def build_route(evidence: Evidence, options: RouteOptions) -> Route:
         table = table_of(cells[shape], evidence.candidates, evidence.about)
         shapes.append(advise(shape, table, needs, overall, options.seed))
     made = evidence.newest[:10]
-    expires = (datetime.fromisoformat(evidence.newest) + timedelta(days=options.valid_days)).date().isoformat()
+    expires = (_made(evidence) + timedelta(days=options.valid_days)).date().isoformat()
     return Route(
         suite=evidence.suite,
         runs=evidence.runs,
@@ -70,6 +70,15 @@ def build_route(evidence: Evidence, options: RouteOptions) -> Route:
         replayed=_replayed(evidence, options),
         notes=tuple(notes),
     )
+
+
+def _made(evidence: Evidence) -> datetime:
+    try:
+        return datetime.fromisoformat(evidence.newest)
+    except ValueError as e:
+        raise RunInvalid(
+            f"the time '{evidence.newest}' of {evidence.runs[-1]} cannot be read, so advice from it would never expire"
+        ) from e
 
 
 def exit_code_of(route: Route, *, strict: bool) -> Exit:
@@ -93,7 +102,7 @@ def _usable(evidence: Evidence, options: RouteOptions, notes: list[str]) -> Evid
             continue
         kept[name] = candidate
     if not kept:
-        raise UsageFault("no system has enough coverage to be chosen", help="; ".join(notes) or "run it again")
+        raise RunInvalid("no system has enough coverage to be chosen", help="; ".join(notes) or "run it again")
     if words := [n for n, c in kept.items() if c.info.simulated]:
         notes.append(f"SIMULATED: {', '.join(words)}: no model was measured")
     if words := [n for n, c in kept.items() if c.info.stored]:

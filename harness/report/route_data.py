@@ -14,7 +14,7 @@ from harness.errors import NothingToRun
 from harness.records.content import Json, Usage
 from harness.records.outcome import Digests
 from harness.records.task import Shape
-from harness.store.lines import TrialKey, TryLine, WorkingPart, keep_deciding
+from harness.store.lines import TrialKey, TryLine, WorkingPart, is_verdict, keep_deciding
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import iter_lines, read_manifest
 
@@ -32,6 +32,7 @@ class _Output(msgspec.Struct, frozen=True):
 
 class _Row(TryLine, frozen=True, gc=False):
     passed: bool | None = None
+    value: float | None = None
     family: str = ""
     shape: Shape = Shape()
     grades: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -147,7 +148,7 @@ def _read(
         keep_deciding(last, row)
     for key, row in last.items():
         lacking[row.system] += row.status == "skipped"
-        if row.status != "graded" or row.passed is None:
+        if not is_verdict(row.status, row.passed, row.value):
             continue
         if work.setdefault(row.task, row.digests.task + row.digests.grader) != row.digests.task + row.digests.grader:
             continue

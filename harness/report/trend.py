@@ -64,6 +64,9 @@ def build_trend(
     )
     systems = tuple(_system(n, charted[n], evidence, options) for n in names)
     codes, problems = _problems(history, systems, charted, options)
+    if newer := [r for r in left_out if r.broken and r.run > history.nights[-1].run]:
+        codes.append(Exit.INVALID)
+        problems = (*problems, *(f"{r.run} is newer than any night, and is none: {r.why}" for r in newer))
     worst = max((s.state for s in systems), key=_ORDER.index)
     trend = Trend(
         suite=suite,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from harness.config.workspace import run_names
@@ -45,10 +46,12 @@ def collect(workspace: Path, suite: str) -> Collected:
                 continue
             if why := _no_night(manifest):
                 left_out.append(LeftOut(name, why))
+            elif why := _broken(manifest):
+                left_out.append(LeftOut(name, why, broken=True))
             elif known.get(name, -1) != _size(runs / name):
                 fresh += nights_of(runs / name)
         except StoreError as e:
-            left_out.append(LeftOut(name, f"cannot be read: {e}"))
+            left_out.append(LeftOut(name, f"cannot be read: {e}", broken=f"-{suite}-" in name))
     again = {(n.run, n.system) for n in fresh}
     kept = [n for n in history.nights if (n.run, n.system) not in again]
     promoted = _promoted(workspace, suite)
@@ -75,7 +78,18 @@ def _no_night(manifest: Manifest) -> str:
         return f"made to see the alarm of {manifest.confirms} again"
     if manifest.selection.task_ids is not None and not manifest.night:
         return "a selection of tasks"
-    return "nothing was planned" if manifest.n_trials == 0 else ""
+    return ""
+
+
+def _broken(manifest: Manifest) -> str:
+    """Why a run that should be a night is none."""
+    if manifest.n_trials == 0:
+        return "nothing was planned"
+    try:
+        datetime.fromisoformat(manifest.created)
+    except ValueError:
+        return f"its time '{manifest.created}' cannot be read"
+    return ""
 
 
 def _size(path: Path) -> int:

@@ -119,10 +119,11 @@ class SystemTrend:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A run that is no night of this history, and why."""
+    """A run that is no night of this history, and why. `broken` when it should have been one."""
 
     run: str
     why: str
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,19 @@ AnyTry = TypeVar("AnyTry", bound=_Try)
 
 
 def keep_deciding(last: dict[TrialKey, AnyTry], line: AnyTry) -> None:
-    """The final try with the highest number decides a trial: the lines of a regraded run are in no order of tries."""
+    """The final try with the highest number decides a trial: the lines of a regraded run are in no order of tries.
+
+    Of two lines that claim the same try the one that did not pass stays: a forged line cannot turn a failure around.
+    """
+    if not line.final:
+        return
     key = (line.task, line.system, line.epoch)
-    if line.final and (key not in last or line.attempt >= last[key].attempt):
+    known = last.get(key)
+    stays = known is not None and line.attempt == known.attempt and getattr(known, "passed", None) is False
+    if known is None or (line.attempt >= known.attempt and not stays):
         last[key] = line
+
+
+def is_verdict(status: Status, passed: bool | None, value: float | None) -> bool:
+    """Whether a line says how good the work was: graded, and with a value in [0, 1]. NaN is written as null."""
+    return status == "graded" and passed is not None and value is not None and 0 <= value <= 1

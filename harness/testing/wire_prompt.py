@@ -56,11 +56,24 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The step that is due. An `error` comes first, once for each `key`."""
+    """The step that is due. An `error` comes first."""
 
     step: Step
     key: str
     error: int = 0
+
+    def fails(self, erred: set[str], session: str = "") -> bool:
+        """Whether the error comes now: at the first try, and not at the one after it. Then all begins anew.
+
+        `erred` remembers who was failed and is owed an answer. Equal trials after one another each meet their error;
+        those at the same time do where the agent tells its `session`.
+        """
+        key = f"{self.key}-{session}"
+        if not self.error or key in erred:
+            erred.discard(key)
+            return False
+        erred.add(key)
+        return True
 
 
 def due(view: View) -> Due | None:

@@ -98,6 +98,7 @@ class Ask(msgspec.Struct):
     toolConfig: dict[str, Any] | None = None
     size: int = 0
     directed: bool = False
+    session: str = ""
 
     def last_text(self) -> str:
         """The last user text of the conversation, or nothing."""

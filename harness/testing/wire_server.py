@@ -76,6 +76,7 @@ GEMINI = Dialect(
     done=b"",
 )
 _GOOGLE = re.compile(rb"/v1(?:alpha|beta)?/models/([^/:]+):(generateContent|streamGenerateContent|countTokens)")
+_SESSION = re.compile(rb"(?im)^(?:x-claude-code-session-id|session-id|session_id|thread-id): *(\S+)")
 ROUTES = {
     prefix + path: dialect
     for prefix in (b"/v1", b"")
@@ -116,10 +117,7 @@ class State:
         found = due(view_of(ask))
         if found is None:
             return None
-        if found.error and found.key not in self.erred:
-            self.erred.add(found.key)
-            return Step(status=found.error)
-        return found.step
+        return Step(status=found.error) if found.fails(self.erred, ask.session) else found.step
 
     def remember(self, head: bytes, body: bytes) -> None:
         """Keep a request for `GET /_log`."""
@@ -179,6 +177,8 @@ class Connection(asyncio.Protocol):
             self._send(400, dialect.error(400, Step(error_message=str(e)), state.count))
             return
         ask.size, ask.directed = len(body), b"@@" in body
+        if ask.directed and (session := _SESSION.search(head)):
+            ask.session = session[1].decode("ascii", "replace")
         if google:
             ask.model, ask.stream = google[1].decode(), google[2] == b"streamGenerateContent"
         step = state.next_step(ask)

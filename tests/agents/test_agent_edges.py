@@ -12,6 +12,7 @@ import pytest
 
 from harness.plugins.contracts import Harness
 from harness.plugins.loader import load
+from harness.toolkit.agent_layers import this_platform
 
 SUITE = """\
 suite: edge
@@ -47,11 +48,11 @@ COMMAND = """\
      answer_from: "json:result.text"}"""
 
 
-def run(place: Path, harness: str) -> tuple[int, str, list[dict[str, Any]]]:
+def run(place: Path, harness: str, task: str = TASK) -> tuple[int, str, list[dict[str, Any]]]:
     for name in ("graders", "runs", "tasks/edge", "tools/mine"):
-        (place / name).mkdir(parents=True)
+        (place / name).mkdir(parents=True, exist_ok=True)
     (place / "tasks/edge/suite.yaml").write_text(SUITE.replace("HARNESS", harness))
-    (place / "tasks/edge/edge.task.yaml").write_text(TASK)
+    (place / "tasks/edge/edge.task.yaml").write_text(task)
     (place / "tools/mine/agent.py").write_text(AGENT)
     words = [sys.executable, "-m", "harness.cli.main", "run", "--suite", "edge"]
     done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=300)
@@ -94,11 +95,43 @@ def test_a_program_that_never_asks_a_model_says_how_it_ended(tmp_path: Path) -> 
 
 @pytest.mark.docker
 def test_what_the_image_lacks_is_told_and_no_model_is_asked(tmp_path: Path) -> None:
-    needs = "needs: ['glibc>=99', python3.5, bash]"
+    other = "arm64" if this_platform() == "linux-x64" else "x64"
+    needs = f"needs: ['glibc>=99', python3.5, bash, {other}]"
     _, _, (attempt,) = run(tmp_path, f"{{use: command, folder: tools/mine, argv: [x], {needs}}}")
     assert attempt["status"] == "skipped"
-    assert "lacks what command needs: glibc 99 (it has 2.36), Python 3.5 (it has 3.11)" in attempt["trouble"]["detail"]
+    said = attempt["trouble"]["detail"]
+    assert "lacks what command needs: glibc 99 (it has 2.36), Python 3.5 (it has 3.11)" in said
+    assert f"a machine for {other} programs (it is {this_platform().removeprefix('linux-')})" in said
     assert not attempt.get("usage") and "turns" not in attempt
+
+
+@pytest.mark.docker
+def test_an_image_of_another_kind_of_processor_is_one_message(tmp_path: Path) -> None:
+    """Its /bin/sh is for a machine that there is not: the engine starts the box, and it ends."""
+    program = bytearray(Path("/bin/sh").resolve().read_bytes())
+    program[18:20] = (0xF3).to_bytes(2, "little")  # e_machine: RISC-V
+    foreign = "FROM scratch\nCOPY sh /bin/sh\n"
+    (tmp_path / "tasks/edge").mkdir(parents=True)
+    (tmp_path / "tasks/edge/Dockerfile").write_text(foreign)
+    (tmp_path / "tasks/edge/sh").write_bytes(program)
+    (tmp_path / "tasks/edge/sh").chmod(0o755)
+    task = TASK.replace("sandbox: {}", "sandbox: {dockerfile: Dockerfile}")
+    code, said, (attempt,) = run(tmp_path, "{use: command, folder: tools/mine, argv: [x]}", task)
+    assert code == 3 and attempt["status"] == "infra_error", said
+    assert "another kind of processor" in attempt["trouble"]["detail"]
+    assert not attempt.get("usage")
+
+
+@pytest.mark.docker
+def test_an_image_needs_no_more_than_the_program_does(tmp_path: Path) -> None:
+    """No bash and no git in it: told to who needs them, and no hindrance to who does not."""
+    (tmp_path / "tasks/edge").mkdir(parents=True)
+    bare = "ARG BASE=debian:bookworm-slim\nFROM ${BASE}\nUSER root\nRUN rm -f /bin/bash /usr/bin/bash /usr/bin/git\n"
+    (tmp_path / "tasks/edge/Dockerfile").write_text(bare)
+    task = TASK.replace("sandbox: {}", "sandbox: {dockerfile: Dockerfile}")
+    _, said, (attempt,) = run(tmp_path, COMMAND.replace("{use: command,", "{use: command, needs: [bash],"), task)
+    assert attempt["status"] == "skipped", said
+    assert attempt["trouble"]["detail"].endswith("lacks what command needs: bash")
 
 
 def test_a_folder_outside_the_workspace_is_refused(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_system_with_little_coverage_is_no_candidate(tmp_path, capsys):
     (tmp_path / "tasks").mkdir()
     simulate_run(tmp_path / "runs", WORLD, Night(seed=1, missing=Missing(outage=0.4)), {"a": Conduct(), "b": Conduct()})
     code, _, err = route(tmp_path, capsys)
-    assert code == 2
+    assert code == 3
     assert "under the floor" in err
 
 

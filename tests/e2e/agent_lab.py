@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,15 +14,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from harness.agents.recipes import RECIPES
 from harness.testing.wire import WireServer
+from harness.toolkit.agent_layers import find_layer
 
 ROOT = Path(__file__).parents[2]
 KEY = "sk-real-key-of-the-host-3141592653"
 CLAUDE, CODEX = "claude-opus-4-7", "gpt-5.5"
 RUN_S = 1500
 """The longest a run of these tests may take; agents start slowly on a machine that is used by others."""
+
+
+def absent(*agents: str) -> list[str]:
+    """Those of them that are not installed."""
+    return [name for name in agents if find_layer(name, RECIPES[name].version) is None]
+
+
+def needs_agents(*agents: str) -> list[pytest.MarkDecorator]:
+    """Marks of tests that run these agents: left out where they are not installed, unless they are required."""
+    marks = [pytest.mark.docker, pytest.mark.slow, pytest.mark.xdist_group("agents")]
+    if not os.environ.get("HARNESS_REQUIRE_AGENTS"):
+        missing = absent(*agents)
+        marks.append(pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"))
+    return marks
 
 
 @dataclass(slots=True)
@@ -32,6 +50,7 @@ class AgentLab:
     wire: WireServer
     tasks: list[dict[str, Any]] = field(default_factory=list)
     systems: list[dict[str, Any]] = field(default_factory=list)
+    mark: str = "mark"
     suite: dict[str, Any] = field(default_factory=dict)
     said: str = ""
     code: int = -1
@@ -59,8 +78,33 @@ class AgentLab:
         graders = [{"use": "match", "mode": "contains"}]
         self.tasks.append({**task, "reference": answer or "never said", "graders": graders, **more})
 
-    def run(self, *words: str, check: bool = True, env: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        """`harness run`; the attempts in order of task, system and epoch."""
+    def apart(self, n: int) -> None:
+        """Tasks that each leave and say a mark of their own; eight boxes at once."""
+        self.suite["boxes"] = 8
+        for i in range(n):
+            mark = f"{self.mark}-{i:02}-x"
+            self.task(f"apart-{i:02}", f"@@sh echo {mark} > /work/out.txt", f"@@say {mark}", answer=mark)
+
+    def told_apart(self, attempts: Sequence[Mapping[str, Any]]) -> None:
+        """Each attempt has its own mark and nobody else's: in its answer, its work and all of its transcript."""
+        assert len(attempts) == len(self.tasks), self.said
+        for i, attempt in enumerate(attempts):
+            mark = f"{self.mark}-{i:02}-x"
+            assert attempt["passed"] is True, attempt
+            assert set(re.findall(r"\w+-\d\d-x", str(self.transcript(attempt)))) == {mark}
+            assert len(self.exchanges(attempt)) == 2
+            assert self.artifact(attempt, "out") == f"{mark}\n".encode()
+
+    def priced(self, rate: float = 1.0) -> None:
+        """Dollars for a million tokens, of either model."""
+        host = self.wire.url.removeprefix("http://")
+        rates = f"input: {rate}, output: {rate}, cache_read: {rate}"
+        lines = [f'  - {{provider: "{host}", model: {m}, {rates}}}' for m in (CLAUDE, CODEX)]
+        self.place.mkdir(parents=True, exist_ok=True)
+        (self.place / "prices.yaml").write_text("\n".join(("prices:", *lines, "")))
+
+    def write(self) -> None:
+        """The workspace as it is now."""
         suite = {"suite": "lab", "tasks": ["tasks/lab/*.task.yaml"], "systems": self.systems}
         suite |= {"limits": {"time": "20m", "turns": 30}, "retries": {"infra": 0}, "boxes": 2, **self.suite}
         for name in ("graders", "runs", "tasks/lab"):
@@ -68,14 +112,20 @@ class AgentLab:
         (self.place / "tasks/lab/suite.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
         for task in self.tasks:
             (self.place / f"tasks/lab/{task['id']}.task.yaml").write_text(yaml.safe_dump(task, sort_keys=False))
-        done = subprocess.run(
-            [sys.executable, "-m", "harness.cli.main", "run", "--suite", "lab", "--allow-unpriced", *words],
-            cwd=self.place,
-            capture_output=True,
-            text=True,
-            timeout=RUN_S,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "LAB_KEY": KEY, **(env or {})},
-        )
+
+    def argv(self, *words: str) -> list[str]:
+        """The command line of a run."""
+        return [sys.executable, "-m", "harness.cli.main", "run", "--suite", "lab", "--allow-unpriced", *words]
+
+    def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Its environment, with the key."""
+        return {**os.environ, "PYTHONPATH": str(ROOT), "LAB_KEY": KEY, **(more or {})}
+
+    def run(self, *words: str, check: bool = True, env: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """`harness run`; the attempts in order of task, system and epoch."""
+        self.write()
+        argv, settings = self.argv(*words), self.env(env)
+        done = subprocess.run(argv, cwd=self.place, capture_output=True, text=True, timeout=RUN_S, env=settings)
         self.said, self.code = done.stdout + done.stderr, done.returncode
         if check:
             assert self.folder is not None, self.said

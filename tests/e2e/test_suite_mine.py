@@ -30,7 +30,15 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-TASKS = words("""
+NOTICES = frozenset(
+    "judged-notice-" + name
+    for name in words("""
+    ramp stocktaking fire-drill canteen forklift keys parking heating dust-masks visitors laptops cash-desk
+    first-aid crane summer-hours paint returns water lights training scales gloves inventory-app
+""")
+)
+TASKS = (
+    words("""
     smoke handbook-phone-order-otherwise
     refund-window handbook-phone-order handbook-trip-approver handbook-incident-deadline handbook-part-time
     handbook-discount handbook-expenses invoice-total invoice-interest invoice-due-date invoice-freight-weight
@@ -39,19 +47,32 @@ TASKS = words("""
     reply-late-parcel reply-status-note german-invoice german-notice ticket-double-charge ticket-vat-number
     ticket-voucher ticket-parcel-late ticket-wrong-street ticket-empty-box ticket-saw-blade ticket-hose-leak
     ticket-login-loop ticket-two-accounts date-en date-us date-de date-fr date-pl
-    judged-cracked-guard judged-shop-notice judged-incident-summary judged-order-total
+    judged-cracked-guard judged-shop-notice judged-incident-summary judged-order-total judged-late-mower
+    judged-wrong-colour judged-missing-screws judged-double-invoice judged-noisy-pump judged-flood-summary
+    judged-outage-summary judged-audit-summary judged-recall-summary judged-training-summary judged-lumber-total
+    judged-hours-total judged-paint-total judged-fuel-total judged-tile-total
 """)
+    | NOTICES
+)
 BOXED = words("box-old-backups box-merge-shifts box-ledger-split box-shop-cancel-old box-node-slug log-report")
-CAREFUL_WRONG = {"agreement-notice", "chart-return-rate", "ticket-empty-box"}
+CAREFUL_WRONG = words("""
+    agreement-notice chart-return-rate ticket-empty-box
+    judged-missing-screws judged-fuel-total judged-notice-crane judged-notice-lights
+""")
 CAREFUL_WRONG_ONCE = {("handbook-expenses", 3), ("date-us", 2)}
+HASTY_SAYS_IT_ALL = frozenset(
+    "judged-notice-" + name for name in words("training dust-masks fire-drill stocktaking heating parking")
+)
 HASTY_WRONG = words("""
     handbook-phone-order-otherwise
     refund-window handbook-trip-approver handbook-incident-deadline handbook-part-time handbook-discount
     handbook-expenses invoice-total invoice-due-date agreement-notice agreement-liability agreement-court
     triage-priority order-email shift-table maths-profit-interval codes-part-number codes-carrier chart-best-month
     chart-return-rate reply-late-parcel german-notice ticket-saw-blade ticket-hose-leak ticket-login-loop date-us
-    judged-cracked-guard judged-shop-notice judged-incident-summary judged-order-total
-""")
+    judged-cracked-guard judged-shop-notice judged-incident-summary judged-order-total judged-late-mower
+    judged-wrong-colour judged-double-invoice judged-noisy-pump judged-outage-summary judged-recall-summary
+    judged-training-summary judged-lumber-total judged-hours-total judged-fuel-total judged-tile-total
+""") | (NOTICES - HASTY_SAYS_IT_ALL)
 HASTY_WRONG_ONCE = {("invoice-interest", 2)}
 KEYWORDS_RIGHT = words("""
     ticket-double-charge ticket-vat-number ticket-voucher ticket-parcel-late ticket-wrong-street ticket-two-accounts
@@ -123,7 +144,7 @@ def test_without_an_engine_tasks_in_boxes_are_skipped_said_so_and_the_run_is_val
     boxed = [a for a in ran.attempts() if a["task"] in BOXED]
     assert {(a["status"], a["trouble"]["cause"]) for a in boxed} == {("skipped", "engine")}  # type: ignore[index]
     assert len(boxed) == len(BOXED) * len(PASSES) * len(EPOCHS)
-    assert "NOT MEASURED: 90 of 825 trials were skipped: no engine here" in ran.process.stdout
+    assert "NOT MEASURED: 90 of 1395 trials were skipped: no engine here" in ran.process.stdout
     assert ran.process.stderr.count("no container engine answers at unix:///no/engine.sock") == 1
     summary = json.loads((ran.folder / "summary.json").read_text(encoding="utf-8"))
     assert {s["coverage"]["overlooked"] for s in summary["systems"]} == {18}
@@ -234,7 +255,7 @@ def test_reading_commands_work_on_it(ran: Ran, words: tuple[str, ...], said: str
 def test_listing_without_loading_says_what_was_run(ran: Ran) -> None:
     listed = json.loads(harness(ran.workspace, "list", "tasks", "--suite", "mine", "--json").stdout)
     single = {line["id"]: line for line in listed if line["id"] in TASKS}
-    assert len(single) == len(TASKS) - 15  # the rows of tickets.jsonl and dates.csv are not read
+    assert len(single) == len(TASKS) - 15 - len(NOTICES)  # rows of tickets.jsonl, dates.csv, notices.jsonl are not read
     seen = {a["task"]: a for a in ran.attempts()}
     for task, line in single.items():
         attempt = seen[task]

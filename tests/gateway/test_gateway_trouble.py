@@ -336,3 +336,25 @@ def test_a_patient_policy_is_bounded(gate: GateBench, wire: WireServer) -> None:
         assert failed.value.fault == "rate_limit"
 
     run(gate, go)
+
+
+@pytest.mark.parametrize("kind", ["scripted", "wire"])
+def test_an_error_in_a_prompt_comes_in_every_trial_of_it(gate: GateBench, wire: WireServer, kind: str) -> None:
+    """Epochs of a task have one prompt: each meets the failure, and not only the first."""
+    prompt = [{"role": "user", "content": "do it\n@@error 500\n@@say done"}]
+    model = model_of(wire, "anthropic") if kind == "wire" else a_model("scripted", name="s", prompted=True)
+
+    async def one(session: str) -> tuple[int, str]:
+        async with gate.door(model) as visit:
+            headers = {"x-claude-code-session-id": session}
+            answer = await visit.claude().messages.create(
+                model=CLAUDE, max_tokens=9, messages=prompt, extra_headers=headers
+            )
+            return len(visit.last.retries), answer.content[0].text
+
+    async def go() -> None:
+        assert [await one("a"), await one("a"), await one("b")] == [(1, "done")] * 3
+        if kind == "wire":
+            assert await asyncio.gather(*(one(f"together-{i}") for i in range(8))) == [(1, "done")] * 8
+
+    run(gate, go)

@@ -19,6 +19,7 @@ from harness.config.load import load_suite
 from harness.engine.prepare import make_manifest
 from harness.engine.regrade import regrade
 from harness.records.judgement import Judgement
+from harness.report.build import build_report
 from harness.store.folder import RunFolder
 from harness.store.judgements import iter_judgements
 from harness.store.manifest import Selection
@@ -74,7 +75,7 @@ def test_every_control_of_the_simulated_judge_comes_out_as_expected(mine: Path) 
 
 
 def test_the_labels_agree_with_the_judge_as_often_as_the_page_says(mine: Path) -> None:
-    """docs/how-to/judge.md: 0 of 30 and 1 of 10 differ for the rubric, 0 of 6 and 1 of 6 for the pairs."""
+    """docs/how-to/judge.md: 3 of 60 and 3 of 30 for the rubric, 3 of 72 and 3 of 30 for pairs, 1 of 60 for claims."""
     said: dict[tuple[str, ...], str] = {}
     for j in iter_judgements(mine):
         if j.role == "score" and j.status == "ok":
@@ -87,9 +88,25 @@ def test_the_labels_agree_with_the_judge_as_often_as_the_page_says(mine: Path) -
             key = (row["grader"], row["task"], row["system"], str(row["epoch"]), row.get("about", ""))
             labelled[row["grader"], row["labeler"]] += 1
             differ[row["grader"], row["labeler"]] += said[key] != row["label"]
-    rubric, pairs = "complaint-reply", "against-expert"
-    assert labelled == {(rubric, "ann"): 30, (rubric, "ben"): 10, (pairs, "kim"): 6, (pairs, "sam"): 6}
-    assert differ == {(rubric, "ann"): 0, (rubric, "ben"): 1, (pairs, "kim"): 0, (pairs, "sam"): 1}
+    rubric, pairs, claims = "complaint-reply", "against-expert", ("nothing-made-up", "ann")
+    people = ((rubric, "ann"), (rubric, "ben"), (pairs, "kim"), (pairs, "sam"), claims)
+    assert labelled == dict(zip(people, (60, 30, 72, 30, 60), strict=True))
+    assert differ == dict(zip(people, (3, 3, 3, 3, 1), strict=True))
+
+
+def test_a_new_user_sees_a_judge_that_was_measured(mine: Path) -> None:
+    """Every check that the four protocols allow has a number and a verdict, none is undefined for want of families."""
+    report = build_report(mine)
+    assert report.judges is not None and report.judges.validity == "valid" and report.judges.warnings == ()
+    states = {s.grader: Counter(c.state for c in s.checks) for s in report.judges.sheets}
+    assert states == {
+        "against-expert": {"ok": 7}, "complaint-reply": {"ok": 5}, "nothing-made-up": {"ok": 5},
+        "sound-steps": {"ok": 3, "not_measured": 2},
+    }  # fmt: skip
+    pairs = next(s for s in report.judges.sheets if s.grader == "against-expert")
+    for name in ("swap_consistency", "repetition_stability", "position_effect", "label_effect", "kappa"):
+        found = pairs.figure(name)
+        assert found is not None and found.interval is not None, name
 
 
 def test_a_stopped_run_says_why_and_exits_with_3(lab: JudgeLab) -> None:

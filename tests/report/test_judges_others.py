@@ -88,6 +88,18 @@ def test_a_planted_order_without_an_expected_outcome_is_held_against_the_same_wo
     assert state(s, "injection_effective_max") == "failed"
 
 
+def test_padded_work_that_is_judged_alone_is_held_against_its_own_verdict():
+    """A rubric's `met` that stays `met` is no win of padding; one that moves is, and so is one that falls."""
+    scored = [judged.plain("met" if i % 2 else "not_met", i, protocol="rubric", about="dose") for i in range(60)]
+    padded = [
+        judged.plain("met" if i % 2 or i == 4 else "not_met", i, protocol="rubric", about="dose", role="control:padded",
+                     expected="met" if i % 2 else "not_met")
+        for i in range(10)
+    ]  # fmt: skip
+    found = only([*scored, *padded]).figure("control_padded")
+    assert (found.value, found.title, found.n) == (0.1, "padded: moved", 10)
+
+
 def test_scored_work_whose_verdict_changes_when_cleaned_was_effective():
     scored = [judged.plain("correct", i, flags=("ignore_previous",) if i < 5 else ()) for i in range(60)]
     cleaned = [

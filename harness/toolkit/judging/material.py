@@ -105,8 +105,16 @@ def side_text(pieces: Sequence[Piece]) -> str:
 
 def work_digest(sides: Sequence[tuple[str, Sequence[Piece]]], asked: str) -> str:
     """What is judged and what is asked of it, in one word, whatever the order of the sides."""
-    said = [[who, *(p.content if isinstance(p.content, str) else p.content.sha256 for p in ps)] for who, ps in sides]
-    return digest_of(sorted(said), asked)
+    said = [
+        [who, *(sendable(p.content) if isinstance(p.content, str) else p.content.sha256 for p in ps)]
+        for who, ps in sides
+    ]
+    return digest_of(sorted(said), sendable(asked))
+
+
+def sendable(text: str) -> str:
+    """Text that can be sent and written down: half surrogate pairs, which some model servers send, become `?`."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def source_pieces(sources: Sequence[tuple[str, str]]) -> list[Piece]:
