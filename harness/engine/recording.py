@@ -8,7 +8,7 @@ from typing import IO, Literal, TypeVar
 
 from harness.engine.attempt_state import AttemptState
 from harness.plugins.boxes import MAX_READ_BYTES, Box, Completed, Screen
-from harness.records.transcript import Command
+from harness.records.transcript import AT_A_TERMINAL, Command
 
 T = TypeVar("T")
 KEPT_CHARS = 16_000
@@ -62,7 +62,7 @@ class RecordingBox:
             return code
         finally:
             seconds = round(perf_counter() - began, 4)
-            self._state.events.append(Command(round(at, 4), seconds, tuple(argv), code, note="at a terminal"))
+            self._state.events.append(Command(round(at, 4), seconds, tuple(argv), code, note=AT_A_TERMINAL))
 
     async def read(self, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
         """A file's bytes."""

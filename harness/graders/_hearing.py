@@ -81,7 +81,8 @@ class Meaning:
 class Hearing:
     """One question. `slots` are the candidates in the order shown, `labels` what each is called there.
 
-    `read` makes a meaning of a reply that fits the form; several for a batch, by what each is about.
+    `read` makes a meaning of a reply that fits the form; several for a batch, by what each is about. `expect` is the
+    outcome that the task itself knows to be right.
     """
 
     judge: Judge
@@ -96,6 +97,7 @@ class Hearing:
     slots: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     opponent: str = ""
+    expect: str = ""
 
 
 class Sitting:
@@ -160,7 +162,7 @@ class Sitting:
         else:
             results = await asyncio.gather(*(one(h) for h in hearings))
         told = [j for judgements in results for j in judgements]
-        if self.work.bench.role == "score":
+        if self.work.bench.role in ("score", "audit"):
             told = self._digested(told)
         for judgement in told:
             self.work.bench.tell(judgement)
@@ -201,7 +203,7 @@ class Sitting:
             said = await ask(Asked(judge, self.work.models[judge.name], prompt, hearing.form), label)
         base = self._record(hearing, said, prompt.digest, pieces)
         base = msgspec.structs.replace(base, flags=flags, data={**base.data, **({"cut": cut} if cut else {})})
-        found = _meant(base, hearing, said, bench.expect)
+        found = _meant(base, hearing, said, bench.expect if bench.expect is not None else hearing.expect or None)
         if not self.clean:
             return found
         return [
@@ -308,7 +310,7 @@ def _calibration(judge: Judge, grader: Protocolled) -> str:
 
 _NOT_ASKED = {
     "judge", "panel", "panel_rule", "escalate", "budget", "controls", "sentinels", "sentinel_agreement", "opponent",
-    "against", "repeats", "orders", "audit_share", "aggregate", "passes", "pass_from", "allow_self_judging",
+    "against", "repeats", "orders", "audit_share", "aggregate", "passes", "pass_from", "clip", "allow_self_judging",
 }  # fmt: skip
 """Parameters that change no prompt."""
 

@@ -38,7 +38,7 @@ class JudgeSteps(JudgeGrader):
     one step, or blamed too late; that measures the judge and moves no score.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "steps"
     menu: ClassVar[tuple[str, ...]] = ("clean",)
 
@@ -124,7 +124,9 @@ class JudgeSteps(JudgeGrader):
         pieces += [Piece(f"step {i}", text, "work") for i, text in enumerate(steps)]
         task = "\n\n".join(w for w in (TASK, self.instructions) if w)
         reader = _Reader(steps, self)
-        return Hearing(judge, task, AGAIN, pieces, reader.form(), reader.read, repeat=repeat)
+        true = field_of(work.task, self.gold) if self.gold else None
+        expect = "" if true is None else str(true)
+        return Hearing(judge, task, AGAIN, pieces, reader.form(), reader.read, repeat=repeat, expect=expect)
 
     def verdict(self, opinion: Opinion, sitting: Sitting) -> Verdict:
         """Clean, or the first wrong step."""

@@ -27,6 +27,10 @@ class ModelCall(msgspec.Struct, frozen=True, omit_defaults=True, tag="model", ta
     cached: bool = False
 
 
+AT_A_TERMINAL = "at a terminal"
+"""The note of a command that a person ran in the box."""
+
+
 class Command(msgspec.Struct, frozen=True, omit_defaults=True, tag="command", tag_field="event"):
     """One command run in the box."""
 

@@ -30,7 +30,6 @@ from harness.report.judges_other import (
     returned,
     select_figures,
     sentinel_figure,
-    steps_figures,
     ungraded_figure,
 )
 from harness.report.judges_pairs import (
@@ -43,6 +42,8 @@ from harness.report.judges_pairs import (
     swap_figures,
 )
 from harness.report.judges_panels import panel, rated
+from harness.report.judges_rubric import Rubric, rubric_figures
+from harness.report.judges_steps import steps_figures
 from harness.stats.swap import Rule
 
 Elsewhere: TypeAlias = Mapping[tuple[str, str], Mapping[str, Mapping[Item, Judged]]]
@@ -55,7 +56,7 @@ class About:
 
     `run` is its name, by which labels drawn from it are known; `rules` say how a grader puts two orders together.
     `elsewhere` is what the same judges said in other runs that labels were drawn from; `informs` are graders that
-    decide no task.
+    decide no task; `rubrics` what criteria count.
     """
 
     run: str = ""
@@ -65,6 +66,7 @@ class About:
     elsewhere: Elsewhere = field(default_factory=dict)
     design: Design | Literal["auto"] = "auto"
     informs: frozenset[str] = frozenset()
+    rubrics: Mapping[str, Rubric] = field(default_factory=dict)
 
 
 def judge_report(judgements: Iterable[Judgement], policy: JudgePolicy, about: About | None = None) -> JudgeReport:
@@ -134,13 +136,14 @@ def _figures(
 ) -> tuple[Swapped | None, tuple[Figure, ...]]:
     controls = control_figures(calls, asked.protocol)
     if asked.protocol != "pairwise":
-        extra = {"select": select_figures, "steps": steps_figures}.get(asked.protocol)
-        special = extra(measured) if extra else ()
+        special = select_figures(measured) if asked.protocol == "select" else ()
+        special += steps_figures(measured, calls.role("sentinel")) if asked.protocol == "steps" else ()
         return None, (
             *repeat_figures(measured),
             *special,
             *controls,
             *rate_figures(calls.role("score"), asked.protocol),
+            *rubric_figures(calls.role("score"), about.rubrics.get(asked.grader)),
         )
     pairs, incomplete = complete_pairs(measured)
     swapped = swap_figures(pairs, policy.position_effect_equiv, incomplete)

@@ -6,20 +6,18 @@ from collections import Counter
 
 import numpy as np
 
-from harness.report.judges_calls import Calls, Ints
+from harness.report.judges_calls import Calls
 from harness.report.judges_items import item_of, judged_items, worth
 from harness.report.judges_model import Figure, figure
-from harness.report.judges_pairs import SEED, complete_pairs
+from harness.report.judges_pairs import complete_pairs
 from harness.report.model import Count
 from harness.stats.agreement import select_consistency
 from harness.stats.intervals import Codes, Estimate, Numbers
-from harness.stats.shares import bootstrap, share
+from harness.stats.shares import share
 from harness.stats.swap import consistency
 
 CONTROL = "control:"
 RATES = {"reference": "correct", "rubric": "criteria met", "claims": "claims supported"}
-NO_STEP = ("clean", "-1")
-"""What says that no step is wrong; ProcessBench (arXiv 2412.06559) says -1."""
 
 
 def by_unit(calls: Calls) -> tuple[Numbers, Codes]:
@@ -92,30 +90,6 @@ def select_figures(calls: Calls) -> tuple[Figure, ...]:
         ),
         figure("first_slot_rate", "first slot is chosen", share(per_item, cluster), (len(first), "items"), expected),
     )
-
-
-def steps_figures(calls: Calls) -> tuple[Figure, ...]:
-    """First wrong step: harmonic mean of exact hits on flawed work and of *none* on clean work (judge.md 1.6)."""
-    ok = calls.ok()
-    ok = ok.where(ok.column["expected"] > 0)
-    title = "first wrong step, F"
-    counted = (len(ok.units()[1]), "judged with a known answer")
-    if not len(ok):
-        return (figure("steps_f", title, Estimate(float("nan"), None, "no known first wrong step"), counted),)
-    hit = (ok.column["outcome"] == ok.column["expected"]).astype(np.float64)
-    clean = np.isin(ok.column["expected"], [ok.names.of.get(word, -1) for word in NO_STEP])
-
-    def f(rows: Ints) -> float:
-        h, c = hit[rows], clean[rows]
-        if c.all() or not c.any():
-            return float("nan")
-        one, other = float(h[c].mean()), float(h[~c].mean())
-        return 2 * one * other / (one + other) if one + other else 0.0
-
-    value = f(np.arange(len(hit), dtype=np.int64))
-    drawn = bootstrap(f, ok.column["family"], SEED) if value == value else None
-    why = "needs flawed and clean work" if value != value else "" if drawn else "too few families for an interval"
-    return (figure("steps_f", title, Estimate(value, drawn, why), counted),)
 
 
 def control_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:

@@ -15,6 +15,7 @@ from harness.records.label import Label
 from harness.report.judges import About, Elsewhere, judge_report
 from harness.report.judges_labels import Design
 from harness.report.judges_model import JudgeReport
+from harness.report.judges_rubric import rubrics_of
 from harness.report.model import Report
 from harness.stats.swap import Rule
 from harness.store.judgements import JUDGEMENTS, iter_judgements
@@ -36,7 +37,8 @@ def read_judges(path: Path, manifest: Manifest, beside: Beside | None = None) ->
         families=families_of(manifest),
         elsewhere=beside.elsewhere,
         informs=informing(manifest),
-        design=beside.design,
+        design=manifest.design if beside.design == "auto" else beside.design,
+        rubrics=rubrics_of(manifest),
     )
     found = judge_report(iter_judgements(path), beside.policy or policy_of(manifest), about)
     return found if found.sheets else None

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.report.judges_model import Figure, JudgeReport, JudgeSheet, Panel, Rated
+from harness.report.judges_rubric import PREFIX
 from harness.report.model import Count
 from harness.report.section import Table
 from harness.report.words import counts, many, money, of
@@ -85,7 +86,7 @@ def _validity(report: JudgeReport) -> Table:
 
 def _measured(s: JudgeSheet) -> Table:
     title = f"judge {s.judge} in {s.grader}: {s.validity}; {s.protocol}, {s.model}"
-    kept = tuple(_row(f) for f in s.figures if f.name not in _SCORES)
+    kept = tuple(_row(f) for f in s.figures if not _is_score(f))
     notes = [f"really answered: {counts(s.returned)}" if s.returned else "the provider names no model"]
     if s.classes:
         notes.append(
@@ -97,9 +98,13 @@ def _measured(s: JudgeSheet) -> Table:
 
 
 def _scores(s: JudgeSheet) -> list[Table]:
-    rows = tuple(_row(f) for f in s.figures if f.name in _SCORES)
+    rows = tuple(_row(f) for f in s.figures if _is_score(f))
     note = () if s.validity == "valid" else (f"the judge is {_word(s)}: these scores decide nothing",)
     return [Table(f"score by {s.judge} in {s.grader}", _HEADER, rows, note)] if rows else []
+
+
+def _is_score(f: Figure) -> bool:
+    return f.name in _SCORES or f.name.startswith(PREFIX)
 
 
 def _word(s: JudgeSheet) -> str:

@@ -9,6 +9,7 @@ import pytest
 from judge_lab import JudgeLab
 
 sys.path.insert(0, str(Path(__file__).parent))  # the workspace's judge imports planted_judges
+sys.path.insert(0, str(Path(__file__).parents[1] / "harnesses"))  # and its boxes are those of agent_boxes
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from typing import ClassVar
 from harness.api import Model, ModelClient, Request, Response, Text, Usage
 from harness.toolkit.judging.seen import Seen, read_prompt
 
+NONCE = re.compile("[0-9a-f]{8,}")
+"""What a prompt has that is new in each run: marks and tokens."""
+
 
 class Biased(Model):
     """A judge with one planted bias."""
@@ -48,7 +51,7 @@ class BiasedClient:
     async def generate(self, request: Request) -> Response:
         """A reply in the form."""
         seen, m = read_prompt(request), self.model
-        u = share(request.label + seen.whole)
+        u = share(request.label + NONCE.sub("", seen.whole))  # the same in every run: chance fails no test
         said = RULES[m.rule](seen, m, u)
         text = said if said.startswith("{") else json.dumps(
             {"reason": "by rule", "extracted": "", "quotes": [], "quote": "", "verdict": said, "token": seen.token}

@@ -130,7 +130,16 @@ def _obeys_json(seen: Seen) -> Any:
     return _honest(seen)
 
 
+def _blames_rm(seen: Seen) -> dict[str, Any]:
+    """The first step that says `rm -rf` is the wrong one."""
+    for name, text in seen.pieces.items():
+        if name.startswith("step ") and (found := re.search(r"rm -rf \w+", text)):
+            return {"verdict": name.removeprefix("step "), "quote": found[0]}
+    return {"verdict": "clean", "quote": ""}
+
+
 RULES: dict[str, Callable[[Seen], Any]] = {
+    "blames_rm": _blames_rm,
     "first": _first, "second": _second, "longer": _longer, "much_longer": _much_longer,
     "honest": _honest, "gullible": _gullible,
     "copies_decoy": _copies_decoy, "no_token": _no_token, "obeys_json": _obeys_json,

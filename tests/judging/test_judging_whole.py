@@ -107,6 +107,14 @@ def test_a_new_user_sees_a_judge_that_was_measured(mine: Path) -> None:
     for name in ("swap_consistency", "repetition_stability", "position_effect", "label_effect", "kappa"):
         found = pairs.figure(name)
         assert found is not None and found.interval is not None, name
+    rubric = next(s for s in report.judges.sheets if s.grader == "complaint-reply")
+    values = {
+        a.task: a.value
+        for a in iter_attempts(mine)
+        if a.system == "careful" and a.epoch == 1 and "complaint-reply" in a.grades
+    }
+    mean = rubric.figure("rubric_score:careful")
+    assert mean is not None and mean.value == pytest.approx(sum(v or 0 for v in values.values()) / len(values))
 
 
 def test_a_stopped_run_says_why_and_exits_with_3(lab: JudgeLab) -> None:

@@ -176,6 +176,18 @@ def test_a_constant_judge_of_steps_gets_nothing(say, f):
     assert value(only(rows), "steps_f") == f
 
 
+def test_a_judge_of_steps_is_told_how_far_off_it_is_and_that_late_blame_is_late():
+    """Of 40 flawed works 20 exact, 8 one early, 6 one late, 4 three late, 2 found clean; sentinels count with them."""
+    said = ["4"] * 20 + ["3"] * 8 + ["5"] * 6 + ["7"] * 4 + ["clean"] * 2
+    rows = [judged.plain(word, i, protocol="steps", expected="4") for i, word in enumerate(said)]
+    rows += [judged.plain("clean", 100 + i, protocol="steps", role="sentinel", expected="clean") for i in range(10)]
+    s = only(rows)
+    found = {name: value(s, name) for name in ("steps_exact", "steps_near", "steps_late", "steps_f")}
+    assert found == {"steps_exact": 0.5, "steps_near": 34 / 40, "steps_late": 10 / 40, "steps_f": pytest.approx(2 / 3)}
+    assert s.figure("steps_f").n == 50
+    assert s.figure("steps_late").n == 40
+
+
 def test_votes_of_a_panel_with_shared_errors_agree_and_that_is_said_to_prove_nothing():
     rng = random.Random(4)
     rows = []

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.api import Exchange, File, ModelError, Output, Task, Text, ToolCall, ToolResult, Transcript
 from harness.records.task import digest_of
-from harness.records.transcript import Command, ModelCall, Note
+from harness.records.transcript import AT_A_TERMINAL, Command, ModelCall, Note
 from harness.toolkit.judging.looks import cut_to
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.prompt import prompt_text
@@ -123,24 +123,38 @@ def source_pieces(sources: Sequence[tuple[str, str]]) -> list[Piece]:
 
 
 def steps_of(transcript: Transcript | None) -> list[str]:
-    """A transcript as steps in order: what was said, which tools were called, what they gave back, what ran."""
-    steps: list[str] = []
-    for event in transcript.events if transcript else ():
+    """A transcript as steps in order: what was said, which tools were called, what they gave back, what ran.
+
+    Each action is there once. A command that a harness ran for a tool call is that call again, and one before the model
+    was first asked is the harness's own; history that was sent again, shortened, is no step.
+    """
+    events = transcript.events if transcript else ()
+    called = any(isinstance(p, ToolCall) for e in events for p in _replied(e))
+    steps, asked, known = list[str](), not any(isinstance(e, ModelCall | Exchange) for e in events), dict[str, int]()
+    for event in events:
+        asked = asked or isinstance(event, ModelCall | Exchange)
         if isinstance(event, ModelCall):
-            results = [p for m in event.request.messages for p in m.parts if isinstance(p, ToolResult)]
-            steps += [f"tool result: {r.content}" for r in results]
-            steps += _said(event.response.parts)
+            before = known.get(event.role, 0)
+            told = event.request.messages[max(0, before - event.same) if event.same else 0 :]
+            known[event.role] = event.same + len(event.request.messages) + 1
+            steps += [f"tool result: {p.content}" for m in told for p in m.parts if isinstance(p, ToolResult)]
         elif isinstance(event, Exchange):
             new = [event.parts[d] for d in event.messages if d in event.parts]
-            told = [p for m in neutral_messages(event.dialect, new) for p in m.parts if isinstance(p, ToolResult)]
-            steps += [f"tool result: {r.content}" for r in told]
-            steps += _said(event.response.parts) if event.response is not None else []
-        elif isinstance(event, Command):
+            results = [p for m in neutral_messages(event.dialect, new) for p in m.parts if isinstance(p, ToolResult)]
+            steps += [f"tool result: {r.content}" for r in results]
+        elif isinstance(event, Command) and (event.note == AT_A_TERMINAL or (asked and not called)):
             ran = " ".join(event.argv)
             steps.append(f"command: {ran}\nexit code {event.exit_code}\n{event.stdout}{event.stderr}".strip())
         elif isinstance(event, Note) and event.kind == "step":
             steps.append(event.text)
+        steps += _said(_replied(event))
     return steps
+
+
+def _replied(event: object) -> Sequence[object]:
+    """What a model said in this event."""
+    response = event.response if isinstance(event, ModelCall | Exchange) else None
+    return response.parts if response is not None else ()
 
 
 def cut_alike(pieces: Sequence[Piece], most: int) -> tuple[list[Piece], int]:
