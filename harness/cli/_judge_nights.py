@@ -46,9 +46,14 @@ def compare(args: argparse.Namespace) -> int:
     """What two versions of the judges say of the same works. Raises UsageFault when they share no judge."""
     workspace = find_workspace(args.workspace)
     old, new = find_run(workspace, args.old), find_run(workspace, args.new)
-    found = bridges(old, new)
+    one, _, other = args.judges.partition("=")
+    if args.judges and not (one and other):
+        raise UsageFault(f"--judges {args.judges} names no two judges", help="--judges OLD=NEW")
+    found = bridges(old, new, (one, other) if args.judges else None)
     if not found:
-        raise UsageFault(f"{old.name} and {new.name} share no judge of a grader", help="harness judge list")
+        raise UsageFault(
+            f"{old.name} and {new.name} share no judge of a grader", help="harness judge list; --judges OLD=NEW"
+        )
     if args.json:
         import msgspec
 

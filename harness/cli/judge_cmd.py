@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pool.add_argument("--strict", action="store_true", help="exit 4 where a judge is not proven valid")
     compare = actions.add_parser("compare", help="two versions of the judges on the same works: the bridge of scores")
     compare.add_argument("old", metavar="OLD", help="run folder, name or prefix")
+    compare.add_argument(
+        "--judges", default="", metavar="OLD=NEW", help="two judges of other names, such as main=second"
+    )
     compare.add_argument("new", nargs="?", metavar="NEW", help="the other one (default: the newest run)")
     for action in (audit, calibrate):
         action.add_argument("run", nargs="?", metavar="RUN", help="run folder, name or prefix (default: the newest)")

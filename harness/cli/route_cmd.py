@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     needs.add_argument("--margin", type=share, metavar="P", help="how much worse counts as no worse (0.10)")
     parser.add_argument(
         "--simulate", action="append", default=[], metavar="A>B",
-        help="also: A, and B where A was unsure, counted on stored outcomes (repeatable)",
+        help="also: A, and B where A was unsure, counted on stored outcomes; A+B: what planning with A and working "
+        "with B would have to reach (repeatable)",
     )  # fmt: skip
     parser.add_argument(
         "--unsure", default="unresolved,abstained,refused,no_answer", metavar="SIGNS",
@@ -68,7 +69,8 @@ def execute(args: argparse.Namespace) -> int:
         by=_fields(args.by),
         valid_days=args.valid_days,
         seed=args.seed,
-        compositions=tuple(_parts(word) for word in args.simulate),
+        compositions=tuple(_parts(word) for word in args.simulate if "+" not in word),
+        planned=tuple(_pair(word) for word in args.simulate if "+" in word),
         doubts=tuple(w.strip() for w in args.unsure.split(",") if w.strip()),
         systems=tuple(args.system),
     )
@@ -95,6 +97,13 @@ def _parts(word: str) -> tuple[str, ...]:
     return parts
 
 
+def _pair(word: str) -> tuple[str, str]:
+    parts = [p.strip() for p in word.split("+")]
+    if len(parts) != 2 or not all(parts) or parts[0] == parts[1] or ">" in word:
+        raise UsageFault(f"--simulate '{word}' is no pair", help="--simulate planner+worker")
+    return parts[0], parts[1]
+
+
 def _needs(args: argparse.Namespace) -> NeedsFile:
     """The file of needs, or none, with the options over its general ones. Raises ConfigError, UsageFault."""
     from harness.config.needs import NeedsFile, read_needs
@@ -111,7 +120,7 @@ def _needs(args: argparse.Namespace) -> NeedsFile:
     given = {name: value for name, value in said.items() if value is not None}
     for name, value in given.items():
         if value <= 0:
-            raise UsageFault(f"--{name.replace('_', '-')} must be above 0")
+            raise UsageFault(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0")
     return file.model_copy(update={"needs": file.needs.model_copy(update=given)})
 
 

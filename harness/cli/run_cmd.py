@@ -18,11 +18,12 @@ from harness.config.load import load_suite
 from harness.config.suite import Suite, System
 from harness.config.workspace import find_workspace
 from harness.engine.estimate import Estimate, estimate
+from harness.engine.judge_checks import kin_judges
 from harness.engine.plan import Plan
-from harness.engine.prepare import advice, make_manifest, named_secrets, preflight
+from harness.engine.prepare import advice, make_manifest, named_secrets, preflight, with_delegates
 from harness.engine.select import Filters, parse_shape, select_systems, select_tasks
 from harness.engine.session import Job
-from harness.errors import Exit
+from harness.errors import ConfigError, Exit
 from harness.prices import PriceBook
 from harness.records.task import Task
 from harness.store.folder import RunFolder
@@ -103,6 +104,8 @@ def _job(chosen: _Selected, args: argparse.Namespace) -> Job:
     suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
     for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced):
         print(f"warning: {warning}", file=sys.stderr)
+    if args.strict and (kin := kin_judges(suite, with_delegates(suite, systems), tasks)):
+        raise ConfigError(kin)
     manifest = make_manifest(suite, tasks, systems, chosen.selection, chosen.prices)
     labels = labels_for(suite)
     folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))

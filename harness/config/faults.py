@@ -174,7 +174,10 @@ def _fault(error: Any, model: type[BaseModel], data: Json, spot: Spot) -> Fault:
     shown = next((str(step) for step in reversed(loc) if isinstance(step, str)), "")
     prefix = f"`{shown}`: " if shown else ""
     what = _what(kind, error, value if inside else error["input"])
-    return spot.fault(prefix + what, loc, _help(kind, error, spot.scalar(loc)))
+    help = _help(kind, error, spot.scalar(loc))
+    if not help and kind == "too_short":
+        help = _first_line(_field_text(model, error["loc"]))
+    return spot.fault(prefix + what, loc, help)
 
 
 _EXPECTED = {
@@ -216,6 +219,8 @@ def _rest(message: str) -> str:
 
 def _help(kind: str, error: Any, written: str | None) -> str:
     value = error["input"]
+    if kind == "value_error":
+        return "; ".join(getattr(error.get("ctx", {}).get("error"), "__notes__", ()))
     if kind == "string_type" and isinstance(value, bool | int | float):
         text = written if written is not None else str(value)
         reads = f"YAML reads `{text}` as {describe(value)}; " if text != str(value) else ""

@@ -1,10 +1,10 @@
-"""`judge_gate:`: from when on a judge counts as a valid instrument. A key of the suite or of its gate file."""
+"""`judge_gate:`, from when on a judge counts as a valid instrument, and `calibration:`, by which labels. Suite keys."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -36,3 +36,19 @@ class JudgePolicy(BaseModel):
     """Least kappa with people's labels; the lower end of its interval must reach it. Needs labels."""
     min_pairs: Annotated[int, Field(ge=2)] = 50
     """Pairs (and labels, for kappa) under which nothing passes: the result is then inconclusive at best."""
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Calibration(BaseModel):
+    """By which labels of people the judges of this suite are measured, and their scores corrected (judge.md 7.1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    labels: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """Files of labels in the workspace, one or several. Left out, all of `graders/labels/`."""
+    design: Literal["auto", "run_sample", "external"] = "auto"
+    """`auto` takes the correction that is valid for each label. `run_sample` uses labels drawn from the run alone
+    (PPI++), `external` treats all as made elsewhere (Rogan-Gladen)."""

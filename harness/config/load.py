@@ -153,6 +153,7 @@ class _SuiteLoader:
             notes=(*self.notes, *notes),
             gate=spec.gate,
             judge_gate=spec.judge_gate,
+            calibration=spec.calibration,
             nightly=spec.nightly,
         )
 

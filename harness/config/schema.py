@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, 
 from pydantic.json_schema import WithJsonSchema
 
 from harness.config.boxes import CLOSED, CollectMap, Count, FileEntry, SandboxFields, Time
-from harness.config.judge_gate import JudgePolicy
+from harness.config.judge_gate import Calibration, JudgePolicy
 from harness.records.content import Json
 from harness.records.exchange import Outside
 from harness.records.task import Horizon, Level
@@ -318,5 +318,7 @@ class SuiteFile(Spec):
     """When a run is good enough: a file, or written here."""
     judge_gate: JudgePolicy = JudgePolicy()
     """From when on a judge counts as a valid instrument; a judge that fails it makes the run invalid."""
+    calibration: Calibration = Calibration()
+    """By which labels of people its judges are measured, and by which design scores are corrected."""
     nightly: NightlySpec = NightlySpec()
     """What runs at night, and how it is watched."""

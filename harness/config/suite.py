@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.config.judge_gate import JudgePolicy
+from harness.config.judge_gate import Calibration, JudgePolicy
 from harness.config.schema import NightlySpec
 from harness.plugins.contracts import Grader, Harness, Model, Sandbox
 from harness.records.content import Json
@@ -53,7 +53,7 @@ class Suite:
     the model-call cache on; `prices` is the overlay file, if there is one.
     `sandbox` makes the boxes; None where none is installed. `sandbox_config` is how it was written, defaults filled in.
     `gate` is what the suite says about its gate: a file, beside the suite or from the workspace, or a mapping;
-    `judge_gate` when a judge of this suite counts as valid.
+    `judge_gate` when a judge of this suite counts as valid, and `calibration` by which labels it is measured.
     """
 
     name: str
@@ -80,4 +80,5 @@ class Suite:
     notes: Sequence[str] = field(default=())
     gate: Json = None
     judge_gate: JudgePolicy = JudgePolicy()
+    calibration: Calibration = Calibration()
     nightly: NightlySpec = field(default_factory=NightlySpec)

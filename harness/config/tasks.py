@@ -195,7 +195,9 @@ class TaskLoader:
             grader = self.maker.graders[name].grader
             if reference is None:
                 if grader.needs_reference:
-                    self.faults.append(spot.fault(f"the grader '{name}' needs a `reference`"))
+                    self.faults.append(
+                        spot.fault(f"the grader '{name}' needs a `reference`", help="reference: the right answer")
+                    )
                 continue
             wrong = _check_reference(grader, reference)
             if wrong:

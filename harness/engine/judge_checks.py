@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.config.suite import Suite, System
@@ -10,7 +11,7 @@ from harness.engine.judges import judge_graders
 from harness.errors import Fault, Place
 from harness.plugins.contracts import Grader
 from harness.records.task import Task
-from harness.toolkit.judging.judge import family_of
+from harness.toolkit.judging.judge import family_of, same_model
 
 
 def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
@@ -24,7 +25,7 @@ def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task
         if getattr(grader, "allow_self_judging", False):
             continue
         for role, model in grader.judges().items():
-            same = [s.name for s in systems.values() if any(m.lane == model.lane for m in s.models.values())]
+            same = [s.name for s in systems.values() if any(same_model(m, model) for m in s.models.values())]
             if same:
                 faults.append(
                     Fault(
@@ -49,15 +50,46 @@ def judge_warnings(suite: Suite, systems: Mapping[str, System], tasks: Sequence[
     for name, grader, _ in _used(suite, tasks):
         for line in grader.advice(suite.workspace, datetime.now(UTC).date()):
             said.append(f"grader '{name}': {line}")
+    said += [
+        f"grader '{k.grader}': judge '{k.judge}' is of the family of {', '.join(k.systems)} ({k.family}); judges may "
+        "prefer their own: read the family line of its data sheet"
+        for k in _kin(suite, systems, tasks)
+    ]
+    return list(dict.fromkeys(said))
+
+
+def kin_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
+    """Judges of a subject's own family as faults: what `--strict` refuses (judge.md 7.5)."""
+    return [
+        Fault(
+            f"grader '{k.grader}': judge '{k.judge}' is of the family of system '{k.systems[0]}' ({k.family})",
+            k.place,
+            "name a judge of another family, or leave out --strict",
+        )
+        for k in _kin(suite, systems, tasks)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kin:
+    """A judge of the family of these systems' models."""
+
+    grader: str
+    judge: str
+    systems: tuple[str, ...]
+    family: str
+    place: Place | None
+
+
+def _kin(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[_Kin]:
+    found = []
+    for name, grader, place in _used(suite, tasks):
         for role, model in grader.judges().items():
             kin = family_of(model)
             own = [s.name for s in systems.values() if any(family_of(m) == kin for m in s.models.values())]
             if own and not model.simulated:
-                said.append(
-                    f"grader '{name}': judge '{role}' is of the family of {', '.join(own)} ({kin}); judges may prefer "
-                    "their own: read the family line of its data sheet"
-                )
-    return list(dict.fromkeys(said))
+                found.append(_Kin(name, role, tuple(own), kin, place))
+    return found
 
 
 def _used(suite: Suite, tasks: Sequence[Task]) -> list[tuple[str, Grader, Place | None]]:

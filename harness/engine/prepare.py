@@ -80,11 +80,12 @@ def preflight(
             )
         else:
             warnings.append(unpriced)
-    faults += own_judges(suite, systems, tasks)
+    everybody = with_delegates(suite, systems)
+    faults += own_judges(suite, everybody, tasks)
     check_opponents(tasks, suite.graders, suite.systems)
     if faults:
         raise ConfigError(faults)
-    warnings += judge_warnings(suite, systems, tasks)
+    warnings += judge_warnings(suite, everybody, tasks)
     return [*advice(suite, systems, datetime.now(UTC).date()), *warnings]
 
 
@@ -154,6 +155,7 @@ def make_manifest(
             for name, g in suite.graders.items()
         },
         judge_gate=suite.judge_gate.model_dump(exclude_unset=True),
+        design=suite.calibration.design,
         versions=_versions() | (prices.versions() if prices else {}),
         host={"platform": platform.platform(), "cpus": os.cpu_count()},
         git=git_revision(suite.workspace),

@@ -60,15 +60,47 @@ _FIELDS: Mapping[str, Outside] = {
 }  # fmt: skip
 _CONVERSATION = ("system", "messages", "input", "contents", "systemInstruction", "system_instruction")
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 _SEARCHES_ALWAYS = re.compile(r"-search-(preview|api)|^sonar|deep-research")
 
 
-def wanted(ask: Ask) -> dict[Outside, str]:
-    """What the request wants done outside, by its word, with what exactly it was. Raises BadAsk."""
+MOST_CLEAN = 32 * 1024**2
+
+
+class Clean:
+    """Messages that were looked at and have no hint of an address, by their bytes.
+
+    A conversation is sent anew with each request; only what is new in it is looked through. What is kept is bounded,
+    in bytes: an agent that is refused can send for ever.
+    """
+
+    __slots__ = ("_kept", "_left")
+
+    def __init__(self, most: int = MOST_CLEAN) -> None:
+        self._kept: set[bytes] = set()
+        self._left = most
+
+    def is_new(self, message: bytes) -> bool:
+        """Whether a message has to be looked at. One without a hint need not be again."""
+        if message in self._kept:
+            return False
+        if _hints(message):
+            return True
+        if len(message) <= self._left:
+            self._kept.add(message)
+            self._left -= len(message)
+        return False
+
+
+def wanted(ask: Ask, clean: Clean | None = None) -> dict[Outside, str]:
+    """What the request wants done outside, by its word, with what exactly it was. Raises BadAsk.
+
+    `clean` has what was seen in earlier requests, and grows.
+    """
     found: dict[Outside, str] = {}
     try:
-        for word, what in (*_tools(ask.dialect, ask.tools), *_elsewhere(ask)):
+        for word, what in (*_tools(ask.dialect, ask.tools), *_elsewhere(ask, clean or Clean(0))):
             found.setdefault(word, what)
     except (msgspec.MsgspecError, RecursionError) as e:
         raise BadAsk(f"the body is no {ask.dialect} request: {e}") from e
@@ -92,7 +124,7 @@ def _word(kind: str) -> Outside:
     return next((word for part, word in _KINDS if part in low), "other_tools")
 
 
-def _elsewhere(ask: Ask) -> Iterator[tuple[Outside, str]]:
+def _elsewhere(ask: Ask, clean: Clean) -> Iterator[tuple[Outside, str]]:
     """Outside of the list of tools: in the model's name, in fields of their own, in the conversation."""
     if _SEARCHES_ALWAYS.search(ask.model):
         yield "web_search", ask.model
@@ -101,9 +133,15 @@ def _elsewhere(ask: Ask) -> Iterator[tuple[Outside, str]]:
         if name in fields and bytes(fields[name]).strip() not in (b"null", b"[]", b"{}", b'""'):
             yield word, name
     for name in _CONVERSATION:
-        raw = fields.get(name)
-        if raw is not None and _hints(bytes(raw)):
-            yield from _content(ask.dialect, msgspec.json.decode(raw))
+        for message in _messages(fields.get(name)):
+            if clean.is_new(bytes(message)):
+                yield from _content(ask.dialect, msgspec.json.decode(message))
+
+
+def _messages(raw: msgspec.Raw | None) -> list[msgspec.Raw]:
+    if raw is None:
+        return []
+    return _list.decode(raw) if bytes(raw).startswith(b"[") else [raw]
 
 
 def _hints(raw: bytes) -> bool:

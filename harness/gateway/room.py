@@ -15,7 +15,7 @@ from harness.gateway.asks import Ask, BadAsk, ask_of
 from harness.gateway.dialects import MANNERS, Path, encode, error_body
 from harness.gateway.exchanges import exchange_of
 from harness.gateway.passage import Passage
-from harness.gateway.policy import WORDS, wanted
+from harness.gateway.policy import WORDS, Clean, wanted
 from harness.gateway.ports import Opened, Trial
 from harness.gateway.record import Known
 from harness.gateway.relay import Refused, relay
@@ -58,6 +58,7 @@ class Room:
     exchanges: list[Exchange] = field(default_factory=list)
     limit: str = ""
     known: Known = field(default_factory=Known)
+    clean: Clean = field(default_factory=Clean)
     failed: ModelError | None = None
     last_error: ModelError | None = None
     crash: Exception | None = None
@@ -76,7 +77,7 @@ class Room:
         try:
             body = await self._body_of(request)
             ask = ask_of(path, body)
-            wants = wanted(ask)
+            wants = wanted(ask, self.clean)
         except (BadAsk, TooLarge) as e:
             status = 413 if isinstance(e, TooLarge) else 400
             self._keep(Exchange(at=at, seconds=0.0, dialect=path.dialect, path=request.path, status=status,

@@ -162,7 +162,7 @@ class Sitting:
         else:
             results = await asyncio.gather(*(one(h) for h in hearings))
         told = [j for judgements in results for j in judgements]
-        if self.work.bench.role == "score":
+        if self.work.bench.role in ("score", "audit"):
             told = self._digested(told)
         for judgement in told:
             self.work.bench.tell(judgement)

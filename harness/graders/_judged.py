@@ -24,6 +24,7 @@ from harness.toolkit.judging.judge import Judge, unpinned
 from harness.toolkit.judging.material import Inputs, question_pieces, side_text, work_digest, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, vote
+from harness.toolkit.refused import refused
 
 NAMED = 5
 """So many sentinels that do not fit are named."""
@@ -133,19 +134,21 @@ class JudgeGrader(Grader):
     @model_validator(mode="after")
     def _one_way_to_judge(self) -> Self:
         if self.judge is None and not self.panel:
-            raise ValueError("no judge is named: give `judge` or `panel`; there is no default judge")
+            raise refused("no judge is named, and there is no default judge", "judge: NAME, of those under `judges:`")
         if self.judge is not None and self.panel:
-            raise ValueError("give `judge` or `panel`, not both")
+            raise refused("`judge` and `panel` are both given", "give one: one judge, or several that vote")
         names = [j.name for j in self.all_judges]
         if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise ValueError(f"two judges are called {', '.join(twice)}: give each a `name` of its own")
+            raise refused(f"two judges are called {', '.join(twice)}", "give each a `name` of its own")
         if self.panel_rule.quorum > len(self.members):
-            raise ValueError(f"a quorum of {self.panel_rule.quorum} cannot be had from {len(self.members)} judges")
+            what = f"a quorum of {self.panel_rule.quorum} cannot be had from {len(self.members)} judges"
+            raise refused(what, "name more judges under `panel`, or ask for fewer; 0 is more than half")
         if self.escalate is not None and bool(self.escalate.to) == self.escalate.person:
-            raise ValueError("escalate says `to` (judges) or `person: true`")
+            raise refused("`escalate` says neither or both of `to` and `person`", "to: [JUDGE, ...], or person: true")
         for judge in self.all_judges:
             if judge.output == "tagged" and not self.fits_tagged():
-                raise ValueError(f"judge '{judge.name}' answers in tagged lines, which cannot hold lists; say json")
+                what = f"judge '{judge.name}' answers in tagged lines, which cannot hold the lists of this protocol"
+                raise refused(what, "output: json, or schema where the provider has it")
         return self
 
     @property

@@ -15,6 +15,7 @@ from harness.plugins.judging import Delivered
 from harness.store.read import iter_attempts, read_manifest, read_transcript
 from harness.toolkit.files import one_line, read_json_lines
 from harness.toolkit.reference import as_text
+from harness.toolkit.refused import refused
 
 
 class Opponent(BaseModel):
@@ -35,7 +36,7 @@ class Opponent(BaseModel):
     def _one_place(self) -> Self:
         places = [n for n in ("run", "file", "field") if getattr(self, n)]
         if len(places) + (self.system != "" and not self.run) != 1:
-            raise ValueError("an opponent is exactly one of system, run, file and field")
+            raise refused("an opponent is exactly one of system, run, file and field", "such as {system: NAME}")
         return self
 
     @property
@@ -51,7 +52,7 @@ class Opponent(BaseModel):
             if self.file:
                 _rows(workspace / self.file, workspace)
         except UsageFault as e:
-            return [one_line(e)]
+            return [f"{one_line(e)} ({e.fault.help})" if e.fault.help else one_line(e)]
         except StoreError as e:
             return [e.fault.what]
         return []

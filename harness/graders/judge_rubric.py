@@ -18,6 +18,7 @@ from harness.toolkit.judging.looks import holds
 from harness.toolkit.judging.material import question_pieces, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, majority
+from harness.toolkit.refused import refused
 
 VERDICTS = ("met", "not_met")
 TASK = """Say for each criterion whether the work meets it. A criterion says what is to be looked for: it is met when
@@ -132,11 +133,12 @@ class JudgeRubric(JudgeGrader):
     def _criteria_make_a_score(self) -> Self:
         ids = [c.id for c in self.criteria]
         if twice := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"two criteria are called {', '.join(twice)}: ids are unique")
+            raise refused(f"two criteria are called {', '.join(twice)}", "ids are unique in a rubric: rename one")
         if any(c.points == 0 for c in self.criteria):
-            raise ValueError("a criterion with 0 points counts for nothing; leave it out")
+            raise refused("a criterion with 0 points counts for nothing", "leave it out, or give it points")
         if not any(c.points > 0 for c in self.criteria):
-            raise ValueError("no criterion has positive points: nothing could ever be scored")
+            what = "no criterion has positive points: nothing could ever be scored"
+            raise refused(what, "the score is points met of all positive points: name at least one good thing")
         return self
 
     def fits_tagged(self) -> bool:

@@ -62,12 +62,14 @@ class History:
 
     `pooled` maps (system, task) to [passed, graded], over this run and the runs before it in which the system, the
     tasks and the graders had the same digests. `unreadable` names folders that could not be read.
+    `results` has, by run, what `RunCounts.results` says of the runs that were counted.
     """
 
     ledger: tuple[LedgerLine, ...]
     pooled: dict[tuple[str, str], tuple[int, int]]
     pooled_runs: int
     unreadable: tuple[str, ...]
+    results: dict[str, dict[tuple[str, str], tuple[int, int]]]
 
 
 class _Brief(TryLine, frozen=True, gc=False):
@@ -90,6 +92,7 @@ def read_history(folder: Path, manifest: Manifest, own: RunCounts) -> History:
     pooled: dict[tuple[str, str], tuple[int, int]] = dict(own.results)
     pooled_runs = 1
     stored = {s.name for s in manifest.systems if s.stored}
+    results = {manifest.run: own.results}
     for path, other in reversed(found):
         counts = None
         left -= _size(path)
@@ -99,6 +102,8 @@ def read_history(folder: Path, manifest: Manifest, own: RunCounts) -> History:
             except StoreError:
                 unreadable.append(path.name)
         lines.append(_line(manifest, other, counts))
+        if counts is not None:
+            results[other.run] = counts.results
         alike = _alike(manifest, other)
         if counts is None or not alike or other.regrade_of or other.run == manifest.regrade_of:
             continue
@@ -107,7 +112,7 @@ def read_history(folder: Path, manifest: Manifest, own: RunCounts) -> History:
             if system in alike and system not in stored:
                 before = pooled.get((system, task), (0, 0))
                 pooled[system, task] = (before[0] + won, before[1] + n)
-    return History(tuple(reversed(lines)), pooled, pooled_runs, tuple(sorted(unreadable)))
+    return History(tuple(reversed(lines)), pooled, pooled_runs, tuple(sorted(unreadable)), results)
 
 
 def _earlier(folder: Path, manifest: Manifest) -> tuple[list[tuple[Path, Manifest]], list[str]]:

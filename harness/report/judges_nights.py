@@ -17,7 +17,7 @@ from harness.config.judge_gate import JudgePolicy
 from harness.records.judgement import Judgement
 from harness.report.judges import About, judge_report
 from harness.report.judges_calls import Calls, read_calls
-from harness.report.judges_items import judged_items
+from harness.report.judges_items import Judged, judged_items
 from harness.report.judges_model import Figure, JudgeReport, figure
 from harness.report.section import Table
 from harness.report.words import many
@@ -90,11 +90,18 @@ class Bridge:
 MOST = 20
 
 
-def bridges(old: Path, new: Path) -> tuple[Bridge, ...]:
-    """Every judge of a grader that both runs have. Raises StoreError."""
+def bridges(old: Path, new: Path, named: tuple[str, str] | None = None) -> tuple[Bridge, ...]:
+    """Every judge of a grader that both runs have; or the two that are `named`, one of each. Raises StoreError."""
     a, b = read_calls(iter_judgements(old)), read_calls(iter_judgements(new))
-    there = {(x.grader, x.judge, x.protocol) for x in a.asked} & {(x.grader, x.judge, x.protocol) for x in b.asked}
-    return tuple(_bridge(key, _of(a, key), _of(b, key)) for key in sorted(there))
+    found = []
+    for x in sorted(a.asked, key=lambda x: (x.grader, x.judge)):
+        judge = x.judge if named is None else named[1]
+        if named is not None and x.judge != named[0]:
+            continue
+        if any((y.grader, y.judge, y.protocol) == (x.grader, judge, x.protocol) for y in b.asked):
+            here, there = (x.grader, x.judge, x.protocol), (x.grader, judge, x.protocol)
+            found.append(_bridge(here, _of(a, here), _of(b, there)))
+    return tuple(dict.fromkeys(found))
 
 
 def _of(calls: Calls, key: tuple[str, str, str]) -> Calls:
@@ -109,21 +116,25 @@ def _bridge(key: tuple[str, str, str], old: Calls, new: Calls) -> Bridge:
         ", ".join(sorted({x.model for i, x in enumerate(c.asked) if i in c.column["sheet"]})) for c in (old, new)
     )
     before, after = _said(old, protocol), _said(new, protocol)
-    common = sorted(k for k in before.keys() & after.keys() if before[k][2] == after[k][2])
-    moved = [k for k in common if before[k][0] != after[k][0]]
-    shown = tuple((" ".join(w for w in k if w), before[k][0], after[k][0]) for k in moved[:MOST])
+    common = sorted(before.keys() & after.keys())
+    moved = [k for k in common if before[k].outcome != after[k].outcome]
+    shown = tuple((" ".join(w for w in k[:4] if w), before[k].outcome, after[k].outcome) for k in moved[:MOST])
     figures = (*_sentinels(old, new), *_works(common, before, after))
     return Bridge(grader, judge, a == b, (models[0], models[1]), figures, shown, len(moved))
 
 
-def _said(calls: Calls, protocol: str) -> dict[Which, tuple[str, float, int, str]]:
-    """Outcome, worth, the text that was judged, and the family's name, of each scored work."""
+def _said(calls: Calls, protocol: str) -> dict[Which, Judged]:
+    """What a judge made of each text that it scored, or else audited. The same text again, of another epoch or in
+    another run, is the same work; where the record does not say what was judged, the epoch tells works apart.
+    """
     scored = calls.role("score")
-    words = scored.names.words()
-    return {
-        (task, system, str(epoch), opponent, about): (j.outcome, j.worth, j.work, words[j.cluster])
-        for (task, system, epoch, opponent, about), j in judged_items(scored, protocol).items()
-    }
+    found: dict[Which, Judged] = {}
+    for (task, system, epoch, opponent, about), j in judged_items(
+        scored if len(scored) else calls.role("audit"), protocol
+    ).items():
+        text = f"text {j.work:x}" if j.work else f"epoch {epoch}"
+        found.setdefault((task, system, opponent, about, text), j)
+    return found
 
 
 def _sentinels(old: Calls, new: Calls) -> tuple[Figure, ...]:
@@ -160,23 +171,22 @@ def _repeated(calls: Calls) -> dict[Which, bool]:
 
 def _works(
     common: Sequence[Which],
-    before: Mapping[Which, tuple[str, float, int, str]],
-    after: Mapping[Which, tuple[str, float, int, str]],
+    before: Mapping[Which, Judged],
+    after: Mapping[Which, Judged],
 ) -> tuple[Figure, ...]:
     """How often both say the same of the same work, kappa, and by how much the score moves."""
     n = (len(common), "works judged by both")
     if not common:
         why = "no work was judged by both: regrade the old run with the new judge"
         return (figure("bridge_same", "same outcome", Estimate(float("nan"), None, why), n),)
-    families = sorted({before[k][3] for k in common})
-    cluster = np.array([families.index(before[k][3]) for k in common], dtype=np.int64)
-    words = sorted({said[k][0] for said in (before, after) for k in common})
-    a, b = (np.array([words.index(said[k][0]) for k in common], dtype=np.int64) for said in (before, after))
+    cluster = np.array([before[k].cluster for k in common], dtype=np.int64)
+    words = sorted({said[k].outcome for said in (before, after) for k in common})
+    a, b = (np.array([words.index(said[k].outcome) for k in common], dtype=np.int64) for said in (before, after))
     same = figure("bridge_same", "same outcome", share((a == b).astype(np.float64), cluster), n)
     value = kappa(table_of(a, b, len(words)))
     why = "" if value == value else "both always say the same word"
     agreed = figure("bridge_kappa", "  kappa", Estimate(value, None, why), n)
-    worth = np.array([(before[k][1], after[k][1]) for k in common])
+    worth = np.array([(before[k].worth, after[k].worth) for k in common])
     if np.isnan(worth).any():
         return (same, agreed)
     up, down = int((worth[:, 1] > worth[:, 0]).sum()), int((worth[:, 1] < worth[:, 0]).sum())

@@ -37,7 +37,7 @@ def read_judges(path: Path, manifest: Manifest, beside: Beside | None = None) ->
         families=families_of(manifest),
         elsewhere=beside.elsewhere,
         informs=informing(manifest),
-        design=beside.design,
+        design=manifest.design if beside.design == "auto" else beside.design,
         rubrics=rubrics_of(manifest),
     )
     found = judge_report(iter_judgements(path), beside.policy or policy_of(manifest), about)

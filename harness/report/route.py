@@ -15,7 +15,7 @@ from harness.config.needs import NeedsFile, needs_of
 from harness.errors import Exit, RunInvalid, UsageFault
 from harness.records.task import Horizon, Level
 from harness.report.route_cell import Overall, advise
-from harness.report.route_compose import composition_of, replayed
+from harness.report.route_compose import composition_of, planned_of, replayed
 from harness.report.route_data import Evidence, shape_key
 from harness.report.route_decide import table_of
 from harness.report.route_model import Advice, CellKey, Replayed, Route
@@ -28,7 +28,10 @@ LEAST_COVERAGE_NOTE = "coverage {0}/{1} is under the floor of {2:.0%}: left out"
 
 @dataclass(frozen=True, slots=True)
 class RouteOptions:
-    """What advice is made with. `compositions` are systems in order; `doubts` what hands a task on."""
+    """What advice is made with. `compositions` are systems in order; `doubts` what hands a task on.
+
+    `planned` are pairs of which the first would plan and the second work.
+    """
 
     now: datetime
     needs: NeedsFile
@@ -38,6 +41,7 @@ class RouteOptions:
     compositions: tuple[tuple[str, ...], ...] = ()
     doubts: tuple[str, ...] = ("unresolved", "abstained", "refused", "no_answer")
     systems: tuple[str, ...] = ()
+    planned: tuple[tuple[str, str], ...] = ()
 
 
 def build_route(evidence: Evidence, options: RouteOptions) -> Route:
@@ -67,6 +71,7 @@ def build_route(evidence: Evidence, options: RouteOptions) -> Route:
         overall=everything,
         shapes=tuple(shapes),
         compositions=tuple(composition_of(evidence, c, options.doubts) for c in options.compositions),
+        planned=tuple(planned_of(evidence, *pair) for pair in options.planned),
         replayed=_replayed(evidence, options),
         notes=tuple(notes),
     )

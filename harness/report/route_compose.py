@@ -10,7 +10,7 @@ import numpy as np
 from harness.errors import UsageFault
 from harness.plugins.loader import did_you_mean
 from harness.report.route_data import Candidate, Evidence, Trial
-from harness.report.route_model import CellKey, Composition, Replayed
+from harness.report.route_model import CellKey, Composition, Planned, Replayed
 from harness.stats.intervals import Interval
 from harness.stats.paired import paired
 
@@ -24,11 +24,7 @@ def composition_of(evidence: Evidence, systems: Sequence[str], doubts: Sequence[
     Trials are joined by task and epoch of the same run: both were asked the same, at the same time. Costs and seconds
     add up. Raises UsageFault for an unknown system or sign, and when nothing can be joined.
     """
-    for name in systems:
-        if name not in evidence.candidates:
-            close = did_you_mean(name, list(evidence.candidates))
-            there = f"systems: {', '.join(evidence.candidates)}"
-            raise UsageFault(f"no system '{name}' in these runs", help=f"{close} — {there}" if close else there)
+    _known(evidence, systems)
     unsure = _sign(doubts)
     parts = [evidence.candidates[name] for name in systems]
     by_task: dict[str, list[tuple[Trial, int, bool]]] = defaultdict(list)
@@ -40,6 +36,37 @@ def composition_of(evidence: Evidence, systems: Sequence[str], doubts: Sequence[
     if not by_task:
         raise UsageFault(f"no trial of {' and '.join(systems)} on the same task and epoch of one run")
     return _counted(evidence, systems, by_task)
+
+
+def planned_of(evidence: Evidence, planner: str, worker: str) -> Planned:
+    """What a `plan_execute` of both would have to reach to be worth its cost. Raises UsageFault.
+
+    From their costs on the tasks that both have: the pair is cheaper per success than a system alone from
+    (cost of planner + cost of worker) / (cost per success of that system) on.
+    """
+    names = (planner, worker)
+    _known(evidence, names)
+    parts = [evidence.candidates[name] for name in names]
+    common = sorted(set(parts[0].trials) & set(parts[1].trials))
+    if not common:
+        raise UsageFault(f"no task that both {planner} and {worker} were asked")
+    alone = [_alone(name, dict.fromkeys(common, part)) for name, part in zip(names, parts, strict=True)]
+    costs = [None if a.cost_per_success is None else a.cost_per_success * a.success for a in alone]
+    total = None if None in costs else sum(c for c in costs if c is not None)
+    beats = {a.name: (a.cost_per_success, _from_on(total, a.cost_per_success)) for a in alone}
+    return Planned(f"{planner} + {worker}", (planner, worker), len(common), total, beats)
+
+
+def _from_on(cost: float | None, per_success: float | None) -> float | None:
+    return None if cost is None or not per_success else cost / per_success
+
+
+def _known(evidence: Evidence, systems: Sequence[str]) -> None:
+    for name in systems:
+        if name not in evidence.candidates:
+            close = did_you_mean(name, list(evidence.candidates))
+            there = f"systems: {', '.join(evidence.candidates)}"
+            raise UsageFault(f"no system '{name}' in these runs", help=f"{close} — {there}" if close else there)
 
 
 def _handed_on(found: Sequence[Trial], unsure: Callable[[Trial], bool]) -> tuple[Trial, int, bool]:

@@ -78,6 +78,22 @@ class Composition:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """Plan with one system's models, work with the other's: what it would cost, and what it would have to reach.
+
+    Its success cannot be counted: nobody stored what the worker makes of that plan. `cost_per_task` is what both spent
+    on the task alone, about the most that planning and working costs. `beats` has, by system alone, its cost per
+    success and the success from which the pair is cheaper per success (above 1: never). None where a call had no price.
+    """
+
+    name: str
+    systems: tuple[str, str]
+    tasks: int
+    cost_per_task: float | None
+    beats: dict[str, tuple[float | None, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """A way of working counted on the stored outcomes: a system alone, or the routing."""
 
@@ -100,5 +116,6 @@ class Route:
     overall: Advice
     shapes: tuple[Advice, ...]
     compositions: tuple[Composition, ...]
+    planned: tuple[Planned, ...]
     replayed: tuple[Replayed, ...]
     notes: tuple[str, ...]

@@ -82,6 +82,8 @@ def _grids(route: Route, *, long: bool) -> list[Grid]:
         found += [_candidates(a) for a in (*route.shapes, route.overall) if a.lines]
     if route.compositions:
         found.append(_compositions(route))
+    if route.planned:
+        found.append(_planned(route))
     if route.replayed:
         replay = tuple((r.name, f"{r.tasks}", _percent(r.success), _money(r.cost_per_success)) for r in route.replayed)
         note = (
@@ -169,6 +171,26 @@ def _compositions(route: Route) -> Grid:
         "harness: {use: cascade, systems: [...]} in the suite"
     )
     return Grid("compositions, counted before money is spent", header, tuple(rows), (note,))
+
+
+def _planned(route: Route) -> Grid:
+    rows = tuple(
+        (p.name, f"{p.tasks}", _money(p.cost_per_task), name, _money(alone), _reach(least))
+        for p in route.planned
+        for name, (alone, least) in p.beats.items()
+    )
+    header = ("plan + work", "tasks", "cost a task", "system alone", "its $/success", "cheaper per success from")
+    note = (
+        "what a plan_execute would have to reach: its success is not in any stored outcome, its cost is at most about "
+        "what both spent alone. Measure it: harness: {use: plan_execute} with models: {planner: ..., worker: ...}"
+    )
+    return Grid("plan with one, work with another: what it must reach", header, rows, (note,))
+
+
+def _reach(least: float | None) -> str:
+    if least is None:
+        return "unknown"
+    return f"{least:.1%} success" if least < 1 else "never: all solved is not enough"
 
 
 def _share(value: float | None) -> str:

@@ -10,7 +10,16 @@ import numpy as np
 
 from harness.records.task import digest_of
 from harness.report.trend_model import AlarmSaid, ChartSaid, Mark, Point, State, TrendOptions
-from harness.report.trend_series import NUMBERS, Measured, NumberChart, Split, judge_chart, number_series, pass_rate
+from harness.report.trend_series import (
+    NUMBERS,
+    Measured,
+    NumberChart,
+    Split,
+    judge_chart,
+    number_series,
+    pass_rate,
+    split,
+)
 from harness.stats.calibrate import Plan, limits_for_numbers, limits_for_tasks
 from harness.stats.drift import LEAST_NIGHTS, Alarm, Chart, Limits, chart, moved_tasks
 from harness.store.history import Night
@@ -107,6 +116,16 @@ def _number_chart(s: Split, number: NumberChart, weight: float, watcher: Watcher
         return _learning(s, number.name, number.unit, lambda n: _shown(number, n), number.why_not)
     limits = watcher.book.of(watcher.system, number.name, weight, measured, len(measured.series.baseline))
     return _chart(s, number.name, number.unit, measured, limits, watcher, number.shown)
+
+
+def excerpt(nights: Sequence[Night]) -> tuple[Split, tuple[Point, ...]]:
+    """The pass rate's chart of one system as `harness trend` draws it, without limits: no alarm can be said of it."""
+    found = split(nights, lambda _: False)
+    if len(found.baseline) < LEAST_NIGHTS or not found.watched:
+        return found, _learning(found, PASS_RATE, "%", _plain_rate).points
+    measured = pass_rate(found)
+    drawn = chart(measured.series, Limits(math.inf, math.inf, math.inf))
+    return found, _points(found, measured, drawn, lambda v: v)
 
 
 def _plain_rate(night: Night) -> float | None:

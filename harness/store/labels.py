@@ -74,16 +74,27 @@ def mixed(labels: Iterable[Label], name: str) -> list[Fault]:
     both = sorted(str(k[1]) for k, found in sets.items() if {"dev", "report"} <= found)
     if not both:
         return []
-    what = f"{len(both)} items are in the dev set and in the report set, such as {both[0]}"
+    n = "1 item is" if len(both) == 1 else f"{len(both)} items are"
+    what = f"{n} in the dev set and in the report set: {both[0]}{' and others' if len(both) > 1 else ''}"
     return [Fault(what, Place(name), "keep one of the two: what tuned a prompt cannot measure it")]
+
+
+def label_files(workspace: Path) -> list[Path]:
+    """All files of `graders/labels/`."""
+    return sorted((workspace / FOLDER).glob("*.jsonl"))
 
 
 def workspace_labels(workspace: Path, graders: Iterable[str] | None = None) -> list[Label]:
     """All labels of the workspace, of these graders only. Raises ConfigError for every fault of every file at once."""
+    return read_label_files(workspace, label_files(workspace), graders)
+
+
+def read_label_files(workspace: Path, files: Iterable[Path], graders: Iterable[str] | None = None) -> list[Label]:
+    """The labels of these files, of these graders only. Raises ConfigError for every fault of every file at once."""
     wanted = None if graders is None else set(graders)
     found: list[Label] = []
     faults: list[Fault] = []
-    for path in sorted((workspace / FOLDER).glob("*.jsonl")):
+    for path in files:
         try:
             found += read_labels(path, str(path.relative_to(workspace)))
         except ConfigError as e:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from harness.records.content import Json
@@ -45,7 +47,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Identity, plan and environment of a run. Times are UTC, ISO 8601.
 
     `night` is the night that `harness nightly` made the run for: there is one run of each. `confirms` is the night
-    whose alarm the run was made to see again: it is no night itself. `judge_gate` holds the suite's thresholds.
+    whose alarm the run was made to see again: it is no night itself. `judge_gate` holds the suite's thresholds,
+    `design` how it wants scores of judges corrected by labels.
     """
 
     format: int = FORMAT
@@ -70,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     sandbox: dict[str, Json] = {}
     graders: dict[str, Json] = {}
     judge_gate: dict[str, Json] = {}
+    design: Literal["auto", "run_sample", "external"] = "auto"
     versions: dict[str, str] = {}
     host: dict[str, Json] = {}
     git: str = ""

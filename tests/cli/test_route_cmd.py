@@ -103,6 +103,22 @@ def test_a_composition_is_counted_on_stored_outcomes(measured, capsys):
     assert said["compositions"][0]["success"] == pytest.approx(alone["weak"]["success"])
 
 
+def test_a_pair_that_plans_and_works_is_told_what_it_must_reach(measured, capsys):
+    _, said, _ = route(measured, capsys, "--simulate", "dear+weak", "--simulate", "weak + plain")
+    first, second = said["planned"]
+    alone = {r["name"]: r for r in said["replayed"]}
+    spent = {name: r["cost_per_success"] * r["success"] for name, r in alone.items()}
+    assert first["cost_per_task"] == pytest.approx(spent["dear"] + spent["weak"])
+    cost, least = first["beats"]["dear"]
+    assert cost == pytest.approx(alone["dear"]["cost_per_success"])
+    # It costs a little more than the planner alone, so it must be a little better; the cheap worker is out of reach.
+    assert alone["dear"]["success"] < least < alone["dear"]["success"] * 1.1
+    assert first["beats"]["weak"][1] > 1
+    assert 0 < second["beats"]["plain"][1] < 1
+    main(["route", "--workspace", str(measured), "--simulate", "dear+weak"])
+    assert "never: all solved is not enough" in capsys.readouterr().out
+
+
 def test_a_system_with_little_coverage_is_no_candidate(tmp_path, capsys):
     (tmp_path / "tasks").mkdir()
     simulate_run(tmp_path / "runs", WORLD, Night(seed=1, missing=Missing(outage=0.4)), {"a": Conduct(), "b": Conduct()})
@@ -127,11 +143,14 @@ def test_runs_on_another_definition_of_a_system_are_left_out_and_named(tmp_path,
     [
         (["--simulate", "weak"], "no composition"),
         (["--simulate", "weak>dera"], "did you mean 'dear'"),
+        (["--simulate", "weak+dera"], "did you mean 'dear'"),
+        (["--simulate", "weak+weak"], "no pair"),
+        (["--simulate", "weak+dear>plain"], "no pair"),
         (["--simulate", "weak>dear", "--unsure", "shrugs"], "no sign of doubt"),
         (["--by", "colour"], "--by colour"),
         (["--system", "nope"], "no system 'nope'"),
         (["--needs", "absent.yaml"], "no such file"),
-        (["--p95", "0"], "--p95-s must be above 0"),
+        (["--p95", "0"], "--p95 must be above 0"),
         (["--min-success", "80"], "not between 0 and 1"),
         (["norun"], "no run 'norun'"),
     ],

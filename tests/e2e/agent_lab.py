@@ -79,8 +79,7 @@ class AgentLab:
         self.tasks.append({**task, "reference": answer or "never said", "graders": graders, **more})
 
     def apart(self, n: int) -> None:
-        """Tasks that each leave and say a mark of their own; eight boxes at once."""
-        self.suite["boxes"] = 8
+        """Tasks that each leave and say a mark of their own."""
         for i in range(n):
             mark = f"{self.mark}-{i:02}-x"
             self.task(f"apart-{i:02}", f"@@sh echo {mark} > /work/out.txt", f"@@say {mark}", answer=mark)

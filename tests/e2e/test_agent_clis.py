@@ -146,7 +146,8 @@ a=sk-real-key; b=of-the-host; needle="$a-$b"; found=/work/out.txt; : > $found
 for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null | grep -F "$needle" && echo "$p/environ" >> $found
 tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -F "$needle" | grep -v grep && echo "$p/cmdline" >> $found; done
 env | grep -F "$needle" && echo env >> $found
-grep -rlF "$needle" /home /root /tmp /work /etc /run /var /scratch /opt /usr/local 2>/dev/null >> $found
+grep -rlF --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev "$needle" / 2>/dev/null >> $found
+grep -rlF "$needle" /dev/shm /dev/mqueue 2>/dev/null >> $found
 python3 - "$needle" <<'PY' >> $found
 import socket, sys, urllib.request, urllib.error
 for path in ("/", "/v1/models", "/_door", "/v1/messages"):
@@ -189,7 +190,7 @@ def test_the_key_is_nowhere_in_the_box(lab: AgentLab) -> None:
 def test_thirty_two_trials_at_once_keep_their_records_apart(lab: AgentLab) -> None:
     lab.codex()
     lab.apart(32)
-    lab.told_apart(lab.run("-j", "32", "--boxes", "8"))
+    lab.told_apart(lab.run("-j", "32", "--boxes", "32"))
 
 
 def test_settings_of_the_task_neither_redirect_them_nor_run_hooks(lab: AgentLab) -> None:

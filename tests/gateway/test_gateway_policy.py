@@ -11,7 +11,7 @@ from gate_bench import GateBench, a_model
 
 from harness.gateway.asks import BadAsk, ask_of
 from harness.gateway.dialects import path_of
-from harness.gateway.policy import WORDS, wanted
+from harness.gateway.policy import WORDS, Clean, wanted
 from harness.records.exchange import Outside
 from harness.testing.wire import WireServer
 
@@ -109,6 +109,30 @@ def test_escaped_letters_hide_nothing() -> None:
     assert set(wanted(ask_of(path, b'{"model": "m", "\\u006dcp_servers": [{"url": "x"}], "messages": []}'))) == {
         "remote_mcp"
     }
+
+
+@pytest.mark.parametrize("spoilt", ["wants", "escaped"])
+def test_a_clean_past_hides_nothing_that_is_new(spoilt: str) -> None:
+    """Only messages without any hint are not looked at again, and whoever asked is asked every time."""
+    path = path_of("POST", "/v1/messages")
+    assert path is not None
+    clean = Clean()
+    new: Any = said({"type": "image", "source": {"type": "url", "url": "https://evil.example"}})["messages"]
+    text = json.dumps(new).replace('"url"', '"\\u0075rl"') if spoilt == "escaped" else json.dumps(new)
+    for turn in range(4):
+        past = [{"role": "user", "content": f"turn {n}"} for n in range(turn)]
+        body = json.dumps({"model": "m", "messages": past})
+        assert wanted(ask_of(path, body.encode()), clean) == {}
+        both = body.replace('"messages": [', '"messages": [' + text.strip("[]") + (", " if past else ""))
+        assert set(wanted(ask_of(path, both.encode()), clean)) == {"urls"}
+
+
+def test_what_is_kept_of_clean_messages_is_bounded() -> None:
+    """An agent that is refused can send new ones for ever."""
+    clean = Clean(most=1000)
+    sent = [b'{"role":"user","content":"%04d"}' % n for n in range(200)]
+    assert not any(clean.is_new(message) for message in sent)
+    assert sum(map(len, clean._kept)) <= 1000 and clean._kept
 
 
 def test_what_agents_do_all_day_asks_for_nothing() -> None:

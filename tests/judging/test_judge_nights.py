@@ -10,6 +10,7 @@ from judge_lab import JudgeLab, planted
 from test_judging_measured import measured
 
 from harness.cli.main import main
+from harness.stats.intervals import wilson, z_of
 
 RIGHT, WRONG = "It takes 14 days.", "It takes 30 days."
 
@@ -56,10 +57,8 @@ def test_nights_add_up_and_other_versions_are_left_out(lab: JudgeLab, capsys: py
     assert "suite lab: 3 runs, 11-night to 13-night; 60 judgements of other versions left out" in text
     _, text, _ = said(lab, capsys, "pool", "--last", "2")
     assert "2 runs, 12-night to 13-night" in text
-    one = measured(lab, "per_call", strength=0.3, n=30, seed=14).sheets[0].figure("swap_consistency")
-    assert one is not None
-    assert one.interval is not None
-    assert swap["interval"]["high"] - swap["interval"]["low"] < one.interval.high - one.interval.low
+    one = wilson(swap["value"], 30, z_of(0.95))
+    assert swap["interval"]["high"] - swap["interval"]["low"] < one.high - one.low, "three nights say more than one"
 
 
 def test_the_same_night_again_is_no_news(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,3 +120,20 @@ def test_runs_without_a_common_judge_are_refused(lab: JudgeLab, capsys: pytest.C
     code, _, err = said(lab, capsys, "pool", "--suite", "other")
     assert code == 2
     assert "suites with judged runs: lab" in err
+
+
+def test_a_judge_of_another_name_is_bridged_by_its_audit(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    """`second` is asked by no grader yet; what it says of the stored work stands beside what the first one said."""
+    judges = {"second": {"output": "json", "cache": False, "model": {"use": "graders/biased.py:Biased", "rule": "tie"}}}
+    measured(lab, "oracle", n=20, judges=judges)
+    run = lab.folder
+    said(lab, capsys, "audit", str(run), "--judge", "second", "--quiet")
+    (apart,) = (lab.workspace / "runs" / "audits").iterdir()
+    _, out, _ = said(lab, capsys, "compare", run.name, str(apart), "--judges", "biased=second", "--json")
+    found = figures(out)
+    assert (found["bridge_same"]["n"], found["bridge_same"]["value"]) == (20, 0)
+    assert found["bridge_shift"]["value"] == 0
+    assert "10 up, 10 down" in found["bridge_shift"]["note"]
+    code, _, err = said(lab, capsys, "compare", run.name, str(apart), "--judges", "biased")
+    assert code == 2
+    assert "--judges OLD=NEW" in err

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from judge_lab import JudgeLab, planted
 
 from harness.api import Artifact, Bench, Grade, Grader, NotGraded, Output, Request, Response, Text, Usage, Verdict
+from harness.cli.main import main
+from harness.config.load import load_suite
+from harness.engine.judge_checks import own_judges
 from harness.errors import ConfigError
 from harness.graders.judge_claims import JudgeClaims
 from harness.graders.judge_pairwise import JudgePairwise
@@ -368,7 +372,7 @@ def refused(lab: JudgeLab, grader: dict[str, Any], **more: Any) -> str:
         ),
         (
             {"use": "judge_claims", "judge": planted("honest", output="tagged"), "sources": "reference"},
-            "tagged lines, which cannot hold lists",
+            "tagged lines, which cannot hold the lists",
         ),
         (
             {"use": "judge_pairwise", "panel": [planted("first")] * 2, "opponent": {"field": "e"}},
@@ -377,7 +381,27 @@ def refused(lab: JudgeLab, grader: dict[str, Any], **more: Any) -> str:
     ],
 )
 def test_bad_definitions_are_refused_with_their_place(lab: JudgeLab, grader: dict[str, Any], said: str) -> None:
-    assert said in refused(lab, grader)
+    told = refused(lab, grader)
+    assert said in told
+    assert "= help: " in told or "no.jsonl" in told or "(runs: none)" in told, "what to do about it"
+
+
+def test_a_judge_of_the_subjects_family_is_refused_by_strict(
+    lab: JudgeLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --strict it is a banner; an unknown key stops it here before anything is asked."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    grader = {"use": "judge_reference", "judge": {"model": "openai/gpt-5.4-2026-03-05"}}
+    lab.suite(grader, {"a": "x"}, task={"reference": "14"})
+    path = lab.workspace / "tasks" / "lab" / "suite.yaml"
+    said = yaml.safe_load(path.read_text())
+    said["systems"] = [{"name": "kin", "harness": "single_turn", "model": "openai/gpt-5.4-mini"}]
+    path.write_text(yaml.safe_dump(said))
+    assert main(["run", "--suite", "lab", "--strict", "--workspace", str(lab.workspace)]) == 2
+    told = capsys.readouterr().err
+    assert "is of the family of system 'kin' (openai)" in told
+    assert "= help: name a judge of another family, or leave out --strict" in told
+    assert not list((lab.workspace / "runs").glob("*")) if (lab.workspace / "runs").is_dir() else True
 
 
 def test_one_order_and_a_gate_on_swaps_do_not_go_together(lab: JudgeLab) -> None:
@@ -427,3 +451,48 @@ def test_a_run_can_be_stopped_by_the_first_work_without_a_verdict(lab: JudgeLab)
     suite = lab.suite(grader, {"a": "x"}, task={"meta": {"e": "other"}}, tasks=20, concurrency=1)
     assert lab.run(suite) == "judge" and len(lab.attempts()) < 20
     assert "'g' has no verdict on" in lab.told[0]
+
+
+SYSTEM = {"harness": "single_turn"}
+
+
+@pytest.mark.parametrize(
+    ("judge", "systems", "same"),
+    [
+        ("openai/gpt-5.4-2026-03-05", {"a": "openai/gpt-5.4"}, True),
+        ("openai/gpt-5.4", {"a": "openai/gpt-5.4-2026-03-05"}, True),
+        ("openai/gpt-5.4-mini", {"a": "openai/gpt-5.4"}, False),
+        ("openai/gpt-5.4", {"a": {"use": "openai", "name": "openai/gpt-5.4", "base_url": "http://x/v1"}}, True),
+    ],
+)
+def test_a_judge_under_another_name_of_the_subject_is_the_subject(
+    lab: JudgeLab, monkeypatch: pytest.MonkeyPatch, judge: str, systems: dict[str, Any], same: bool
+) -> None:
+    """Dated names, aliases and gateways: the model is the same, so it may not judge itself in silence."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    lab.suite({"use": "judge_reference", "judge": {"model": judge}}, {"a": "x"}, task={"reference": "14"})
+    path = lab.workspace / "tasks" / "lab" / "suite.yaml"
+    said = yaml.safe_load(path.read_text())
+    said["systems"] = [{"name": n, "model": m, **SYSTEM} for n, m in systems.items()]
+    path.write_text(yaml.safe_dump(said))
+    suite = load_suite(lab.workspace, "lab")
+    faults = own_judges(suite, suite.systems, suite.tasks)
+    assert bool(faults) is same
+
+
+def test_a_model_that_a_router_can_hand_to_is_a_subject_too(
+    lab: JudgeLab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the router was chosen to run; the judge is the model of a system behind it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    lab.suite({"use": "judge_reference", "judge": {"model": "openai/gpt-5.4"}}, {"a": "x"}, task={"reference": "14"})
+    path = lab.workspace / "tasks" / "lab" / "suite.yaml"
+    said = yaml.safe_load(path.read_text())
+    said["systems"] = [
+        {"name": "cheap", "model": {"use": "scripted", "name": "m", "answer": "x"}, **SYSTEM},
+        {"name": "strong", "model": "openai/gpt-5.4", **SYSTEM},
+        {"name": "both", "harness": {"use": "cascade", "systems": ["cheap", "strong"]}},
+    ]
+    path.write_text(yaml.safe_dump(said))
+    assert main(["run", "--suite", "lab", "--system", "both", "--workspace", str(lab.workspace)]) == 2
+    assert "the model of system 'strong'" in capsys.readouterr().err

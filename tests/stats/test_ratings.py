@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from harness.stats import ratings
 from harness.stats.ratings import Games, cyclic_share, elo, rate
 
 TRUE = np.array([0.0, 0.6, 1.5])
@@ -129,3 +130,29 @@ def test_cyclic_triples_are_counted():
     line = Games(np.array([0, 1, 0]), np.array([1, 2, 2]), np.array([1, 1, 1]), np.arange(3), 3, np.zeros((3, 0)))
     assert cyclic_share(cycle) == (1, 1)
     assert cyclic_share(line) == (0, 1)
+
+
+@pytest.mark.parametrize("ties", [0.0, 0.6])
+def test_one_newton_step_to_a_draw_is_as_good_as_its_whole_fit(monkeypatch, ties):
+    """Intervals of a fit with covariates: the same draws, fitted whole and by one step, within 3 % of their width."""
+    rng = np.random.default_rng(5)
+    n = 1500
+    pair = np.array([(0, 1), (0, 2), (1, 2)])[rng.integers(0, 3, n)]
+    x = rng.normal(0, 1, (n, 2))
+    d = np.array([0.0, 0.6, 1.2])[pair[:, 0]] - np.array([0.0, 0.6, 1.2])[pair[:, 1]] + 0.3 + x @ [0.5, -0.3]
+    weights = np.stack((np.exp(d / 2), np.full(n, ties), np.exp(-d / 2)))
+    u = rng.random(n) * weights.sum(axis=0)
+    result = np.where(u < weights[0], 1, np.where(u < weights[0] + weights[1], 0, -1))
+    games = Games(pair[:, 0], pair[:, 1], result, np.arange(n) // 3, 3, x)
+    whole = rate(games, 1, draws=150)
+    monkeypatch.setattr(ratings, "MANY_KINDS", 0)
+    step = rate(games, 1, draws=150)
+    for a, b in zip(
+        (*whole.strengths[1:], whole.slot, *whole.covariates),
+        (*step.strengths[1:], step.slot, *step.covariates),
+        strict=True,
+    ):
+        width = a.interval.high - a.interval.low
+        assert a.value == b.value
+        assert abs(a.interval.low - b.interval.low) < 0.03 * width
+        assert abs(a.interval.high - b.interval.high) < 0.03 * width

@@ -101,10 +101,25 @@ class Judge(BaseModel):
         An alias that comes back with its date (`gpt-5.4` as `gpt-5.4-2026-03-01`) is the same model.
         """
         asked = self.model.name
-        if not returned or returned == asked or returned in self.returns:
-            return False
-        rest = returned[len(asked) :] if returned.startswith(asked) else "?"
-        return not re.fullmatch(r"[-@:](20\d{2}[\d-]*|latest|\d{3,8})", rest)
+        return not (not returned or returned == asked or returned in self.returns or is_dated(returned, asked))
+
+
+def is_dated(name: str, alias: str) -> bool:
+    """Whether a name is an alias with its date, as `gpt-5.4-2026-03-01` is of `gpt-5.4`."""
+    rest = name[len(alias) :] if alias and name.startswith(alias) else "?"
+    return re.fullmatch(r"[-@:](20\d{2}[\d-]*|latest|\d{3,8})", rest) is not None
+
+
+def same_model(one: Model, other: Model) -> bool:
+    """Whether two configurations call one model: by its name, or one by an alias of the other's dated name.
+
+    A name says which model it is wherever it is served, so the provider is not asked: a judge reached through a
+    gateway is still the subject. Simulated models are themselves only under their own lane.
+    """
+    if one.simulated or other.simulated:
+        return one.lane == other.lane
+    a, b = (m.name.lower().rsplit("/", 1)[-1] for m in (one, other))
+    return a == b or is_dated(a, b) or is_dated(b, a)
 
 
 def family_of(model: Model) -> str:
