@@ -281,3 +281,10 @@ def test_exchanging_the_candidates_mirrors_the_win_rate_and_nothing_else(seed):
     assert value(other, "win_rate") == pytest.approx(1 - value(one, "win_rate"))
     for name in ("swap_consistency", "repetition_stability", "position_effect"):
         assert value(other, name) == pytest.approx(value(one, name)), name
+
+
+def test_an_order_is_no_free_name_so_exchanging_the_two_names_is_refused():
+    """Order 0 is the one in which the work stands first, and the slots say so too: a record that renames it lies."""
+    rows = list(judged.pairwise(judged.per_call(0.3), n=60, repeats=2))
+    with pytest.raises(StoreError, match="contradicts itself"):
+        sheet([msgspec.structs.replace(j, order=1 - j.order) for j in rows])

@@ -191,6 +191,12 @@ def test_what_must_hold_for_any_table(rows):
     assert aggregate(ab, ba, "average") == pytest.approx((scores(ab) + scores(ba)) / 2)
     pc = consistency(ab, ba)
     assert ((pc >= 0) & (pc <= 1)).all()
+    # Exchanging the two orders changes nothing but which slot is called the first.
+    assert consistency(ba, ab) == pytest.approx(pc)
+    assert stability(ba, ab) == pytest.approx(stability(ab, ba))
+    assert position(ba, ab) == pytest.approx(-b)
+    for rule in ("conservative", "average", "sign"):
+        assert aggregate(ba, ab, rule) == pytest.approx(aggregate(ab, ba, rule))
     same = pc > 1 - 1e-12
     for rule in ("average", "discard", "sign"):
         assert aggregate(ab, ba, rule)[same] == pytest.approx(aggregate(ab, ba, "conservative")[same])
