@@ -44,7 +44,7 @@ agents: dev base-image
 	$(BIN)/harness agent install claude_code codex_cli opencode gemini_cli qwen_code mini_swe_agent aider
 	$(BIN)/harness agent verify
 	HARNESS_REQUIRE_AGENTS=1 HARNESS_REQUIRE_DOCKER=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m docker \
-	  tests/agents tests/e2e/test_agent_clis.py tests/e2e/test_agent_others.py
+	  tests/agents tests/gateway tests/e2e/test_agent_clis.py tests/e2e/test_agent_ends.py tests/e2e/test_agent_others.py
 
 lint: dev
 	$(BIN)/ruff format --check .

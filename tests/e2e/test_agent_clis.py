@@ -146,8 +146,8 @@ a=sk-real-key; b=of-the-host; needle="$a-$b"; found=/work/out.txt; : > $found
 for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null | grep -F "$needle" && echo "$p/environ" >> $found
 tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -F "$needle" | grep -v grep && echo "$p/cmdline" >> $found; done
 env | grep -F "$needle" && echo env >> $found
-grep -rlF --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev "$needle" / 2>/dev/null >> $found
-grep -rlF "$needle" /dev/shm /dev/mqueue 2>/dev/null >> $found
+for d in /* /dev/shm /dev/mqueue; do case $d in /proc|/sys|/dev|/opt) ;; *)
+grep -rlF "$needle" "$d" 2>/dev/null >> $found ;; esac; done
 python3 - "$needle" <<'PY' >> $found
 import socket, sys, urllib.request, urllib.error
 for path in ("/", "/v1/models", "/_door", "/v1/messages"):
@@ -172,6 +172,10 @@ echo searched >> $found
 """
 
 
+WAIT = 'import time; [time.sleep(1) for _ in range(8) if "searched" not in open("/work/out.txt").read()]'
+"""Codex goes on after ten seconds while its command still runs. /opt has the layer alone, which is read-only."""
+
+
 def test_the_key_is_nowhere_in_the_box(lab: AgentLab) -> None:
     import base64
 
@@ -180,6 +184,7 @@ def test_the_key_is_nowhere_in_the_box(lab: AgentLab) -> None:
     lab.task(
         "key",
         f"@@sh echo {sent} | base64 -d > /tmp/seek.sh; bash /tmp/seek.sh >/dev/null 2>&1; cat /work/out.txt",
+        *[f"@@sh python3 -c '{WAIT}'"] * 8,
         "@@say done",
     )
     for attempt in lab.run():
