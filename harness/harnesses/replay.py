@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 from pydantic import Field, PrivateAttr
@@ -12,10 +14,11 @@ from pydantic import Field, PrivateAttr
 from harness.errors import MissingRequirement, Place, UsageFault
 from harness.plugins.contracts import Harness, SolveContext
 from harness.records.content import Json
-from harness.records.outcome import Artifact, Output
+from harness.records.outcome import Artifact, Output, StoredArtifact
 from harness.records.task import TaskView
 from harness.toolkit.files import one_line, read_json, read_json_lines
 
+T = TypeVar("T")
 TASK_FIELDS = ("task", "id", "task_id", "instance_id")
 ANSWER_FIELDS = ("answer", "output", "model_patch", "patch")
 PATCH_FIELDS = ("model_patch", "patch")
@@ -42,8 +45,9 @@ class Replay(Harness):
 
     path: str
     """JSONL or JSON in the workspace. JSONL and a JSON list hold rows `{task, answer, epoch?, confidence?, system?,
-    abstained?, refused?, declared_done?}`; a JSON object holds answers by task. An `attempts.jsonl` works too, and so
-    do SWE-bench's prediction files (`instance_id`, `model_patch`): the patch becomes the artifact `patch`."""
+    abstained?, refused?, declared_done?, artifacts?}`; a JSON object holds answers by task. `artifacts` is what a box
+    task collects, by name: a text, or `{base64: ...}`. An `attempts.jsonl` works too, with the artifacts beside it, and
+    so do SWE-bench's prediction files (`instance_id`, `model_patch`): the patch becomes the artifact `patch`."""
     task_field: str = ""
     """The field with the task's id; empty takes the first of task, id, task_id, instance_id that a row has."""
     answer_field: str = ""
@@ -80,7 +84,7 @@ class Replay(Harness):
         return (self.path,)
 
     async def solve(self, task: TaskView, ctx: SolveContext) -> Output:
-        """The stored output. Raises MissingRequirement when there is none, or only a cut one."""
+        """The stored output. Raises MissingRequirement when there is none, only a cut one, or an artifact is gone."""
         epochs = self._read(ctx.workspace).get(task.id)
         if epochs is None:
             raise MissingRequirement("stored_answer", f"{self.path} has no answer for task '{task.id}'")
@@ -92,9 +96,13 @@ class Replay(Harness):
                 "stored_answer",
                 f"{self.path} has {len(epochs)} answer(s) for task '{task.id}', none for epoch {ctx.epoch}",
             )
-        if stored.clipped:
+        if stored.output.clipped:
             raise MissingRequirement("stored_answer", f"{self.path} holds only the start of the answer to '{task.id}'")
-        return stored
+        if not stored.files:
+            return stored.output
+        folder = (ctx.workspace / self.path).parent
+        found = tuple(Artifact(one.name, _data_of(folder, one)) for one in stored.files)
+        return msgspec.structs.replace(stored.output, artifacts=(*stored.output.artifacts, *found))
 
     def _read(self, workspace: Path) -> _Stored:
         stored = self._stored.get(workspace)
@@ -124,17 +132,35 @@ class Replay(Harness):
                     help="" if self.system else "if several systems answered, choose one with 'system: ...'",
                 )
             lines[task, epoch] = number
-            epochs[epoch] = self._output(row, place)
+            epochs[epoch] = self._kept(row, place)
         return stored
 
     def _system_of(self, row: Mapping[str, Json]) -> Json:
         """Who answered: under the field that was named, else under a prediction's own."""
         return next((row[name] for name in (self.system_field, *SYSTEM_FIELDS) if name in row), None)
 
+    @property
+    def _answer_fields(self) -> Sequence[str]:
+        return (self.answer_field,) if self.answer_field else ANSWER_FIELDS
+
+    def _kept(self, row: Mapping[str, Json], place: Place) -> _Kept:
+        said = row.get("artifacts")
+        if _is_attempt(row):
+            return _Kept(self._output(row, place), _read_as(tuple[StoredArtifact, ...], said or (), place))
+        parts = _read_as(dict[str, str | _Bytes], said or {}, place)
+        own = tuple(
+            Artifact(name, part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part.base64)
+            for name, part in parts.items()
+        )
+        output = self._output(row, place)
+        return _Kept(msgspec.structs.replace(output, artifacts=(*output.artifacts, *own)))
+
     def _output(self, row: Mapping[str, Json], place: Place) -> Output:
         artifact = self.artifact
         if _is_attempt(row):
             values: Mapping[str, Json] = {"answer": None, **row.get("output", {})}
+        elif "artifacts" in row and not any(f in row for f in self._answer_fields):
+            values = {**row, "answer": None}
         else:
             name = _field(row, self.answer_field, ANSWER_FIELDS, "an answer", place)
             values = {**row, "answer": row[name]}
@@ -145,10 +171,7 @@ class Replay(Harness):
         taken = {k: values[k] for k in _FLAGS if k in values} | {"answer": answer}
         if values.get(self.confidence_field) is not None:
             taken["confidence"] = values[self.confidence_field]
-        try:
-            output = msgspec.convert(taken, Output)
-        except msgspec.ValidationError as e:
-            raise UsageFault(str(e), place=place) from e
+        output = _read_as(Output, taken, place)
         if output.confidence is not None and not 0 <= output.confidence <= 1:
             raise UsageFault(f"confidence must be in [0, 1], not {output.confidence:g}", place=place)
         if artifact and (answer is not None or not self.artifact):
@@ -158,7 +181,43 @@ class Replay(Harness):
 
 
 _FLAGS = ("answers", "declared_done", "abstained", "refused", "truncated", "clipped")
-_Stored = dict[str, dict[int, Output]]
+
+
+class _Bytes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    base64: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A stored output; `files` are artifacts that lie beside its row, read when they are asked for."""
+
+    output: Output
+    files: tuple[StoredArtifact, ...] = ()
+
+
+_Stored = dict[str, dict[int, _Kept]]
+
+
+def _data_of(folder: Path, one: StoredArtifact) -> bytes:
+    """A run's artifact as it was recorded. Raises MissingRequirement: work that is not whole is not played."""
+    path = folder / one.path
+    try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise OSError("it is outside its run")
+        data = path.read_bytes()
+    except OSError as e:
+        raise MissingRequirement("stored_artifact", f"{path} cannot be read: {e.strerror or e}") from e
+    if hashlib.sha256(data).hexdigest() != one.sha256:
+        raise MissingRequirement("stored_artifact", f"{path} is not what was recorded")
+    return data
+
+
+def _read_as(kind: type[T], value: object, place: Place) -> T:
+    """The value as this type. Raises UsageFault."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as e:
+        raise UsageFault(str(e), place=place) from e
 
 
 def _rows(workspace: Path, name: str) -> Sequence[tuple[int, Mapping[str, Json]]]:

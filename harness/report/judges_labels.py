@@ -121,7 +121,7 @@ def agreement_figures(m: Matched, people: dict[Key, list[Label]]) -> tuple[Figur
             n,
             f"a constant judge: {constant(m.person):.2f}",
         ),
-        measured("kappa", "kappa with people", of(kappa)),
+        measured("kappa", "kappa with people", of(kappa), _whole_table(m)),
         *(
             [measured("kappa_linear", "  kappa, a tie half wrong", of(lambda t: kappa(t, "linear")))]
             if pairwise
@@ -134,6 +134,19 @@ def agreement_figures(m: Matched, people: dict[Key, list[Label]]) -> tuple[Figur
         *_rates(m),
         _ceiling(people),
     )
+
+
+MOST_WORDS = 5
+"""Outcomes up to which the whole table is told."""
+
+
+def _whole_table(m: Matched) -> str:
+    """The judge's words by people's, where there are more than two and not too many: `win 10/2/0`, ..."""
+    if not 2 < len(m.words) <= MOST_WORDS:
+        return ""
+    table = table_of(m.judge, m.person, len(m.words)).astype(int)
+    rows = ", ".join(f"{w} {'/'.join(map(str, row))}" for w, row in zip(m.words, table.tolist(), strict=True))
+    return f"judge by people's {'/'.join(m.words)}: {rows}"
 
 
 def _rates(m: Matched) -> tuple[Figure, ...]:

@@ -113,7 +113,8 @@ def _word(s: JudgeSheet) -> str:
 
 def _row(f: Figure) -> tuple[str, ...]:
     note = "; ".join(w for w in (f.why_not, f.note) if w)
-    return (f.title, _value(f), f"{f.n:,} {f.unit}", note)
+    unit = f.unit.removesuffix("s") if f.n == 1 and f.unit.isalpha() else f.unit
+    return (f.title, _value(f), f"{f.n:,} {unit}", note)
 
 
 def _value(f: Figure) -> str:

@@ -92,6 +92,14 @@ def test_run_and_regrade_a_repository_task(workspace: Path) -> None:
     assert again.returncode == 0, again.stdout + again.stderr
     (second,) = set((workspace / "runs").iterdir()) - {run}
     assert {s: a["passed"] for s, a in attempts(second).items()} == {"reference": True, "empty": False}
+    old = f"{{use: replay, system: reference, path: runs/{run.name}/attempts.jsonl}}"
+    suite = f"suite: again\ntasks: [tasks/fixes/one.yaml]\nsystems: [{{name: old, harness: {old}}}]\n"
+    (workspace / "tasks/again").mkdir()
+    (workspace / "tasks/again/suite.yaml").write_text(suite)
+    played = harness(workspace, "run", "--suite", "again")
+    assert played.returncode == 0, played.stdout + played.stderr
+    [third] = (workspace / "runs").glob("*-again-*")
+    assert attempts(third)["old"]["passed"] is True, "the work of a box is played with what was collected from it"
     left = subprocess.run(
         ["docker", "ps", "-aq", "--filter", f"label=harness.run={run.name}"], capture_output=True, text=True
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.api import Output, UsageFault
+from harness.api import MissingRequirement, Output, UsageFault
 from harness.harnesses.replay import Replay
 from harness.testing.fakes import FakeContext, Says, a_task
 
@@ -71,3 +72,57 @@ def test_a_row_with_neither_patch_nor_answer_is_a_fault(tmp_path: Path) -> None:
     write(tmp_path, "p.jsonl", [{"instance_id": "o__r-1", "text": DIFF}])
     with pytest.raises(UsageFault, match="no field with an answer"):
         play(tmp_path, path="p.jsonl")
+
+
+def attempt(data: bytes = DIFF.encode(), path: str = "artifacts/o__r-1@s@1@1/patch", **more: Any) -> dict[str, Any]:
+    stored = {"name": "patch", "path": path, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    return {"task": "o__r-1", "system": "s", "epoch": 1, "attempt": 1, "status": "graded", "output": {},
+            "artifacts": [stored], **more}  # fmt: skip
+
+
+def a_run(workspace: Path, row: dict[str, Any], data: bytes | None = DIFF.encode()) -> str:
+    run = workspace / "runs/one"
+    (run / "artifacts/o__r-1@s@1@1").mkdir(parents=True)
+    if data is not None:
+        (run / "artifacts/o__r-1@s@1@1/patch").write_bytes(data)
+    (run / "attempts.jsonl").write_text(json.dumps(row) + "\n")
+    return "runs/one/attempts.jsonl"
+
+
+def test_an_attempt_is_played_with_the_artifacts_beside_it(tmp_path: Path) -> None:
+    """Without them the work of a box would be graded as if nothing had been done."""
+    found = play(tmp_path, path=a_run(tmp_path, attempt()))
+    assert [(a.name, a.data) for a in found.artifacts] == [("patch", DIFF.encode())]
+
+
+@pytest.mark.parametrize(
+    ("row", "data", "said"),
+    [
+        (attempt(), None, "cannot be read"),
+        (attempt(), b"other", "is not what was recorded"),
+        (attempt(b"root", "../../secret"), DIFF.encode(), "outside its run"),
+    ],
+    ids=["gone", "changed", "outside"],
+)
+def test_an_attempt_without_its_artifacts_is_skipped_and_never_graded_as_empty(
+    tmp_path: Path, row: dict[str, Any], data: bytes | None, said: str
+) -> None:
+    (tmp_path / "secret").write_bytes(b"root")
+    with pytest.raises(MissingRequirement, match=said):
+        play(tmp_path, path=a_run(tmp_path, row, data))
+
+
+def test_rows_of_ones_own_may_bring_what_a_box_task_collects(tmp_path: Path) -> None:
+    rows = [{"task": "o__r-1", "artifacts": {"rows": "[[1]]", "tree": {"base64": "AAEC"}}, "declared_done": True}]
+    write(tmp_path, "p.jsonl", rows)
+    found = play(tmp_path, path="p.jsonl")
+    assert [(a.name, a.data) for a in found.artifacts] == [("rows", b"[[1]]"), ("tree", b"\x00\x01\x02")]
+    assert (found.answer, found.declared_done) == (None, True)
+
+
+@pytest.mark.parametrize("bad", [[1], {"rows": 7}, {"tree": {"base64": "!"}}, {"tree": {"file": "x"}}])
+def test_artifacts_of_another_form_are_refused_with_their_place(tmp_path: Path, bad: object) -> None:
+    write(tmp_path, "p.jsonl", [{"task": "o__r-1", "artifacts": bad}])
+    with pytest.raises(UsageFault) as e:
+        play(tmp_path, path="p.jsonl")
+    assert "p.jsonl:1:1" in e.value.render()

@@ -167,6 +167,8 @@ def test_three_way_labels_correct_by_class_from_thirty_of_each_and_wins_alone_be
     rows, labels = pairs_with_labels(40)
     found = sheet(rows, labels).figure("corrected")
     assert (found.title, found.note) == ("score corrected by labels", "confusion matrix")
+    table = "judge by people's win/tie/loss: win 40/0/0, tie 0/40/0, loss 0/0/40"
+    assert sheet(rows, labels).figure("kappa").note == table
     assert found.value == pytest.approx(0.5)
     rows, labels = pairs_with_labels(20)
     found = sheet(rows, labels).figure("corrected")
