@@ -8,6 +8,8 @@ import textwrap
 import tty
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from shutil import which
+from subprocess import DEVNULL, Popen
 from time import monotonic
 from typing import TextIO
 
@@ -94,6 +96,7 @@ def _serve(desk: Desk, item: Item, number: int) -> bool:
     note, began = "", monotonic()
     while True:
         keys = [*(f"[{key}] {words}" for key, (words, _) in menu.items()), "[n]ote", "[q]uit"]
+        keys += ["[o]pen the files"] if any(card.files) else []
         keys += ["[z] say the last one again"] if desk.before else []
         desk.say("  ".join(keys))
         pressed = desk.key()
@@ -106,9 +109,32 @@ def _serve(desk: Desk, item: Item, number: int) -> bool:
             return False
         if pressed == "n":
             note = _line(desk, "note: ")
+        elif pressed == "o" and any(card.files):
+            _open(desk, card, sides)
         elif pressed == "z" and desk.before:
             _again(desk)
             _show(desk, card, sides, number)
+
+
+def _open(desk: Desk, card: Card, sides: list[tuple[str, str]]) -> None:
+    """Each image and PDF with this desktop's program, in the order on the screen, by the letter of its side."""
+    program = os.environ.get("HARNESS_OPEN") or which("xdg-open") or which("open")
+    if not program:
+        desk.say("no program here opens files (xdg-open; or name one: HARNESS_OPEN); their paths stand above")
+        return
+    letters = [LETTERS[sides.index(side)].upper() if len(sides) > 1 else "the work" for side in card.sides]
+    ordered = sorted(zip(letters, card.files[1:], strict=True))
+    for title, paths in [("given", card.files[0]), *ordered]:
+        for path in paths:
+            desk.say(f"{title}: {path}")
+            try:
+                Popen(  # the desktop's own program stays open while the person goes on
+                    [program, str(desk.work.workspace / path)], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL,
+                    start_new_session=True,
+                )  # fmt: skip
+            except OSError as e:
+                desk.say(f"{program} cannot be started: {e.strerror}")
+                return
 
 
 def _menu(card: Card, sides: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:

@@ -39,6 +39,7 @@ class Work:
     drawn: int
     order: Random
     card: Callable[[Item], Card | str]
+    workspace: Path
     done: set[Item] = field(default_factory=set)
     stale: frozenset[Item] = frozenset()
 
@@ -83,6 +84,7 @@ def draw(workspace: Path, path: Path, args: argparse.Namespace) -> Iterator[Work
                 order=order,
                 card=card,
                 stale=stale,
+                workspace=workspace,
             )
     finally:
         file.close()

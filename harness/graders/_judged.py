@@ -21,7 +21,7 @@ from harness.toolkit.answers import no_answer
 from harness.toolkit.files import one_line
 from harness.toolkit.judging.attacks import SHELLS, attacks
 from harness.toolkit.judging.judge import Judge, unpinned
-from harness.toolkit.judging.material import Inputs, question_pieces, side_text, work_digest, work_pieces
+from harness.toolkit.judging.material import Inputs, question_pieces, seen_files, side_text, work_digest, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, vote
 from harness.toolkit.refused import refused
@@ -247,9 +247,10 @@ class JudgeGrader(Grader):
         if isinstance(sides, NotGraded):
             return sides
         question = question_pieces(work.task, self.inputs, work.workspace)
-        given = tuple((p.name, side_text([p])) for p in question)
-        shown = tuple((who, side_text(pieces)) for who, pieces in sides)
-        return Card(asked, given, shown, self.menu, digest=work_digest(sides, asked))
+        given = tuple((p.name, side_text([p], work.workspace)) for p in question)
+        shown = tuple((who, side_text(pieces, work.workspace)) for who, pieces in sides)
+        files = (seen_files(question), *(seen_files(pieces) for _, pieces in sides))
+        return Card(asked, given, shown, self.menu, digest=work_digest(sides, asked), files=files)
 
     def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]] | NotGraded:
         """The work by candidate, as it is shown to who judges it."""

@@ -28,6 +28,7 @@ what was known when it was taken. Detours, repetitions and style are not wrong, 
 on an earlier mistake."""
 AGAIN = "Go through the steps in order, then name the first wrong one by its number, or say clean."
 CLEAN = "clean"
+RIGHT_WRONG = ("right", "wrong")
 
 
 class JudgeSteps(JudgeGrader):
@@ -85,17 +86,19 @@ class JudgeSteps(JudgeGrader):
     def parts_of(self, rehearsal: Rehearsal) -> Mapping[str, Sequence[str]]:
         """The whole, and each step where it is asked for."""
         words = self.words_of(rehearsal)
-        each = {f"step {n}": ("right", "wrong") for n in words[1:]} if self.each else {}
+        each = {f"step {n}": RIGHT_WRONG for n in words[1:]} if self.each else {}
         return {"": words, **each}
 
     def asked(self, about: str, said: Sequence[Judgement]) -> str:
-        """Which step, of the whole only."""
-        return "Which step is the first wrong one?" if not about else ""
+        """Which step; or of one step, where each is judged, whether it is right."""
+        return f"Is {about} right?" if about else "Which step is the first wrong one?"
 
     def card(self, work: Work, about: str, said: Sequence[Judgement]) -> Card | NotGraded:
-        """The steps by number."""
+        """The steps by number; one of them by itself is right or wrong."""
         found = super().card(work, about, said)
-        return found if isinstance(found, NotGraded) else replace(found, steps=len(self._steps(work)))
+        if isinstance(found, NotGraded):
+            return found
+        return replace(found, menu=RIGHT_WRONG) if about else replace(found, steps=len(self._steps(work)))
 
     def sides(self, work: Work) -> Sequence[tuple[str, Sequence[Piece]]]:
         """The steps."""
@@ -165,7 +168,7 @@ class _Reader:
         numbers = tuple(map(str, range(len(self.steps))))
         each = (
             Ask("step", "its number", "choice", numbers),
-            Ask("is", "what it is", "choice", ("right", "wrong", CANNOT)),
+            Ask("is", "what it is", "choice", (*RIGHT_WRONG, CANNOT)),
         )
         asks = [Ask("each", "one entry for every step", "items", of=each)] if self.grader.each else []
         quote = [Ask("quote", "the wrong words, copied exactly; empty if clean")] if self._quoted else []

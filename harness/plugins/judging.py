@@ -54,7 +54,8 @@ class Card:
 
     `given` are the suite's own pieces by title; `sides` the work by candidate: one, or those that are compared. `menu`
     are the outcomes; `picks` the outcome that choosing each side stands for, where sides are chosen from. With `steps`,
-    the number of a step from 0 is an outcome too. `digest` says what is shown in one word: a label holds for that.
+    the number of a step from 0 is an outcome too. `files` are paths of images and PDFs from the workspace: those given,
+    then those of each side. `digest` says what is shown in one word: a label holds for that.
     """
 
     asked: str
@@ -64,6 +65,7 @@ class Card:
     picks: tuple[str, ...] = ()
     steps: int = 0
     digest: str = ""
+    files: tuple[tuple[str, ...], ...] = ()
 
 
 def _nobody(system: str) -> Delivered | NotGraded:

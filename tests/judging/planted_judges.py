@@ -138,7 +138,14 @@ def _blames_rm(seen: Seen) -> dict[str, Any]:
     return {"verdict": "clean", "quote": ""}
 
 
+def _each_right(seen: Seen) -> dict[str, Any]:
+    """Every step is right, and the way is clean."""
+    each = [{"step": n.removeprefix("step "), "is": "right"} for n in seen.pieces if n.startswith("step ")]
+    return {"verdict": "clean", "quote": "", "each": each}
+
+
 RULES: dict[str, Callable[[Seen], Any]] = {
+    "each_right": _each_right,
     "blames_rm": _blames_rm,
     "first": _first, "second": _second, "longer": _longer, "much_longer": _much_longer,
     "honest": _honest, "gullible": _gullible,

@@ -8,6 +8,7 @@ import pytest
 from judge_lab import JudgeLab, planted
 
 from harness.cli.main import main
+from harness.errors import RunInvalid
 from harness.report.build import build_report
 
 RIGHT, WRONG = "It takes 14 days.", "It takes 30 days."
@@ -106,3 +107,21 @@ def test_a_judge_that_only_informs_makes_no_run_invalid(lab: JudgeLab, capsys: p
         assert any("ONLY INFORMS" in w for w in report.warnings) is informs
         assert main(["judge", "audit", "--pairs", "2", "--quiet", "--workspace", str(lab.workspace)]) == 3
         capsys.readouterr()
+
+
+def test_sentinels_of_a_judge_that_only_informs_stop_nothing(lab: JudgeLab) -> None:
+    """They came out otherwise: the sheet says invalid, the run goes on; deciding, the same file stops it."""
+    rows = [{"id": f"r{i}", "question": "q", "answer": RIGHT, "opponent": WRONG, "expect": "loss"} for i in range(4)]
+    pair = {
+        "use": "judge_pairwise", "opponent": {"field": "expert"}, "judge": planted("honest"), "name": "pair",
+        "sentinels": lab.write("graders/s.jsonl", rows),
+    }  # fmt: skip
+    said = {"reference": WRONG, "meta": {"expert": RIGHT}, "graders": ["match", {**pair, "informative": True}]}
+    assert lab.run(lab.suite("match", {"a": WRONG}, task=said)) == "complete"  # type: ignore[arg-type]  # by its name
+    report = build_report(lab.folder)
+    assert report.judges is not None
+    assert report.judges.sheets[0].validity == "invalid"
+    assert report.exit_code == 0
+    said["graders"] = [pair]
+    with pytest.raises(RunInvalid, match="0 of 4 sentinels"):
+        lab.run(lab.suite("match", {"a": WRONG}, task=said))  # type: ignore[arg-type]  # by its name

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -24,6 +27,7 @@ from harness.store.labels import read_labels
 from harness.testing.build import build
 from harness.testing.fake_work import FakeWork
 
+ROOT = Path(__file__).resolve().parents[2]
 WORK = {"work": "The answer is alpha."}
 
 
@@ -133,7 +137,7 @@ def test_the_first_wrong_step_is_labelled_by_its_number(lab: JudgeLab) -> None:
 
 def test_an_image_is_labelled_where_it_can_be_opened(lab: JudgeLab, tmp_path: Path) -> None:
     """A terminal shows no picture: the card names a file that can be opened, and that names no system."""
-    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
+    png = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (640).to_bytes(4, "big") + (480).to_bytes(4, "big") + b"\0" * 9
     params: dict[str, Json] = {
         "judge": case_judge("met"),
         "inputs": {"artifacts": ["*.png"]},
@@ -143,5 +147,43 @@ def test_an_image_is_labelled_where_it_can_be_opened(lab: JudgeLab, tmp_path: Pa
     output = Output(answer="see the chart", artifacts=(Artifact("chart.png", png),))
     card = rubric.card(FakeWork(Task(id="t", prompt="Draw."), output, workspace=tmp_path), "c", ())
     assert isinstance(card, Card)
-    path = card.sides[0][1].split("chart.png: ")[1].split("]")[0]
+    assert "[file: chart.png: PNG image, 640 x 480, 33 bytes]\n" in card.sides[0][1]
+    (path,) = card.files[1]
+    assert card.sides[0][1].endswith(path)
     assert (tmp_path / path).read_bytes() == png
+
+
+def test_images_are_opened_by_a_key_and_the_card_stays(lab: JudgeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`o` hands the task's picture to the desktop's program; then the same card is answered."""
+    seen = lab.workspace / "seen"
+    os.mkfifo(seen)
+    told = os.open(seen, os.O_RDONLY | os.O_NONBLOCK)
+    viewer = lab.workspace / "viewer"
+    viewer.write_text(f'#!/bin/sh\necho "$1" > {seen}\n')
+    viewer.chmod(0o755)
+    monkeypatch.setenv("HARNESS_OPEN", str(viewer))
+    shutil.copy(ROOT / "tasks/mine/files/parcels.png", lab.workspace / "tasks/lab/parcels.png")
+    criteria = [{"id": "c", "text": "Says 14 days", "points": 1}]
+    grader = {"use": "judge_rubric", "judge": planted("honest"), "criteria": criteria}
+    lab.run(lab.suite(grader, {"work": "14 days"}, task={"files": ["parcels.png"]}))
+    at = label(lab, "--n", "1")
+    at.press("o")
+    assert select.select([told], [], [], 60)[0], "the viewer was started"
+    assert os.read(told, 4096).decode().strip() == str(lab.workspace / "tasks/lab/parcels.png")
+    os.close(told)
+    at.press("1")
+    assert at.close() == 0
+    assert "parcels.png: PNG image, " in at.text
+    assert [x["label"] for x in lines(lab)] == ["met"]
+
+
+def test_each_step_is_labelled_right_or_wrong_where_each_is_judged(lab: JudgeLab) -> None:
+    each = {"use": "judge_steps", "steps": "lines", "each": True, "judge": planted("each_right")}
+    lab.run(lab.suite(each, {"work": "one is 1\ntwo is 3"}))
+    at = label(lab, "--n", "3")
+    for _ in range(3):
+        at.press("1")
+    assert at.close() == 0
+    found = {str(x.get("about", "")): x["label"] for x in lines(lab)}
+    assert found == {"": "clean", "step 0": "right", "step 1": "right"}
+    assert {x["work"] for x in lines(lab)} == {j.work for j in lab.judgements("score")}

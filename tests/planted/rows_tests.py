@@ -35,6 +35,7 @@ PROOFS: dict[int, tuple[str, ...]] = {
     ),
     9: (
         "compare/test_disasters.py",
+        "compare/test_disasters_everywhere.py",
         "report/test_report_sections.py::test_no_task_at_all_gives_reasons_and_code_5",
         "report/test_report_sections.py::test_everything_errored_is_not_nought_percent",
         "report/test_report_sections.py::test_one_family_has_no_interval_anywhere_and_says_so",
@@ -77,6 +78,7 @@ PROOFS: dict[int, tuple[str, ...]] = {
     ),
     20: (
         "compare/test_gate_outputs.py",
+        "compare/test_ci_readers.py",
         "report/test_report_html.py",
         "cli/test_nightly_cmd.py::test_github_gets_a_summary_and_outputs",
     ),

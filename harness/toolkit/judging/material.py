@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.api import Exchange, File, ModelError, Output, Task, Text, ToolCall, ToolResult, Transcript
 from harness.records.task import digest_of
 from harness.records.transcript import AT_A_TERMINAL, Command, ModelCall, Note
+from harness.toolkit.images import described
 from harness.toolkit.judging.looks import cut_to
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.prompt import prompt_text
@@ -98,9 +99,25 @@ def steps_shown(work: Delivery) -> list[str]:
         return []
 
 
-def side_text(pieces: Sequence[Piece]) -> str:
-    """One side as a person reads it; files that are no text by the path where they lie, which names no system."""
-    return "\n\n".join(p.content if isinstance(p.content, str) else f"[{p.name}: {p.content.path}]" for p in pieces)
+def side_text(pieces: Sequence[Piece], workspace: Path) -> str:
+    """One side as a person reads it; images and PDFs by what they are and the path where they lie, which names no
+    system, on a line of its own.
+    """
+    return "\n\n".join(_for_a_person(p.name, p.content, workspace) for p in pieces)
+
+
+def _for_a_person(name: str, content: str | File, workspace: Path) -> str:
+    if isinstance(content, str):
+        return content
+    try:
+        return f"[{name}: {described((workspace / content.path).read_bytes())}]\n{content.path}"
+    except OSError as e:
+        return f"[{name}: cannot be read: {e.strerror}]\n{content.path}"
+
+
+def seen_files(pieces: Sequence[Piece]) -> tuple[str, ...]:
+    """Where the images and PDFs of these pieces lie, from the workspace."""
+    return tuple(p.content.path for p in pieces if isinstance(p.content, File))
 
 
 def work_digest(sides: Sequence[tuple[str, Sequence[Piece]]], asked: str) -> str:
