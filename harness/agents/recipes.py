@@ -131,7 +131,7 @@ RECIPES: Mapping[str, Recipe] = {
             package="mini-swe-agent",
             entry=("python3", "-m", "minisweagent.run.mini"),
             extra=("mcp",),
-            needs=("bash", "git", "python3.11"),
+            needs=("bash", "python3.11"),
         ),
         Recipe(
             name="aider",

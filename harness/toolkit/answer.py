@@ -11,13 +11,14 @@ from string import ascii_uppercase
 
 import msgspec
 
+from harness.toolkit.fences import fenced_blocks
+
 _WRAP = "*_`~ \t\r"
 """Markdown emphasis and white space that may stand around a marker or an answer."""
 
 _LEAD = "#>- \t\r"
 """Heading, quotation and list signs that may stand before a marker."""
 
-_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t\r]*$", re.DOTALL | re.MULTILINE)
 _NUMBER = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)[ \t]*%?\.?")
 _LETTER = re.compile(r"[(\[{*$`\s]*([A-Za-z])[)\]}*$`\s]*[.:)]?[*\s]*")
 _PLAIN = re.compile(r"\\(?:text|mathrm|textbf)\b|[\W_]+")
@@ -94,7 +95,7 @@ def json_text(text: str) -> str | None:
     """
     if _is_json(text):
         return text.strip()
-    blocks = _FENCE.findall(text)
+    blocks = [content for _, content in fenced_blocks(text, indented=True)]
     return blocks[-1].strip() if blocks and _is_json(blocks[-1]) else None
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterator
+from harness.toolkit.fences import fenced_blocks
 
-_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([\w+#.-]*)")
 _NAMES: dict[str, tuple[str, ...]] = {
     "python": ("python", "py", "python3"),
     "node": ("javascript", "js", "node", "mjs"),
@@ -23,28 +19,9 @@ def code_of(text: str, language: str) -> str:
     text = text.replace("\r\n", "\n")
     if "```" not in text and "~~~" not in text:
         return text
-    blocks = list(_blocks(text.split("\n")))
+    blocks = list(fenced_blocks(text))
     if not blocks:
         return text
     names = _NAMES.get(language, (language,))
     of_language = [code for tag, code in blocks if tag in names]
     return (of_language or [code for _, code in blocks])[-1]
-
-
-def _blocks(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """(tag, code) of every closed fence, in the time of one look at each line: answers are not to be trusted."""
-    closing: dict[str, list[int]] = defaultdict(list)
-    for at, line in enumerate(lines):
-        if line.startswith(("```", "~~~")):
-            closing[line.rstrip(" \t")].append(at)
-    at = 0
-    while at < len(lines):
-        opened = _FENCE.match(lines[at])
-        ends = closing.get(opened[1], []) if opened else []
-        later = bisect_right(ends, at)
-        if opened is None or later == len(ends):
-            at += 1
-            continue
-        code = lines[at + 1 : ends[later]]
-        yield opened[2].lower(), "\n".join([*code, ""]) if code else ""
-        at = ends[later] + 1

@@ -42,6 +42,17 @@ def test_an_agent_runs_the_command_and_says_the_answer(lab: AgentLab, name: str)
     assert metrics(attempt)["fingerprint"]["system_stable"]
 
 
+@pytest.mark.parametrize("name", ["opencode", "gemini_cli", "qwen_code", "mini_swe_agent"])
+def test_an_image_without_git_is_no_hindrance(lab: AgentLab, name: str) -> None:
+    add(lab, name)
+    (lab.place / "tasks/lab").mkdir(parents=True)
+    bare = "ARG BASE=debian:bookworm-slim\nFROM ${BASE}\nUSER root\nRUN rm -f /usr/bin/git\nWORKDIR /work\n"
+    (lab.place / "tasks/lab/Dockerfile").write_text(bare)
+    lab.task("bare", HI, "@@say done", answer="done", sandbox={"memory": "3g", "dockerfile": "Dockerfile"})
+    (attempt,) = lab.run()
+    assert attempt["passed"] is True and lab.artifact(attempt, "out") == b"hi\n", attempt
+
+
 @pytest.mark.parametrize("name", ["opencode", "qwen_code", "mini_swe_agent"])
 def test_a_limit_of_turns_ends_also_those_that_try_again(lab: AgentLab, name: str) -> None:
     add(lab, name, grace_s=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.toolkit.answer import json_text
 from harness.toolkit.code import code_of
 
 
@@ -41,3 +42,4 @@ def test_the_last_block_of_the_language_counts(answer: str, found: str) -> None:
 def test_no_answer_makes_it_long(answer: str) -> None:
     """Each took minutes of a grader's time when one pattern looked for a whole block: quadratic, with no time limit."""
     assert isinstance(code_of(answer, "python"), str)
+    assert json_text(answer) is None
