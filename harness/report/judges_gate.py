@@ -89,7 +89,8 @@ def _position(sheet: JudgeSheet, policy: JudgePolicy) -> Check | None:
     if f.value is None:
         return _absent(name, limit, f)
     span = f" [{f.interval.low:+.2f}, {f.interval.high:+.2f}]" if f.interval else ""
-    said = f"{f.value:+.2f}{span} of {many(f.n, 'pair')}: {sheet.position.replace('_', ' ')}"
+    words = f"order blind, its 90% interval is within {limit:g}" if sheet.position == "order_blind" else sheet.position
+    said = f"{f.value:+.2f}{span} of {many(f.n, 'pair')}: {words}"
     states: dict[str, State] = {"order_blind": "ok", "biased": "failed", "inconclusive": "inconclusive"}
     state = states[sheet.position]
     if state == "ok" and f.n < policy.min_pairs:

@@ -288,3 +288,10 @@ def test_an_order_is_no_free_name_so_exchanging_the_two_names_is_refused():
     rows = list(judged.pairwise(judged.per_call(0.3), n=60, repeats=2))
     with pytest.raises(StoreError, match="contradicts itself"):
         sheet([msgspec.structs.replace(j, order=1 - j.order) for j in rows])
+
+
+def test_order_blind_says_by_which_interval():
+    """The sheet shows 95 %, which may reach over the band; the verdict is by the 90 % interval, and says so."""
+    s = sheet(list(judged.pairwise(judged.oracle(), n=60)))
+    reason = next(c.reason for c in s.checks if c.name == "position_effect_equiv")
+    assert reason == "+0.00 [-0.05, +0.05] of 60 pairs: order blind, its 90% interval is within 0.1"
