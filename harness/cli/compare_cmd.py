@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import Exit, UsageFault
+from harness.errors import Exit, NotComparable, UsageFault
 
 if TYPE_CHECKING:
     from harness.report.comparison import Comparison, MetricSpec, Options
@@ -59,7 +59,15 @@ def execute(args: argparse.Namespace) -> int:
     found = []
     for one, other in pairs_of(a, b, args.systems or []):
         side_a, side_b = measured_side(a, one), measured_side(b, other)
-        found.append(with_fingerprints(_compare(side_a, side_b, args), *folders))
+        compared = _compare(side_a, side_b, args)
+        if one == other and (same := sorted({*side_a.runs} & {*side_b.runs})):
+            raise NotComparable(
+                f"{side_a.label} and {side_b.label} hold the same work of '{one}' ({same[0]}): it would be compared "
+                "with itself",
+                help="two systems of one run: harness compare RUN --systems A B; a run against the ones before it: "
+                "harness compare baseline:NAME RUN",
+            )
+        found.append(with_fingerprints(compared, *folders))
     _show(found, args)
     return max((int(c.exit_code) for c in found), default=Exit.NOTHING)
 

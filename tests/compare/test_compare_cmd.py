@@ -207,3 +207,14 @@ def test_what_a_machine_may_lack_is_told_and_not_counted(tmp_path: Path) -> None
     assert done.code == 0
     assert "150/150 = 100.0%" in done.out and "30 trials were skipped" in done.out
     assert compared(tmp_path, a, b)["tasks"] == 50
+
+
+def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
+    """Equal because it is the same work: an INCONCLUSIVE of it would read as a finding."""
+    promoted(tmp_path)
+    newest = max((tmp_path / "runs").glob("2026*")).name
+    for sides in ((newest, newest), ("latest", newest), ("baseline:simulated-sim", newest)):
+        done = harness(tmp_path, "compare", *sides)
+        assert (done.code, "with itself" in done.err) == (6, True), done.out
+    run = night(tmp_path, 40)
+    assert harness(tmp_path, "compare", "baseline:simulated-sim", run.name).code == 0
