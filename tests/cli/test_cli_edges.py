@@ -114,6 +114,8 @@ def test_resuming_a_complete_run_says_that_nothing_is_left(tmp_path: Path) -> No
         (("run", "--suite", "demo", "--task", "river", "--task", "capitol"), "did you mean 'capital'?"),
         (("show", "latest", "--attempt", "2"), "--attempt needs a trial"),
         (("show", "latest", "capitol"), "did you mean 'capital'?"),
+        (("sandbox", "prune", "--unused-days", "3"), "--unused-days is for --images"),
+        (("sandbox", "prune", "--images", "--unused-days", "nan"), "a number of days from 0 on"),
         (("schema", "--out", "tasks/demo/suite.yaml"), "cannot write 'tasks/demo/suite.yaml'"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -12,6 +14,12 @@ from harness.sandboxes._images import mark_used
 from harness.sandboxes.docker import Docker
 
 pytestmark = pytest.mark.docker
+
+
+def listed() -> str:
+    """What `harness sandbox list` prints."""
+    argv = [sys.executable, "-m", "harness.cli.main", "sandbox", "list"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
 def test_cached_images_are_kept_as_long_as_they_are_used(docker: WithDocker, purpose: Purpose) -> None:
@@ -25,6 +33,9 @@ def test_cached_images_are_kept_as_long_as_they_are_used(docker: WithDocker, pur
         async with sandbox.open(spec, purpose) as box:
             assert sandbox._shop is not None
             [name] = sandbox._shop.engine.api.inspect_image(box.image_digest)["RepoTags"]
+        told = listed()
+        [line] = [line for line in told.splitlines() if name in line]
+        assert line.split()[-2:] == ["MB", "cached"] and "prune --images" in told, line
         [image] = await cached(sandbox, name)
         assert image.used >= before - 1 and 100_000 <= image.size < 1_000_000, image
         mark_used(name.rpartition(":")[2], before - 31 * 86400)
