@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from harness.graders._protected import limited, shown, sift
 from harness.graders._runners import Runner, profile
 from harness.graders._runs import CannotGrade, Plan, Run, run_tests
 from harness.graders._verdicts import Doubt, Semantics, Wanted, doubt_of, failed_keeps, grade_of
+from harness.toolkit.said import last_words
 from harness.toolkit.testreports.read import LOGS, Format
 
 EXAMPLE_PATCH = b"""\
@@ -209,12 +211,15 @@ class TestReport(Grader):
         if trial.gold:
             trouble = await self._gold_trouble(trial)
             if trouble:
-                return NotGraded("environment", f"{doubt.why}; and with the right patch: {trouble}")
+                absent = trouble == absent_runner(run.tail)
+                why = trouble if absent else f"{doubt.why}; and with the right patch: {trouble}"
+                return NotGraded("environment", why)
         elif not doubt.forged:
-            return NotGraded("environment", f"{doubt.why}; there is no right patch to tell whose fault it is")
+            said = absent_runner(run.tail) or _with_words(doubt.why, run.tail)
+            return NotGraded("environment", f"{said}; there is no right patch to tell whose fault it is")
         label = "tampered" if doubt.forged else "timeout" if doubt.word == "timeout" else "failed"
         told = doubt.word if doubt.word.startswith(("canary", "timeout", "out_of")) else f"{doubt.word}: {doubt.why}"
-        why = f"{doubt.why}; last words: {run.tail[-300:]}" if run.tail else doubt.why
+        why = _with_words(doubt.why, run.tail)
         return Grade(0.0, False, label, why, flags=limited([told[:200], *flags]))
 
     async def _gold_trouble(self, trial: Trial) -> str:
@@ -230,7 +235,7 @@ class TestReport(Grader):
         if not run.applied.ok:
             return f"it does not apply: {run.applied.said[-300:]}"
         if doubt := self._doubt(run):
-            return f"{doubt.why} {run.tail[-300:]}".strip()
+            return absent_runner(run.tail) or _with_words(doubt.why, run.tail)
         grade = grade_of(run, wanted, ())
         return "" if grade.passed else grade.explanation
 
@@ -242,6 +247,27 @@ class TestReport(Grader):
         mended = {id: r for id in ids if (r := second.report.results.get(id)) and r.status == "pass"}
         flags += [f"rerun_passed: {shown(id)}" for id in mended] or [f"rerun_failed: {len(ids)} pass-to-pass"]
         return replace(run, report=replace(run.report, results={**run.report.results, **mended}))
+
+
+def _with_words(why: str, tail: str) -> str:
+    return f"{why}; last words:\n{last_words(tail)}" if tail.strip() else why
+
+
+def absent_runner(tail: str) -> str:
+    """What to do about a runner that the image lacks, from the last words of its start; nothing for anything else."""
+    found = _ABSENT.search(tail)
+    if not found:
+        return ""
+    name = found[1] or found[2]
+    how = f" (`RUN python3 -m pip install {name}` in its Dockerfile)" if found[1] else ""
+    return f"{name} is not in the image: install it there{how}"
+
+
+_ABSENT = re.compile(
+    r"No module named '?(pytest)'?\s*\Z|"
+    r"""exec: "([^"\n]+)": (?:executable file not found in \$PATH|stat [^\n]*: no such file)"""
+)
+"""The end of a Python start without pytest, and what runc says of a program that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
