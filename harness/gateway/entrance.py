@@ -36,7 +36,7 @@ class Entrance:
 
     async def open(self) -> Path:
         """The folder with the socket, for the box's sidecar. Raises SandboxError."""
-        self._listening = await self.server.listen(self.handle)
+        self._listening = await self.server.listen(self.handle, self.unread)
         return self._listening.folder
 
     async def aclose(self) -> None:
@@ -58,10 +58,19 @@ class Entrance:
             return _error(path.dialect, status, "the door is closed: the harness has not opened it, or has ended")
         return await self.room.answer(request, path)
 
-    def _unknown(self, request: web.BaseRequest) -> web.StreamResponse:
+    def unread(self, why: str) -> None:
+        """Keep that something came which is no request."""
+        if self.room is not None:
+            self.room.unread = self.room.unread or why
+        self._note(f"bytes that are no request: {why}")
+
+    def _note(self, text: str) -> None:
         self._notes += 1
         if self._notes <= MAX_NOTES:
-            self.trial.note("gateway", f"{request.method} {request.path[:200]}: not an API that is relayed")
+            self.trial.note("gateway", text)
+
+    def _unknown(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._note(f"{request.method} {request.path[:200]}: not an API that is relayed")
         return _error(None, 404, f"{request.method} {request.path[:200]} is not relayed by the harness")
 
 
@@ -94,7 +103,7 @@ class TrialGateway:
         host: Listening | None = None
         try:
             if on_host:
-                host = await entrance.server.listen_on_host(_for_key(room.key, entrance.handle))
+                host = await entrance.server.listen_on_host(_for_key(room.key, entrance.handle), entrance.unread)
                 room.host_url = host.url
             yield room
         except (LimitReached, ModelError, SandboxError, MissingRequirement):

@@ -35,6 +35,7 @@ MAX_IDLE = 200
 SETTLE_S = 5.0
 GRACE_S = 0.25
 NEVER_CALLED = "the agent ended without one request to a model: does its program start, and does it use the door's url?"
+UNREAD = "the agent called, and none of its requests could be read at the door"
 
 
 class TooLarge(Exception):
@@ -57,6 +58,7 @@ class Room:
     key: str = field(default_factory=lambda: f"sk-harness-{token_hex(16)}")
     exchanges: list[Exchange] = field(default_factory=list)
     limit: str = ""
+    unread: str = ""
     known: Known = field(default_factory=Known)
     clean: Clean = field(default_factory=Clean)
     failed: ModelError | None = None
@@ -102,7 +104,7 @@ class Room:
                 raise LimitReached("context", str(self.last_error))
             raise self.last_error
         if must_call and not self.limit and not any(e.response or e.trouble or e.refused for e in self.exchanges):
-            raise NoModelCall(NEVER_CALLED)
+            raise NoModelCall(f"{UNREAD}: {self.unread}" if self.unread else NEVER_CALLED)
 
     def explain(self, failure: Exception) -> None:
         """Raise what made an agent fail, if it was not the agent: the budget, the provider, a limit of the trial."""

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -35,6 +36,8 @@ SHUTDOWN_S = 2.0
 MADE_S = 3600.0
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Unread = Callable[[str], None]
+"""Told why the bytes of a client could not be read as a request."""
 
 
 class Listening:
@@ -83,22 +86,22 @@ class GatewayServer:
             )
         return self._session
 
-    async def listen(self, handler: Handler) -> Listening:
+    async def listen(self, handler: Handler, unread: Unread | None = None) -> Listening:
         """Serve a new unix socket in a folder of its own. Raises SandboxError `gateway`."""
         try:
             folder = self._open_folder() / str(next(self._numbers))
             folder.mkdir(mode=0o755)
             path = folder / DOOR_SOCKET
-            server = _server(handler)
+            server = _Server(handler, unread)
             sockets = await asyncio.get_running_loop().create_unix_server(server, path=str(path), backlog=512)
             path.chmod(0o666)
         except OSError as e:
             raise SandboxError("gateway", f"the gateway cannot open a socket in {self._parent}: {e.strerror}") from e
         return Listening(server, sockets, path)
 
-    async def listen_on_host(self, handler: Handler) -> Listening:
+    async def listen_on_host(self, handler: Handler, unread: Unread | None = None) -> Listening:
         """Serve a port of this machine's loopback. Raises SandboxError `gateway`."""
-        server = _server(handler)
+        server = _Server(handler, unread)
         try:
             sockets = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0, backlog=512)
         except OSError as e:
@@ -140,9 +143,31 @@ def _fits(folder: Path) -> bool:
     return len(os.fsencode(folder / "1000000" / DOOR_SOCKET)) <= LONGEST_PATH
 
 
-def _server(handler: Handler) -> web.Server:
-    """A server without routes, access log and limits of its own; a handler ends when its client hangs up."""
-    return web.Server(handler, access_log=None, handler_cancellation=True, keepalive_timeout=3600.0)
+class _Reader(web.RequestHandler):
+    """One connection. Bytes that are no request never reach a handler: they are told of all the same."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Answer a connection that cannot go on."""
+        server = self._manager
+        if isinstance(server, _Server) and server.unread is not None and exc is not None:
+            server.unread(" ".join(f"{type(exc).__name__}: {message or exc}".split())[:200])
+        return super().handle_error(request, status, exc, message)
+
+
+class _Server(web.Server):
+    """Without routes, access log and limits of its own; a handler ends when its client hangs up."""
+
+    def __init__(self, handler: Handler, unread: Unread | None) -> None:
+        super().__init__(handler, handler_cancellation=True)
+        self.unread = unread
+
+    def __call__(self) -> web.RequestHandler:
+        no_log: Any = None
+        return _Reader(self, loop=self._loop, access_log=no_log, keepalive_timeout=3600.0)
 
 
 def reap(parent: Path) -> list[Path]:

@@ -51,7 +51,8 @@ class End(asyncio.Protocol):
 
 
 class Entered(End):
-    """The end in the box. What it says before the socket has answered is kept.
+    """The end in the box. What it says before the socket has answered is kept, and so is what it says until that is
+    written: `connect` goes on a turn of the loop after the other end is there, and bytes may come in between.
 
     Pausing it instead is no way: until Python 3.11.4 a transport paused in `connection_made` reads all the same.
     """
@@ -61,22 +62,23 @@ class Entered(End):
         self.socket = socket
         self.early: list[bytes] = []
         self.ended = False
+        self.flushed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.task = asyncio.ensure_future(self.connect())
 
     def data_received(self, data: bytes) -> None:
-        if self.other is None:
-            self.early.append(data)
-        else:
+        if self.flushed:
             super().data_received(data)
+        else:
+            self.early.append(data)
 
     def eof_received(self) -> bool:
-        if self.other is None:
-            self.ended = True
-            return True
-        return super().eof_received()
+        if self.flushed:
+            return super().eof_received()
+        self.ended = True
+        return True
 
     async def connect(self) -> None:
         try:
@@ -89,6 +91,7 @@ class Entered(End):
             return
         self.other.transport.writelines(self.early)  # type: ignore[union-attr]
         self.early.clear()
+        self.flushed = True
         if self.ended:
             super().eof_received()
 
