@@ -60,7 +60,7 @@ class TestReport(Grader):
     """The work's patch is applied in a clean box, hidden tests are laid down, and the runner's report decides.
 
     Changes to protected files (tests, runner configuration, CI, what Python or the runner would load by itself) do not
-    count and are flagged. A test of a random name is added that must be reported as failed. The box is stopped before
+    count and are flagged. Copies of hidden tests that must fail are added. The box is stopped before
     its report is read. Passed when every fail-to-pass and pass-to-pass test passes; labels: resolved, partial, failed,
     no_tests, timeout, patch_error, empty_patch, tampered, passes_visible_fails_hidden.
     """
