@@ -42,6 +42,8 @@ from harness.toolkit.prompt import prompt_text
 
 EVENTS = "agent/events.jsonl"
 STDERR = "agent/stderr.txt"
+LONGEST_WORD = 100_000
+"""Bytes of a prompt that is passed as one word of a command line. Linux takes 128 KiB (MAX_ARG_STRLEN)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class Start:
     def home(self) -> str:
         """A folder it may write its own things into."""
         return self.around.home
+
+    @property
+    def long(self) -> bool:
+        """Whether the prompt is too long for a word of a command line."""
+        return len(self.prompt.encode()) > LONGEST_WORD
 
 
 class AgentCli(Harness):

@@ -12,6 +12,8 @@ from harness.harnesses._cli import AgentCli, Start
 from harness.harnesses._cli_box import Invocation, Ran
 from harness.toolkit.agent_layers import MOUNT
 
+TASK = "task.yaml"
+
 
 class MiniSweAgent(AgentCli):
     """mini-swe-agent at an exact version. The image must have Python 3.11, for which its layer is made.
@@ -32,10 +34,11 @@ class MiniSweAgent(AgentCli):
 
     def invoke(self, start: Start) -> Invocation:
         """Without questions, and no trajectory in the work."""
-        argv = ["-y", "--exit-immediately", "-m", f"openai/{start.model}", "-t", start.prompt]
+        argv = ["-y", "--exit-immediately", "-m", f"openai/{start.model}"]
+        argv += ["-c", "mini.yaml", "-c", f"{start.state}/{TASK}"] if start.long else ["-t", start.prompt]
         argv += ["-o", f"{start.state}/trajectory.json", "-l", "0"]
         if self.max_turns is not None:
-            argv += ["-c", "mini.yaml", "-c", f"agent.step_limit={self.max_turns}"]
+            argv += [*([] if start.long else ["-c", "mini.yaml"]), "-c", f"agent.step_limit={self.max_turns}"]
         env = {
             "PYTHONPATH": f"{MOUNT}/site",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -48,6 +51,15 @@ class MiniSweAgent(AgentCli):
         }
         return Invocation(argv, env)
 
+    def configuration(self, start: Start) -> Mapping[str, str | bytes]:
+        """A prompt that is too long for a command line, as a configuration of its own."""
+        return {f"{start.state}/{TASK}": f'run: {{task: "{_quoted(start.prompt)}"}}\n'} if start.long else {}
+
     def claims(self, ran: Ran) -> dict[str, Json]:
         """It tells people, not programs; its trajectory lies in the box."""
         return {"output_chars": ran.written}
+
+
+def _quoted(text: str) -> str:
+    """Inside of YAML's double quotes."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)

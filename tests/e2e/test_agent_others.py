@@ -42,6 +42,19 @@ def test_an_agent_runs_the_command_and_says_the_answer(lab: AgentLab, name: str)
     assert metrics(attempt)["fingerprint"]["system_stable"]
 
 
+LONG = "\n".join(f'line {n}: nothing to "do" here \\ é 😀' for n in range(6000))
+"""More than the 128 KiB that one word of a command line may have."""
+
+
+@pytest.mark.parametrize("name", ["gemini_cli", "qwen_code", "mini_swe_agent"])
+def test_a_prompt_that_no_command_line_takes_reaches_the_model_from_end_to_end(lab: AgentLab, name: str) -> None:
+    add(lab, name)
+    lab.task("long", HI, LONG, "@@say all of it was there", answer="all of it was there")
+    (attempt,) = lab.run()
+    assert attempt["passed"] is True, attempt
+    assert lab.artifact(attempt, "out") == b"hi\n"
+
+
 @pytest.mark.parametrize("name", ["opencode", "gemini_cli", "qwen_code", "mini_swe_agent"])
 def test_an_image_without_git_is_no_hindrance(lab: AgentLab, name: str) -> None:
     add(lab, name)
