@@ -24,7 +24,7 @@ WORDS: Mapping[Outside, str] = {
     "remote_mcp": "the provider calls MCP servers",
     "image_generation": "the provider makes images",
     "urls": "the provider fetches images and documents by address",
-    "stored_files": "files that the provider stores",
+    "stored_files": "files and conversations that the provider stores",
     "other_tools": "any other tool that is not known to run in the box",
 }
 """What can be allowed, and what that means."""
@@ -48,21 +48,26 @@ _KINDS: tuple[tuple[str, Outside], ...] = (
     ("mcp", "remote_mcp"), ("image_generation", "image_generation"),
 )  # fmt: skip
 
-_HINTS = (b'url"', b'"file', b'"additional_tools"')
+_HINTS = (b'url"', b'"file', b'tools"')
 """A conversation without any of these asks for nothing to be fetched: every key below begins or ends so. Looking for
 them is quick, and inside of a text a quote is escaped."""
 _ESCAPED = re.compile(rb"\\u00[2-7]")
 """Escaped letters, which could spell one of them."""
 _FIELDS: Mapping[str, Outside] = {
     "mcp_servers": "remote_mcp", "container": "code_execution", "web_search_options": "web_search",
+    "search_parameters": "web_search", "enable_search": "web_search", "plugins": "web_search",
     "cachedContent": "stored_files", "cached_content": "stored_files", "prompt": "stored_files",
-    "conversation": "stored_files",
+    "conversation": "stored_files", "previous_response_id": "stored_files",
 }  # fmt: skip
+"""Fields that ask for something by being there, also those of providers with an API like OpenAI's: xAI
+(`search_parameters`), Qwen (`enable_search`), OpenRouter (`plugins`)."""
+_UNSET = (b"null", b"[]", b'""', b"false")
+"""An empty object is none of these: `web_search_options: {}` searches."""
 _CONVERSATION = ("system", "messages", "input", "contents", "systemInstruction", "system_instruction")
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 
-_SEARCHES_ALWAYS = re.compile(r"-search-(preview|api)|^sonar|deep-research")
+_SEARCHES_ALWAYS = re.compile(r"-search-(preview|api)|^sonar|deep-research|:online$")
 
 
 MOST_CLEAN = 32 * 1024**2
@@ -129,13 +134,21 @@ def _elsewhere(ask: Ask, clean: Clean) -> Iterator[tuple[Outside, str]]:
     if _SEARCHES_ALWAYS.search(ask.model):
         yield "web_search", ask.model
     fields = _raws.decode(ask.body)
-    for name, word in _FIELDS.items():
-        if name in fields and bytes(fields[name]).strip() not in (b"null", b"[]", b"{}", b'""'):
-            yield word, name
+    yield from _asked(fields)
     for name in _CONVERSATION:
         for message in _messages(fields.get(name)):
             if clean.is_new(bytes(message)):
                 yield from _content(ask.dialect, msgspec.json.decode(message))
+
+
+def _asked(fields: Mapping[str, msgspec.Raw], depth: int = 0) -> Iterator[tuple[Outside, str]]:
+    """Fields of the request, and of what some providers take beside it (`extra_body`, in it `google`)."""
+    for name, word in _FIELDS.items():
+        if name in fields and bytes(fields[name]).strip() not in _UNSET:
+            yield word, name
+    more = bytes(fields.get("google" if depth else "extra_body", b""))
+    if more.startswith(b"{") and depth < 2:
+        yield from _asked(_raws.decode(more), depth + 1)
 
 
 def _messages(raw: msgspec.Raw | None) -> list[msgspec.Raw]:
@@ -147,31 +160,55 @@ def _messages(raw: msgspec.Raw | None) -> list[msgspec.Raw]:
 def _hints(raw: bytes) -> bool:
     if b"\\u00" in raw and _ESCAPED.search(raw):
         return True
-    return any(hint in raw for hint in _HINTS)
+    return any(hint in raw for hint in _HINTS) or (raw.startswith(b"{") and _refers(_head.decode(raw)))
+
+
+class _Head(msgspec.Struct, gc=False):
+    """What an item of a conversation is."""
+
+    id: Any = None
+    type: Any = None
+    role: Any = None
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def _refers(item: _Head) -> bool:
+    """Whether an item stands for one that the provider stores; the Responses API lets it go without a type."""
+    return item.type == "item_reference" or (item.id is not None and item.type is None and item.role is None)
 
 
 def _content(dialect: Dialect, content: Any) -> Iterator[tuple[Outside, str]]:
-    """Blocks that name an address or a stored file, and tools declared inside the conversation (Codex)."""
+    """Blocks that name an address or something stored, and tools declared inside the conversation (Codex).
+
+    Arguments of the agent's own tools are words that no provider acts on: they are under keys that are not followed
+    (`input`, `args`, `arguments`). What else is said beside them is looked at.
+    """
     if isinstance(content, list):
         for one in content:
             yield from _content(dialect, one)
         return
     if not isinstance(content, dict):
         return
-    if content.get("type") == "additional_tools":
-        heads = msgspec.convert(content.get("tools") or [], list[ToolHead], strict=False)
-        yield from _tools(dialect, heads)
-        return
-    if content.get("type") == "tool_use" or "functionCall" in content:
-        return  # arguments of the agent's own tools: words, and nothing that a provider acts on
+    if dialect == "responses":
+        yield from _tools(dialect, msgspec.convert(content.get("tools") or [], list[ToolHead], strict=False))
+        if _refers(_Head(content.get("id"), content.get("type"), content.get("role"))):
+            yield "stored_files", f"item_reference {str(content.get('id'))[:60]}"
     yield from _block(content)
-    for key in ("content", "source", "output", "parts", "image_url", "file", "inlineData", "functionResponse"):
+    for key in _FOLLOWED:
         if key in content:
             yield from _content(dialect, content[key])
 
 
+_FOLLOWED = (
+    "content", "source", "output", "parts", "image_url", "video_url", "audio_url", "file", "inlineData", "inline_data",
+    "functionResponse", "function_response",
+)  # fmt: skip
+
+
 def _block(block: dict[str, Any]) -> Iterator[tuple[Outside, str]]:
-    for key in ("url", "image_url", "file_url", "file_uri", "fileUri", "server_url"):
+    for key in ("url", "image_url", "video_url", "audio_url", "file_url", "file_uri", "fileUri", "server_url"):
         value = block.get(key)
         if isinstance(value, str) and not value.startswith("data:"):
             yield "urls", f"{key} {value[:100]}"

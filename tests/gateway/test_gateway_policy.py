@@ -79,6 +79,49 @@ GEMINI = [
 ]
 
 
+PICTURE = {"type": "image_url", "image_url": {"url": "https://e/x.png"}}
+INPUT = [{"type": "input_image", "image_url": "https://e/x"}]
+BLOCK = {"type": "image", "source": {"type": "url", "url": "https://e/x"}}
+CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
+GOOGLE = "/v1beta/models/g:generateContent"
+REMOTE = [{"type": "mcp", "server_url": "https://e"}]
+FILE, FILE_ = {"fileUri": "https://e"}, {"file_uri": "https://e"}
+DISGUISED = [
+    (CHAT, {"messages": [{"role": "user", "content": [PICTURE], "functionCall": 1}]}, "urls"),
+    (CHAT, {"messages": [{"role": "user", "content": [PICTURE], "type": "tool_use"}]}, "urls"),
+    (CHAT, said({"type": "video_url", "video_url": {"url": "https://e/x.mp4"}}), "urls"),
+    (RESPONSES, {"input": [{"role": "user", "content": INPUT, "functionCall": {}}]}, "urls"),
+    (RESPONSES, {"input": [{"type": "additional_tools", "tools": [], "content": INPUT}]}, "urls"),
+    (RESPONSES, {"input": [{"type": "tool_search_output", "tools": REMOTE}]}, "remote_mcp"),
+    (MESSAGES, {"messages": [{"role": "user", "content": [BLOCK], "functionCall": 1}]}, "urls"),
+    (MESSAGES, said({"type": "tool_use", "id": "1", "name": "x", "input": {}, "source": BLOCK["source"]}), "urls"),
+    (GOOGLE, {"contents": [{"parts": [{"functionCall": {"name": "x"}, "fileData": FILE}]}]}, "urls"),
+    (GOOGLE, {"contents": [{"parts": [{"function_response": {"parts": [{"file_data": FILE_}]}}]}]}, "urls"),
+    (CHAT, {"web_search_options": {}}, "web_search"),
+    (CHAT, {"extra_body": {"web_search_options": {}}}, "web_search"),
+    (CHAT, {"extra_body": {"google": {"cached_content": "cachedContents/1"}}}, "stored_files"),
+    (CHAT, {"search_parameters": {"mode": "on"}}, "web_search"),
+    (CHAT, {"plugins": [{"id": "web"}]}, "web_search"),
+    (CHAT, {"enable_search": True}, "web_search"),
+    (CHAT, {"model": "openai/gpt-5:online"}, "web_search"),
+    (RESPONSES, {"previous_response_id": "resp_1"}, "stored_files"),
+    (RESPONSES, {"input": [{"type": "item_reference", "id": "msg_1"}]}, "stored_files"),
+    (RESPONSES, {"input": [{"id": "msg_1"}]}, "stored_files"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "body", "word"), DISGUISED)
+def test_no_disguise_and_no_other_name_passes(path: str, body: dict[str, Any], word: Outside) -> None:
+    """A key that marks the agent's own arguments in one API hides nothing beside it, in none."""
+    assert wants(path, body) == {word}
+
+
+@pytest.mark.parametrize("field", ["container", "mcp_servers", "plugins", "previous_response_id", "enable_search"])
+def test_fields_that_say_nothing_ask_for_nothing(field: str) -> None:
+    for empty in (None, [], "", False):
+        assert wants("/v1/chat/completions", {"messages": HELLO, field: empty, "extra_body": None}) == set()
+
+
 @pytest.mark.parametrize(("body", "word"), ANTHROPIC)
 def test_messages(body: dict[str, Any], word: Outside) -> None:
     assert wants("/v1/messages", {"messages": HELLO, **body}) == {word}
@@ -152,6 +195,16 @@ def test_what_agents_do_all_day_asks_for_nothing() -> None:
         "input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,aGk="}]}]
     }
     assert wants("/v1/responses", {**own, **data, "container": None}) == set()
+    calls: list[dict[str, Any]] = [
+        {"type": "function_call", "id": "fc_1", "call_id": "1", "name": "f", "arguments": '{"url": "https://e"}'},
+        {"type": "function_call_output", "call_id": "1", "output": "https://e"},
+        {"type": "local_shell_call", "id": "l_1", "action": {"type": "exec", "command": ["curl", "https://e"]}},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "tool_search_output", "tools": [{"type": "namespace", "tools": [{"type": "function", "name": "f"}]}]},
+    ]
+    assert wants("/v1/responses", {"input": calls, "previous_response_id": None, "store": False}) == set()
+    google = [{"parts": [{"functionCall": {"name": "fetch", "args": {"url": "https://e", "fileUri": "https://e"}}}]}]
+    assert wants("/v1beta/models/g:generateContent", {"contents": google}) == set()
     assert wants("/v1/chat/completions", {"messages": HELLO, "tools": [{"type": "function", "function": {}}]}) == set()
     assert wants("/v1beta/models/g:generateContent", {"tools": [{"functionDeclarations": [{"name": "f"}]}]}) == set()
 
