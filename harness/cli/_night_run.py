@@ -16,12 +16,13 @@ import msgspec
 from harness.cli._out import plugins_aside
 from harness.cli.execute import execute_job, policy_of
 from harness.cli.resume_cmd import resumed_job
-from harness.config.suite import Suite
+from harness.config.suite import Suite, System
 from harness.config.workspace import run_names
+from harness.engine.again import refuse_changes, tasks_of
 from harness.engine.prepare import make_manifest, named_secrets, preflight
 from harness.engine.select import Filters, select_systems, select_tasks
 from harness.engine.session import Job
-from harness.errors import StoreError
+from harness.errors import NotComparable, StoreError
 from harness.prices import PriceBook
 from harness.store.folder import RunFolder
 from harness.store.manifest import Manifest
@@ -81,6 +82,7 @@ def _made_or_continued(at: Tonight, made: Path | None, names: list[str], *, conf
     else:
         before = settled(made) if (made / "attempts.jsonl").is_file() else None
         manifest = read_manifest(made)
+        _refuse_another_suite(at, made, manifest, names)
         if before is not None and len(before.done) >= manifest.n_trials:
             from harness.report.build import build_report
 
@@ -96,12 +98,32 @@ def _made_or_continued(at: Tonight, made: Path | None, names: list[str], *, conf
     return code, folder.path.name
 
 
+def _refuse_another_suite(at: Tonight, made: Path, manifest: Manifest, names: list[str]) -> None:
+    """A complete run too is only this suite's while the suite is what it was. Raises NotComparable."""
+    refuse_changes(made, at.suite, tasks_of(at.suite, manifest), "second start of this night")
+    if manifest.confirms:
+        return
+    added = sorted(set(_systems(at, names)) - {s.name for s in manifest.systems})
+    if added:
+        raise NotComparable(
+            f"since {manifest.run} began: {', '.join(added)} {'was' if len(added) == 1 else 'were'} added; "
+            "a second start of this night would mix two measurements",
+            help="take what was added into the next night, or start one more: --night NAME",
+        )
+
+
+def _systems(at: Tonight, names: list[str]) -> dict[str, System]:
+    """The systems asked for, or the default ones; with the control."""
+    systems = select_systems(at.suite, names)
+    if (control := at.suite.nightly.control) in at.suite.systems:
+        systems.setdefault(control, at.suite.systems[control])
+    return systems
+
+
 @plugins_aside()
 def _new_job(at: Tonight, names: list[str], *, confirms: bool) -> tuple[RunFolder, Job]:
-    suite, says = at.suite, at.suite.nightly
-    systems = select_systems(suite, names)
-    if says.control and says.control in suite.systems and not confirms:
-        systems.setdefault(says.control, suite.systems[says.control])
+    suite = at.suite
+    systems = select_systems(suite, names) if confirms else _systems(at, names)
     tasks, selection = select_tasks(suite, Filters(system=tuple(names), seed=suite.seed))
     prices = PriceBook.load(suite.prices)
     for warning in preflight(suite, systems, tasks, prices, at.args.allow_unpriced):

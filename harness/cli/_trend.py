@@ -13,7 +13,7 @@ import msgspec
 
 from harness.config.nightly import suite_name
 from harness.errors import StoreError, UsageFault
-from harness.report.trend import Drawn, build_trend
+from harness.report.trend import SKEW, Drawn, build_trend, time_of
 from harness.report.trend_collect import collect
 from harness.report.trend_model import Trend, TrendOptions
 from harness.store.history import Night, append_history, by_time, history_path
@@ -74,7 +74,7 @@ def acknowledge(workspace: Path, args: argparse.Namespace, now: datetime) -> str
         raise UsageFault("an acknowledgement needs a cause", help='--cause "provider outage on 3 March, ticket 812"')
     suite = suite_name(workspace, args.suite)
     history = collect(workspace, suite).history
-    nights = [n for n in history.nights if args.system in ("", n.system)]
+    nights = [n for n in history.nights if args.system in ("", n.system) and time_of(n.created) <= now + SKEW]
     if not nights:
         known = sorted({n.system for n in history.nights})
         raise UsageFault(

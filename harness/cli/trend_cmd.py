@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--system", action="append", default=[], metavar="NAME", help="only these systems (repeatable)")
     parser.add_argument("--control", metavar="NAME", help="a pinned system that tells whose change it is (the suite's)")
     parser.add_argument(
-        "--max-age", type=hours, metavar="36h", help="without a valid night in this time the state is stale: exit 1"
+        "--max-age", type=hours, metavar="36h", help="without a valid night in this time: stale, exit 1 (the suite's)"
     )
     parser.add_argument("--now", type=moment, metavar="TIME", help="ISO 8601; the only clock (default: now)")
     limits = parser.add_argument_group("limits")
@@ -70,7 +70,7 @@ def _trend(args: argparse.Namespace) -> int:
     suite = suite_name(workspace, args.suite)
     options = TrendOptions(
         now=args.now or datetime.now(UTC),
-        max_age=args.max_age,
+        max_age=args.max_age or (hours(says.max_age) if "max_age" in says.model_fields_set else None),
         yearly_alarms=args.yearly_alarms or says.yearly_alarms,
         seed=args.seed,
         replicates=args.replicates,

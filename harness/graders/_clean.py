@@ -154,6 +154,16 @@ def tail_of(stdout: bytes, stderr: bytes) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in said)[-TAIL:]
 
 
+def last_words(said: str, limit: int = 300) -> str:
+    """The last whole lines of what was said that fit; of a longer line, its beginning."""
+    kept: list[str] = []
+    for line in reversed(said.strip().splitlines()):
+        if kept and len(line) + 1 + sum(len(one) + 1 for one in kept) > limit:
+            break
+        kept.append(line)
+    return "\n".join(reversed(kept))[:limit]
+
+
 def nothing_done(output: Output) -> Grade | None:
     """The failed grade of a system that would not do the work. Else None."""
     if output.refused:

@@ -42,6 +42,8 @@ class Profile:
     """One runner. `failed` are its exit codes for failed tests; empty means any but 0.
 
     `stdout` says that the report is what it prints. `user` is who runs it, empty for the box's own user.
+    `weak` says that the tested program can itself say how its tests went: the runner believes what the tests' process
+    prints (cargo, go, node, tap), or that it ended with 0 (nextest, ctest).
     """
 
     format: Format
@@ -50,6 +52,7 @@ class Profile:
     canary: Language | None = None
     failed: frozenset[int] = frozenset((1,))
     stdout: bool = False
+    weak: bool = False
     user: str = ""
     report: str = ""
 
@@ -144,16 +147,16 @@ def _none(at: Place) -> list[str]:
 _PROFILES: Mapping[Runner, Profile] = {
     "pytest": Profile("junit", _pytest, protected.PYTHON, "pytest", user=NOBODY),
     "unittest": Profile("lines", _unittest, protected.PYTHON, "unittest", user=NOBODY),
-    "go": Profile("go", _go, protected.GO, "go", stdout=True),
-    "cargo": Profile("cargo", _cargo, protected.RUST, "cargo", frozenset((101,)), stdout=True),
+    "go": Profile("go", _go, protected.GO, "go", stdout=True, weak=True),
+    "cargo": Profile("cargo", _cargo, protected.RUST, "cargo", frozenset((101,)), stdout=True, weak=True),
     "nextest": Profile(
-        "junit", _nextest, protected.RUST, "cargo", frozenset((100,)), report="target/nextest/ci/junit.xml"
+        "junit", _nextest, protected.RUST, "cargo", frozenset((100,)), weak=True, report="target/nextest/ci/junit.xml"
     ),
     "jest": Profile("jest", _jest, protected.JAVASCRIPT, "jest", user=NOBODY),
     "vitest": Profile("jest", _vitest, protected.JAVASCRIPT, "vitest", user=NOBODY),
-    "node": Profile("junit", _node, protected.JAVASCRIPT, "node", user=NOBODY),
-    "ctest": Profile("junit", _ctest, protected.ANY, failed=frozenset((8,))),
-    "tap": Profile("tap", _none, protected.ANY, failed=frozenset(), stdout=True),
+    "node": Profile("junit", _node, protected.JAVASCRIPT, "node", weak=True, user=NOBODY),
+    "ctest": Profile("junit", _ctest, protected.ANY, failed=frozenset((8,)), weak=True),
+    "tap": Profile("tap", _none, protected.ANY, failed=frozenset(), stdout=True, weak=True),
     "junit": Profile("junit", _none, protected.ANY, failed=frozenset()),
     "command": Profile("lines", _none, protected.ANY, failed=frozenset()),
 }

@@ -7,38 +7,57 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.api import Grade, Json
+from harness.graders._canary import Canary
 from harness.graders._protected import limited, shown
 from harness.graders._runners import Profile
 from harness.graders._runs import Run
+from harness.toolkit.testreports.read import PRINTED, Format
 from harness.toolkit.testreports.record import Report, Status
 
-Semantics = Literal["official", "strict", "live", "fail_only"]
+Semantics = Literal["own", "official", "strict", "live", "fail_only"]
 MAX_NAMED = 50
 
 _FIX: dict[Semantics, tuple[Status | None, ...]] = {
+    "own": ("pass",),
     "official": ("pass", "xfail"),
     "strict": ("pass",),
     "live": ("pass", "xfail"),
     "fail_only": ("pass", "xfail", "skip", None),
 }
 _KEEP: dict[Semantics, tuple[Status | None, ...]] = {
+    "own": ("pass",),
     "official": ("pass", "xfail", "skip"),
     "strict": ("pass",),
     "live": ("pass", "xfail", "skip", None),
     "fail_only": ("pass", "xfail", "skip", None),
 }
 """Which statuses satisfy a fail-to-pass and a pass-to-pass test; None is a test that was not reported
-(reference/swe.md 2.3: SWE-bench 5 and its `fail_only`, SWE-bench Pro as strict, SWE-bench-Live)."""
+(reference/swe.md 2.3: SWE-bench 5 and its `fail_only`, SWE-bench Pro as strict, SWE-bench-Live). `own` takes what the
+right patch's run says too: a skip is not of itself a success, since a program can raise it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The ids a verdict rests on. With both lists empty every reported test counts, and there must be one."""
+    """The ids a verdict rests on. With both lists empty every reported test counts, and there must be one.
+
+    `excused` are ids with the status, skip or xfail, that the right patch's own run gives them.
+    """
 
     fail_to_pass: tuple[str, ...] = ()
     pass_to_pass: tuple[str, ...] = ()
     visible: tuple[str, ...] = ()
-    semantics: Semantics = "official"
+    semantics: Semantics = "own"
+    excused: frozenset[tuple[str, Status]] = frozenset()
+
+    def fixed(self, report: Report, id: str, *, listed: bool = True) -> bool:
+        """Whether a fail-to-pass test is as it should be. A listed one is never excused for being skipped."""
+        status = report.status(id)
+        excused = (id, status) in self.excused and not (listed and status == "skip")
+        return status in _FIX[self.semantics] or excused
+
+    def kept(self, report: Report, id: str) -> bool:
+        """Whether a pass-to-pass test is as it should be."""
+        return report.status(id) in _KEEP[self.semantics] or (id, report.status(id)) in self.excused
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +100,8 @@ def grade_of(run: Run, wanted: Wanted, flags: Sequence[str]) -> Grade:
     listed = bool(fix or keep)
     if not listed:
         fix = tuple(canary.without([id for id in report.results if id not in wanted.visible]))
-    ok_fix = [id for id in fix if report.status(id) in _FIX[wanted.semantics]]
-    ok_keep = [id for id in keep if report.status(id) in _KEEP[wanted.semantics]]
-    if not listed:
-        ok_fix = [id for id in fix if report.status(id) in _KEEP[wanted.semantics]]
+    ok_fix = [id for id in fix if wanted.fixed(report, id, listed=listed)]
+    ok_keep = [id for id in keep if wanted.kept(report, id)]
     none = not canary.without(list(report.results))
     passed = len(ok_fix) == len(fix) and len(ok_keep) == len(keep) and not none
     passed = passed and (listed or any(report.status(id) in ("pass", "xfail") for id in fix))
@@ -98,11 +115,13 @@ def grade_of(run: Run, wanted: Wanted, flags: Sequence[str]) -> Grade:
     }
     label = resolution
     if wanted.visible:
-        seen = [id for id in wanted.visible if report.status(id) in _KEEP[wanted.semantics]]
+        seen = [id for id in wanted.visible if wanted.kept(report, id)]
         parts["visible"] = _part(wanted.visible, seen, report)
         if len(seen) == len(wanted.visible) and not passed:
             label = "passes_visible_fails_hidden"
     twice = [f"duplicate_result: {shown(id)}" for id in report.duplicates if id in {*fix, *keep}]
+    odd = {id for id, _ in not_run(run, wanted) - wanted.excused} & {*fix, *keep}
+    twice += [f"skipped: {shown(id)}" for id in (*fix, *keep) if id in odd]
     wrong = [id for id in (*fix, *keep) if id not in {*ok_fix, *ok_keep}]
     why = f"{len(ok_fix)} of {len(fix)} fail-to-pass, {len(ok_keep)} of {len(keep)} pass-to-pass"
     if not listed:
@@ -117,9 +136,25 @@ def failed_keeps(run: Run, wanted: Wanted) -> list[str]:
     report = run.report
     if report is None:
         return []
-    if any(report.status(id) not in _FIX[wanted.semantics] for id in wanted.fail_to_pass):
+    if not all(wanted.fixed(report, id) for id in wanted.fail_to_pass):
         return []
-    return [id for id in wanted.pass_to_pass if report.status(id) not in _KEEP[wanted.semantics]]
+    return [id for id in wanted.pass_to_pass if not wanted.kept(report, id)]
+
+
+def not_run(run: Run, wanted: Wanted) -> frozenset[tuple[str, Status]]:
+    """Tests the verdict rests on that were skipped or failed as expected: a program can bring either about itself."""
+    report = run.report or Report()
+    ids = (*wanted.fail_to_pass, *wanted.pass_to_pass) or run.canary.without(list(report.results))
+    said = ((id, report.status(id)) for id in {*ids, *wanted.visible})
+    return frozenset((id, status) for id, status in said if status in ("skip", "xfail"))
+
+
+def is_weak(profile: Profile, format: Format, canary: Canary) -> bool:
+    """Whether a grade is weak evidence: nothing had to fail, or the tested program can itself say how its tests went.
+
+    It can where the runner reads the standard output, or only the end, of the process that the program runs in.
+    """
+    return not canary.names or profile.weak or format in PRINTED
 
 
 def _part(ids: Sequence[str], ok: Sequence[str], report: Report) -> dict[str, Json]:

@@ -15,6 +15,7 @@ import msgspec
 from pydantic import Field, PrivateAttr
 
 from harness.api import Box, Grade, Grader, GraderCase, Json, NotGraded, SandboxError, SandboxSpec, Verdict, Work
+from harness.graders._verifier import killed, rewritten
 from harness.toolkit.changes import Applied, apply_changes
 
 REWARD_FOLDER = "/logs/verifier"
@@ -26,7 +27,10 @@ FLAGS = 50
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a verifier came to: rewards by name, or why there are none (`timeout`, `no_reward`, `bad_reward`)."""
+    """What a verifier came to: rewards by name, or why they do not count.
+
+    `trouble` is timeout, no_reward, bad_reward or tampered.
+    """
 
     rewards: Mapping[str, float]
     trouble: str = ""
@@ -40,11 +44,13 @@ class Harbor(Grader):
     The verifier never runs in the box the work was done in: a clean one is made from the task's image, the files the
     work changed are applied to it, and the tests are laid down last. What would change how the verifier runs
     (commands, start-up files, test configuration, prepared rewards) is not applied, and is flagged. Running processes
-    and open ports do not come along. A verifier that hangs or writes no reward is a verdict about the work only if
-    the task's solution gets a reward in the same way.
+    and open ports do not come along. A verifier that hangs or writes no good reward is a verdict about the work only if
+    the task's solution gets a reward in the same way. A test that was rewritten, or a reward beside a verifier that a
+    signal ended, is `tampered`. Whatever of the work the verifier runs can still write the reward: every grade that
+    rests on one is marked as weak.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     needs_box: ClassVar[bool] = True
     needs_reference: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Json]] = {"tests": "harbor/hello/tests"}
@@ -103,17 +109,21 @@ class Harbor(Grader):
             found = await self._verify(box, work.workspace)
         flags = flags_of(applied)
         if found.trouble:
-            gold = await self._gold_verified(work, spec)
-            if gold is None or gold.trouble:
-                why = f"on the solution: {gold.detail}" if gold else "there is no solution to compare with"
-                return NotGraded(found.trouble, f"{found.detail}; {why}")
-            return Grade(0.0, False, found.trouble, _explained(found), flags=flags)
+            return await self._troubled(work, spec, found, flags)
         value = _value(found.rewards)
-        if not 0.0 <= value <= 1.0:
-            return NotGraded("bad_reward", f"the reward {value:g} is not in [0, 1]")
         passed = value >= self.pass_at
         label = "passed" if passed else ("partial" if value > 0 else "failed")
-        return Grade(value, passed, label, _explained(found), flags=flags, parts={"rewards": dict(found.rewards)})
+        parts: dict[str, Json] = {"rewards": dict(found.rewards)}
+        return Grade(value, passed, label, _explained(found), weak=True, flags=flags, parts=parts)
+
+    async def _troubled(self, work: Work, spec: SandboxSpec, found: Verified, flags: tuple[str, ...]) -> Verdict:
+        """Held against the work if the solution gets a reward; what only a meddling work brings about, also without."""
+        gold, forged = await self._gold_verified(work, spec), found.trouble == "tampered"
+        if (gold is None and not forged) or (gold is not None and gold.trouble):
+            why = f"on the solution: {gold.detail}" if gold else "there is no solution to compare with"
+            return NotGraded("environment" if forged else found.trouble, f"{found.detail}; {why}")
+        told = (f"tampered: {found.detail}", *flags) if forged else flags
+        return Grade(0.0, False, found.trouble, _explained(found), flags=told)
 
     def _clean(self, spec: SandboxSpec) -> SandboxSpec:
         return msgspec.structs.replace(
@@ -137,13 +147,22 @@ class Harbor(Grader):
         said = (ran.stdout + ran.stderr).decode("utf-8", "replace")[-SAID:]
         if ran.timed_out:
             return Verified({}, "timeout", f"the verifier ran longer than {self.timeout_s:g} s", said)
+        root = workspace / self.tests
+        tests = {f"/tests/{p.relative_to(root).as_posix()}": p.read_bytes() for p in _files(workspace, self.tests)}
+        if changed := await rewritten(box, tests):
+            return Verified({}, changed.cause, changed.detail, said)
         try:
-            return Verified(await read_rewards(box), said=said)
+            rewards = await read_rewards(box)
+            if not 0.0 <= (value := _value(rewards)) <= 1.0:
+                raise ValueError(f"the reward {value:g} is not in [0, 1]")
         except FileNotFoundError:
             detail = f"the verifier (exit {ran.exit_code}) wrote no reward"
             return Verified({}, "no_reward", detail, said)
         except ValueError as e:
             return Verified({}, "bad_reward", str(e), said)
+        if forged := killed(ran):
+            return Verified({}, forged.cause, forged.detail, said)
+        return Verified(rewards, said=said)
 
     async def _gold_verified(self, work: Work, spec: SandboxSpec) -> Verified | None:
         """What the verifier says of the task's own solution, once per task; None without one."""

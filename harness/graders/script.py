@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from harness.api import (
     Box,
@@ -18,30 +20,35 @@ from harness.api import (
     Grader,
     GraderCase,
     Json,
+    MissingRequirement,
     NotGraded,
     SandboxError,
     SandboxSpec,
     Verdict,
     Work,
 )
-from harness.graders._clean import archive_of, fetch, nothing_done, private_folder, read_files, tail_of
+from harness.graders._clean import archive_of, fetch, last_words, nothing_done, private_folder, read_files, tail_of
 from harness.graders._place import lay_artifacts
 from harness.graders._protected import Guard, limited
 from harness.graders._runs import HOME_ENV, box_spec
+from harness.graders._verifier import Trouble, killed, rewritten
 from harness.toolkit.normalise import excerpt
+from harness.toolkit.solution import apply_solution, is_solution
 
 MAX_REWARD = 1024**2
 VERIFIER = "54321:54321"
-"""A user that no image has: it owns the verifier and the reward, and nothing of the work's."""
+"""A user that no image has: it reads the verifier, owns the reward, and has nothing of the work's."""
 
 
 class Script(Grader):
     """Exit code 0 of the verifier is a pass; a reward it writes is the value.
 
-    The verifier's files and an empty place for the reward enter a clean box after the artifacts, owned by a user of
-    their own; the box is stopped before the reward is read. A reward that was there before is removed and flagged.
-    Programs of the work that the verifier starts run as the verifier: let it read files rather than run them, or grade
-    programs with `code_tests`.
+    The verifier's files and an empty place for the reward enter a clean box after the artifacts; the files are root's
+    and read-only, the reward belongs to a user of the verifier's own. The box is stopped before the reward is read. A
+    reward that was there before is removed and flagged; a verifier's file that was rewritten, or a reward beside a
+    verifier that a signal ended, is `tampered`. Programs of the work that the verifier starts run as the verifier: let
+    it read files rather than run them, or grade programs with `code_tests`. A verifier that cannot be run to its end,
+    or writes no good reward, is a verdict about the work only if it passes the task's solution.
     """
 
     verifier: str | dict[str, str]
@@ -74,7 +81,7 @@ class Script(Grader):
     workdir: str = ""
     """Where it starts. Empty: the box's working folder."""
 
-    version = "2"
+    version = "3"
     needs_box = True
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {"verifier": 'set -e\ngrep -q "^total: 42$" report.txt\n'}
@@ -82,6 +89,9 @@ class Script(Grader):
         GraderCase("", True, None, {"verifier": "true\nexit 0\n"}),
         GraderCase("", False, None, {"verifier": "true\nexit 1\n"}),
     )
+
+    _gold: dict[str, str] = PrivateAttr(default_factory=dict)
+    _lock: asyncio.Lock | None = PrivateAttr(default=None)
 
     def check(self, workspace: Path) -> Sequence[str]:
         """A verifier that is absent, or whose start is not clear."""
@@ -104,19 +114,23 @@ class Script(Grader):
             files = self._files(work.workspace)
         except (ValueError, OSError) as e:
             return NotGraded("bad_reference", str(e))
+        guard = Guard((*self.protected, *((self.place.strip("/") + "/**",) if self.place else ())))
         async with work.open_box(box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s)) as box:
-            return await self._verify(box, work, files)
+            private = await _private(box)
+            laid = await lay_artifacts(box, work, private, self.artifacts, guard)
+            if laid.patch_error:
+                return Grade(0.0, False, "patch_error", laid.patch_error, flags=limited(laid.flags))
+            ended = await self._verify(box, private, files)
+        flags = [*laid.flags, *ended.flags]
+        if ended.trouble is None:
+            return self._judge(ended, flags)
+        return await self._troubled(work, files, ended, flags)
 
-    async def _verify(self, box: Box, work: Work, files: Mapping[str, bytes]) -> Verdict:
-        private = private_folder()
-        await box.put_archive("/", archive_of({}, folders={private[1:]: 0o755, f"{private[1:]}/probes": 0o755}))
+    async def _verify(self, box: Box, private: str, files: Mapping[str, bytes]) -> Ended:
+        """Lay the verifier down, run it, and read its reward and its own files from the stopped box."""
         place = self.place.rstrip("/") or f"{private}/verifier"
         rewards = self._rewards(private)
-        guard = Guard((*self.protected, *((self.place.strip("/") + "/**",) if self.place else ())))
-        laid = await lay_artifacts(box, work, private, self.artifacts, guard)
-        if laid.patch_error:
-            return Grade(0.0, False, "patch_error", laid.patch_error, flags=limited(laid.flags))
-        laid.flags += await self._own(box, place, files, rewards)
+        flags = await self._own(box, place, files, rewards)
         home = posixpath.join(posixpath.dirname(rewards[0]), "home")
         env = {"REWARD_FILE": rewards[0], "PROBES": f"{private}/probes", "HOME": home, **HOME_ENV, **self.env}
         user = "" if self.user == "box" else self.user
@@ -124,33 +138,99 @@ class Script(Grader):
             self._argv(files, place), timeout_s=self.timeout_s, env=env, user=user, workdir=self.workdir
         )
         await box.stop()
+        ended = Ended(done, flags)
+        if ended.limit:
+            return ended
+        ended.trouble = await rewritten(box, {f"{place}/{path}": data for path, data in files.items()})
         try:
-            reward = await self._reward(box, rewards)
+            ended.reward = await self._reward(box, rewards)
         except (ValueError, SandboxError) as e:
             if isinstance(e, SandboxError) and e.fault not in ("path", "too_big"):
                 raise
-            return NotGraded("bad_reward", str(e))
-        return self._judge(done, reward, laid.flags)
+            ended.trouble = ended.trouble or Trouble("bad_reward", str(e))
+        ended.trouble = ended.trouble or self._doubt(ended)
+        return ended
+
+    def _doubt(self, ended: Ended) -> Trouble | None:
+        """Why a run that came to its end says nothing of the work, if so."""
+        code = ended.done.exit_code
+        if code in (126, 127):
+            return Trouble("environment", "the verifier could not be started or run to its end")
+        if ended.reward is not None:
+            return killed(ended.done)
+        if self.verdict == "reward":
+            return Trouble("bad_reward", f"the verifier wrote no reward; exit code {code}")
+        return None
+
+    async def _troubled(self, work: Work, files: Mapping[str, bytes], ended: Ended, flags: list[str]) -> Verdict:
+        """A run that says nothing is held against the work only if the verifier passes the task's own solution."""
+        trouble = ended.trouble
+        assert trouble is not None
+        why = f"{trouble.detail}: {words}" if (words := last_words(ended.tail)) else trouble.detail
+        gold = await self._gold_trouble(work, files)
+        if gold:
+            return NotGraded("environment" if trouble.forged else trouble.cause, f"{why}; on the solution: {gold}")
+        if gold is None and not trouble.forged:
+            return NotGraded(trouble.cause, f"{why}; there is no solution to tell whose fault it is")
+        label = trouble.cause if trouble.forged else "failed"
+        parts: dict[str, Json] = {"exit_code": ended.done.exit_code}
+        return Grade(0.0, False, label, why, flags=limited([f"{trouble.cause}: {trouble.detail}", *flags]), parts=parts)
+
+    async def _gold_trouble(self, work: Work, files: Mapping[str, bytes]) -> str | None:
+        """What the verifier has against the task's own solution, once per task: nothing if it passes, None without."""
+        if not is_solution(work.task.reference):
+            return None
+        key = f"{work.task.id} {work.task.digest}"
+        self._lock = self._lock or asyncio.Lock()
+        async with self._lock:
+            if key not in self._gold:
+                self._gold[key] = await self._on_solution(work, files)
+            return self._gold[key]
+
+    async def _on_solution(self, work: Work, files: Mapping[str, bytes]) -> str:
+        async with work.open_box(box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s)) as box:
+            try:
+                if wrong := await apply_solution(work.task.reference, work.task, box):
+                    return wrong
+            except MissingRequirement as e:
+                return str(e)
+            ended = await self._verify(box, await _private(box), files)
+        if ended.trouble is not None:
+            return ended.trouble.detail
+        grade = self._judge(ended, [])
+        return "" if grade.passed else grade.explanation
 
     async def _own(self, box: Box, place: str, files: Mapping[str, bytes], rewards: Sequence[str]) -> list[str]:
-        """Lay the verifier down and empty the places of rewards, all owned by who runs it. Flags of what was there.
+        """Lay the verifier down, root's and read-only, and empty the places of rewards, owned by who runs it.
 
-        The engine replaces whatever is at a file's path, also a link or a folder.
+        Returns flags of what was there. The engine replaces whatever is at a file's path, also a link or a folder.
         """
         flags = [f"prewritten_reward: {path}" for path in rewards if await something_at(box, path)]
         uid, _, gid = self.user.partition(":")
         owner = (int(uid), int(gid or uid)) if uid.isdigit() else (0, 0)
         open_to = 0o700 if uid.isdigit() else 0o777
         home = posixpath.join(posixpath.dirname(rewards[0]), "home")
-        folders = dict.fromkeys([place, *(posixpath.dirname(path) for path in rewards), home], open_to)
-        laid = {f"{place}/{path}": data for path, data in files.items()} | dict.fromkeys(rewards, b"")
-        archive = archive_of(
-            {path.lstrip("/"): data for path, data in laid.items()},
-            owner=owner,
-            mode=open_to & 0o755 if uid.isdigit() else 0o666,
-            folders={path.lstrip("/"): mode for path, mode in folders.items()},
+        folders = dict.fromkeys([*(posixpath.dirname(path) for path in rewards), home], open_to)
+        await box.put_archive(
+            "/",
+            archive_of(
+                {path.lstrip("/"): b"" for path in rewards},
+                owner=owner,
+                mode=open_to & 0o666,
+                folders={path.lstrip("/"): mode for path, mode in folders.items()},
+            ),
         )
-        await box.put_archive("/", archive)
+        readable = 0o550 if uid.isdigit() and gid.isdigit() else 0o555
+        inside = {posixpath.dirname(f"{place}/{path}") for path in files}
+        await box.put_archive(
+            "/",
+            archive_of(
+                {f"{place}/{path}".lstrip("/"): data for path, data in files.items()},
+                owner=(0, owner[1]),
+                mode=readable,
+                folders={path.lstrip("/"): readable for path in (place, *sorted(inside - {place}))},
+            ),
+        )
         return flags
 
     def _rewards(self, private: str) -> list[str]:
@@ -186,28 +266,54 @@ class Script(Grader):
                     return read_reward(data, self.reward_key)
         return None
 
-    def _judge(self, done: Completed, reward: float | None, flags: list[str]) -> Verdict:
-        tail = tail_of(done.stdout, done.stderr)
-        if done.timed_out:
-            why = f"the verifier did not end within {self.timeout_s:g} s"
-            return Grade(0.0, False, "timeout", why, flags=limited(["timeout", *flags]))
-        if done.oom_killed or done.disk_full:
-            used = "memory" if done.oom_killed else "disk"
-            return Grade(
-                0.0, False, "failed", f"the box's {used} was used up", flags=limited([f"out_of_{used}", *flags])
-            )
-        if done.exit_code in (126, 127):
-            return NotGraded("environment", f"the verifier could not be started or run to its end: {tail[-300:]}")
-        if self.verdict == "reward" and reward is None:
-            return NotGraded("bad_reward", f"the verifier wrote no reward; exit code {done.exit_code}: {tail[-300:]}")
+    def _judge(self, ended: Ended, flags: list[str]) -> Grade:
+        """The grade of a run that can be taken at its word; weak where only a file decides that the work can write."""
+        done, reward = ended.done, ended.reward
+        if ended.limit:
+            used = f"the box's {ended.limit.removeprefix('out_of_')} was used up"
+            why = f"the verifier did not end within {self.timeout_s:g} s" if done.timed_out else used
+            label = "timeout" if done.timed_out else "failed"
+            return Grade(0.0, False, label, why, flags=limited([ended.limit, *flags]))
         enough = reward is None or reward >= self.threshold - 1e-12
         passed = enough and (self.verdict == "reward" or done.exit_code == 0)
         value = float(passed) if reward is None or enough != passed else reward
         why = f"exit code {done.exit_code}" + ("" if reward is None else f", reward {reward:g}")
         label = "passed" if passed else "partial" if value > 0 else "failed"
-        told = f"{why}: {excerpt(tail[-400:], 400)}" if tail and not passed else why
+        told = f"{why}: {excerpt(last_words(ended.tail, 400), 400)}" if ended.tail and not passed else why
         parts: dict[str, Json] = {"exit_code": done.exit_code, **({} if reward is None else {"reward": reward})}
-        return Grade(value, passed, label, told, flags=limited(flags), parts=parts)
+        weak = self.verdict == "reward"
+        return Grade(value, passed, label, told, weak=weak, flags=limited(flags), parts=parts)
+
+
+@dataclass(slots=True)
+class Ended:
+    """A verifier's run: its reward if it wrote one, and why it says nothing, if so."""
+
+    done: Completed
+    flags: list[str]
+    reward: float | None = None
+    trouble: Trouble | None = None
+
+    @property
+    def limit(self) -> str:
+        """The limit that ended it: timeout, out_of_memory, out_of_disk."""
+        done = self.done
+        return "timeout" if done.timed_out else _USED_UP.get((done.oom_killed, done.disk_full), "")
+
+    @property
+    def tail(self) -> str:
+        """The end of what it said."""
+        return tail_of(self.done.stdout, self.done.stderr)
+
+
+_USED_UP = {(True, False): "out_of_memory", (True, True): "out_of_memory", (False, True): "out_of_disk"}
+
+
+async def _private(box: Box) -> str:
+    """A folder that nobody can know before, with a place for what probes brought."""
+    private = private_folder()
+    await box.put_archive("/", archive_of({}, folders={private[1:]: 0o755, f"{private[1:]}/probes": 0o755}))
+    return private
 
 
 async def something_at(box: Box, path: str) -> bool:

@@ -20,8 +20,18 @@ from harness.graders._plan import gold_parts, guard_of, make_plan, said_of
 from harness.graders._protected import limited, shown, sift
 from harness.graders._runners import Runner, profile
 from harness.graders._runs import CannotGrade, Plan, Run, run_tests
-from harness.graders._verdicts import Doubt, Semantics, Wanted, doubt_of, failed_keeps, grade_of
-from harness.toolkit.testreports.read import LOGS, Format
+from harness.graders._verdicts import (
+    Doubt,
+    Semantics,
+    Wanted,
+    doubt_of,
+    failed_keeps,
+    grade_of,
+    is_weak,
+    not_run,
+)
+from harness.toolkit.testreports.read import Format
+from harness.toolkit.testreports.record import Status
 
 EXAMPLE_PATCH = b"""\
 --- a/calc.py
@@ -78,9 +88,10 @@ class TestReport(Grader):
     """Ids of tests that pass before and must go on passing."""
     visible: tuple[str, ...] = ()
     """Ids of tests that the work could see: run and told apart, they never decide."""
-    semantics: Semantics = "official"
-    """official: SWE-bench's (a skipped pass-to-pass test is no regression, a missing one is); strict: only `pass`
-    counts; live: only an explicit failure of a pass-to-pass test counts; fail_only: only explicit failures count."""
+    semantics: Semantics = "own"
+    """own: `pass`, or skipped or failed as expected where the right patch's own run says the same; official:
+    SWE-bench's (a skipped pass-to-pass test is no regression, a missing one is); strict: only `pass` counts; live: only
+    an explicit failure of a pass-to-pass test counts; fail_only: only explicit failures count."""
     artifact: str = "patch"
     """The artifact that holds the work's diff."""
     root: str = ""
@@ -111,13 +122,14 @@ class TestReport(Grader):
     options: tuple[str, ...] = ()
     """More arguments for the runner."""
     canary: bool | CanaryTest = True
-    """The test that must fail: the runner's own, one of yours, or none (such grades are weak)."""
+    """The test that must fail: the runner's own, one of yours, or none (such grades are weak). They are weak too where
+    the tested program can itself say how its tests went: `cargo`, `nextest`, `go`, `node`, `ctest`, `tap`."""
     count: int | None = Field(default=None, ge=1)
     """How many results a whole run has, canaries apart; any other number is tampering."""
     rerun: bool = True
     """Run failed pass-to-pass tests once more before charging a regression; told as a flag."""
 
-    version = "1"
+    version = "2"
     needs_box = True
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {
@@ -129,7 +141,7 @@ class TestReport(Grader):
         GraderCase(None, False, None, dict(example)),
     )
 
-    _gold: dict[str, str] = PrivateAttr(default_factory=dict)
+    _gold: dict[str, Right] = PrivateAttr(default_factory=dict)
     _lock: asyncio.Lock | None = PrivateAttr(default=None)
 
     def check(self, workspace: Path) -> Sequence[str]:
@@ -195,11 +207,24 @@ class TestReport(Grader):
             flags.append("patch_was_there_already")
         if doubt := self._doubt(run):
             return await self._doubtful(trial, doubt, run, flags)
+        excused = await self._excused(trial, run)
+        if isinstance(excused, NotGraded):
+            return excused
+        trial = excused
         if self.rerun and (again := failed_keeps(run, trial.wanted)):
             run = await self._once_more(trial, patch, run, again, flags)
         grade = grade_of(run, trial.wanted, flags)
-        weak = not run.canary.names or trial.plan.format in LOGS
-        return msgspec.structs.replace(grade, weak=weak)
+        return msgspec.structs.replace(grade, weak=is_weak(profile(self.runner), trial.plan.format, run.canary))
+
+    async def _excused(self, trial: Trial, run: Run) -> Trial | NotGraded:
+        """The trial, with the tests excused that the right patch's run skips too. Only where the run asks for it."""
+        odd = not_run(run, trial.wanted)
+        if self.semantics != "own" or not odd or not trial.gold:
+            return trial
+        right = await self._right(trial)
+        if right.trouble and grade_of(run, replace(trial.wanted, excused=odd), ()).passed:
+            return NotGraded("environment", f"tests were skipped; and with the right patch: {right.trouble}")
+        return replace(trial, wanted=replace(trial.wanted, excused=odd & right.skipped))
 
     def _doubt(self, run: Run) -> Doubt | None:
         return doubt_of(run, profile(self.runner), self.count)
@@ -207,9 +232,9 @@ class TestReport(Grader):
     async def _doubtful(self, trial: Trial, doubt: Doubt, run: Run, flags: list[str]) -> Verdict:
         """A run that cannot be believed is held against the work only if the right patch's can."""
         if trial.gold:
-            trouble = await self._gold_trouble(trial)
-            if trouble:
-                return NotGraded("environment", f"{doubt.why}; and with the right patch: {trouble}")
+            right = await self._right(trial)
+            if right.trouble:
+                return NotGraded("environment", f"{doubt.why}; and with the right patch: {right.trouble}")
         elif not doubt.forged:
             return NotGraded("environment", f"{doubt.why}; there is no right patch to tell whose fault it is")
         label = "tampered" if doubt.forged else "timeout" if doubt.word == "timeout" else "failed"
@@ -217,13 +242,15 @@ class TestReport(Grader):
         why = f"{doubt.why}; last words: {run.tail[-300:]}" if run.tail else doubt.why
         return Grade(0.0, False, label, why, flags=limited([told[:200], *flags]))
 
-    async def _gold_trouble(self, trial: Trial) -> str:
-        """What is wrong with the right patch's own run, or nothing. Run once per task and image."""
+    async def _right(self, trial: Trial) -> Right:
+        """What the right patch's own run said. Run once per task and image."""
         self._lock = self._lock or asyncio.Lock()
         async with self._lock:
             if trial.key not in self._gold:
                 run = await trial.run(trial.gold)
-                self._gold[trial.key] = self._trouble_of(run, trial.wanted)
+                odd = not_run(run, trial.wanted)
+                trouble = self._trouble_of(run, replace(trial.wanted, excused=odd))
+                self._gold[trial.key] = Right(trouble, odd if not trouble else frozenset())
             return self._gold[trial.key]
 
     def _trouble_of(self, run: Run, wanted: Wanted) -> str:
@@ -242,6 +269,14 @@ class TestReport(Grader):
         mended = {id: r for id in ids if (r := second.report.results.get(id)) and r.status == "pass"}
         flags += [f"rerun_passed: {shown(id)}" for id in mended] or [f"rerun_failed: {len(ids)} pass-to-pass"]
         return replace(run, report=replace(run.report, results={**run.report.results, **mended}))
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """The right patch's own run: what is wrong with it, or nothing, and what it skipped or failed as expected."""
+
+    trouble: str
+    skipped: frozenset[tuple[str, Status]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from harness.errors import MissingRequirement
-from harness.harnesses._solution import apply_solution, is_solution
 from harness.plugins.contracts import Harness, SolveContext
 from harness.records.outcome import Output
 from harness.records.task import TaskView
 from harness.toolkit.reference import as_text
+from harness.toolkit.solution import apply_solution, is_solution
 
 
 class Reference(Harness):
@@ -37,5 +37,7 @@ class Reference(Harness):
         if ctx.reference is None:
             raise MissingRequirement("reference", f"task '{task.id}' has no reference to answer with")
         if ctx.box is not None and is_solution(ctx.reference):
-            return await apply_solution(ctx.reference, task, ctx, ctx.box)
+            if wrong := await apply_solution(ctx.reference, task, ctx.box):
+                ctx.note("reference", wrong)
+            return Output(declared_done=True)
         return Output(answer=as_text(ctx.reference, all_of_list=task.n_choices > 0), declared_done=True)

@@ -124,9 +124,15 @@ def _invalid(a: Measured, b: Measured, options: Options) -> tuple[str, ...]:
         elif m.coverage < options.coverage:
             found.append(
                 f"{m.label} {m.system.name}: coverage {t.graded:,}/{t.counted:,} = {m.coverage:.1%} is under the floor "
-                f"of {options.coverage:.1%}"
+                f"of {options.coverage:.1%}{resume_words(m)}"
             )
     return tuple(found)
+
+
+def resume_words(m: Measured) -> str:
+    """How a run that was not finished is made whole; nothing where it was, or for a pool of nights."""
+    left = any(name in ("not run", "unfinished") for name, _ in m.missing)
+    return f"; harness resume {m.runs[0]} finishes it" if left and len(m.runs) == 1 else ""
 
 
 def _side(m: Measured) -> Side:

@@ -16,6 +16,7 @@ from harness.stats.multiple import holm
 from harness.stats.paired import Difference, mantel_haenszel, mcnemar, paired, sign_flip
 from harness.stats.power import Design, detectable, epochs_for, tasks_for
 
+ONE_FAMILY = "one family: the bounds are of these same tasks, and say nothing about others"
 DISAGREE = 0.05
 """p values that differ by more than this are pointed out."""
 
@@ -62,7 +63,7 @@ def metric_result(pair: Pair, spec: MetricSpec, options: Options) -> MetricResul
     both = (a.n > 0) & (b.n > 0)
     sign = 1.0 if up else -1.0
     good = sign * (b.mean[both] - a.mean[both])
-    d = paired(good, pair.family[both], options.alpha)
+    d = difference_of(good, pair.family[both], options.alpha)
     worst, best = (_imputed(pair, (a, b), sign, spec, options, worst=w) for w in (True, False))
     plain = verdict_of(d, spec.margin)
     low, high = (d.low, d.high) if up else (_minus(d.high), _minus(d.low))
@@ -99,14 +100,29 @@ def _minus(value: float | None) -> float | None:
     return None if value is None else -value
 
 
+def difference_of(good: NDArray[np.float64], family: Codes, alpha: float) -> Difference:
+    """The difference, clustered by family; with one family, that of the fixed suite, which is told in `why_not`.
+
+    One family says nothing about others. A loss on these same tasks can still be shown (stats_ci.md 0.2): the tasks
+    are the units then, whose spread is at least what chance makes between two runs of them.
+    """
+    d = paired(good, family, alpha)
+    if d.families != 1 or d.tasks < 2:
+        return d
+    return replace(paired(good, np.arange(len(good), dtype=np.int64), alpha), families=1, why_not=ONE_FAMILY)
+
+
 def verdict_of(d: Difference, margin: float) -> Verdict:
-    """The verdict of a difference of which more is better (stats_ci.md 1.5). OK is asked before WORSE."""
+    """The verdict of a difference of which more is better (stats_ci.md 1.5). OK is asked before WORSE.
+
+    One family can show a loss and never that there is none: what others would do is not known.
+    """
     if d.low is None or d.high is None:
         return "INCONCLUSIVE"
     if d.high < -margin:
         return "REGRESSION"
     if d.low > -margin:
-        return "OK"
+        return "INCONCLUSIVE" if d.why_not else "OK"
     return "WORSE" if d.high < 0 else "INCONCLUSIVE"
 
 
@@ -120,7 +136,7 @@ def _imputed(
     bad, fine = (0.0, 1.0) if sign > 0 else (1.0, 0.0)
     mean_a = _filled(a, pair.a.planned, fine if worst else bad)[asked]
     mean_b = _filled(b, pair.b.planned, bad if worst else fine)[asked]
-    return verdict_of(paired(sign * (mean_b - mean_a), pair.family[asked], options.alpha), spec.margin)
+    return verdict_of(difference_of(sign * (mean_b - mean_a), pair.family[asked], options.alpha), spec.margin)
 
 
 def _filled(tally: Tally, planned: NDArray[np.float64], value: float) -> NDArray[np.float64]:
@@ -227,7 +243,7 @@ def _settle(a: Tally, b: Tally, d: NDArray[np.float64], family: Codes, spec: Met
 
 def _notes(d: Difference, checks: Checks) -> tuple[str, ...]:
     found = []
-    if d.low is not None and d.families < FEW_FAMILIES:
+    if d.low is not None and 1 < d.families < FEW_FAMILIES:
         found.append(f"only {d.families} {'tasks' if d.families == d.tasks else 'families'}: the interval is rough")
     others = {
         "sign-flip": checks.sign_flip,

@@ -72,7 +72,7 @@ def _metrics(c: Comparison) -> Table:
     level = f"{100 * (1 - c.options.alpha):g}%"
     header = ("metric", "a -> b", "b - a", f"bounds {level}", "margin", "tasks (fam.)", "detectable", "verdict")
     notes = [f"{m.name}: {note}" for m in c.metrics for note in m.notes]
-    notes += [f"{m.name}: no interval: {m.why_not}" for m in c.metrics if m.why_not]
+    notes += [f"{m.name}: {'no interval: ' if m.low is None else ''}{m.why_not}" for m in c.metrics if m.why_not]
     what = f"points; bounds are one-sided, each at {level}; detectable: the loss shown with 80% power by this pair"
     return Table("difference: paired by task, clustered by family", header, rows, (what, *notes))
 

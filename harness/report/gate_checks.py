@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.report.compare import resume_words
 from harness.report.compare_sections import interval_of, ratio_words, settle_words
 from harness.report.comparison import BAD, Comparison
 from harness.report.economy import censored, p95_of, per_success, spending, unpriced
@@ -56,7 +57,7 @@ def coverage_checks(g: Gated) -> list[Check]:
         return [Check(g.name, "COVERAGE", "coverage", "invalid", says)]
     says = of(t.graded, t.counted)
     if g.measured.coverage < g.floor:
-        says = f"{says} is under the floor of {percent(g.floor)}: {missing}"
+        says = f"{says} is under the floor of {percent(g.floor)}: {missing}{resume_words(g.measured)}"
         return [Check(g.name, "COVERAGE", "coverage", "invalid", says)]
     return [Check(g.name, "COVERAGE", "coverage", "ok", says + (f", missing: {missing}" if missing else ""))]
 
@@ -86,7 +87,8 @@ def metric_checks(g: Gated, c: Comparison) -> Iterator[Check]:
             yield Check(g.name, "COVERAGE", m.name, "invalid", f"no verdict: {'; '.join(c.invalid)}")
         elif m.verdict in BAD:
             moved = tuple(f.task for f in c.flips if (f.difference < 0) == m.up)
-            yield Check(g.name, m.verdict, m.name, "fail", f"{m.verdict}: {numbers}", moved)
+            said = f"{m.verdict}: {numbers}{f'; {m.why_not}' if m.why_not else ''}"
+            yield Check(g.name, m.verdict, m.name, "fail", said, moved)
         elif m.verdict == "INCONCLUSIVE":
             more = m.why_not or f"to settle it: {settle_words(m.settle, m.margin, m.tasks)}"
             yield Check(g.name, "INCONCLUSIVE", m.name, "inconclusive", f"{m.verdict}: {numbers}; {more}")
@@ -114,15 +116,25 @@ def absolute_checks(g: Gated) -> Iterator[Check]:
                 yield Check(g.name, "INCONCLUSIVE", label, "inconclusive", f"{percent(value)}, {word} asked: {why}")
                 continue
             state = _state(span, limit, is_min=is_min)
+            if why and state == "ok":
+                state = "inconclusive"
             kind = "LIMIT" if state == "fail" else "INCONCLUSIVE"
-            yield Check(g.name, kind, label, state, f"{percent(value)} {percents(span)}, {word} asked")
+            more = f" ({why})" if why else ""
+            yield Check(g.name, kind, label, state, f"{percent(value)} {percents(span)}, {word} asked{more}")
 
 
 def _rate(g: Gated, tally: Tally, level: float) -> tuple[float, Interval | None, str]:
+    """The value and its interval; where families are too few for one, that of these same tasks, and why.
+
+    Too few families say nothing about others, so no limit is kept by them; these tasks can still break one.
+    """
     used = (tally.n > 0) & g.used
     family = family_of(g.measured, by_family=g.policy.cluster == "family")[used]
     found = generalisation(tally.mean[used], np.unique(family, return_inverse=True)[1], level)
-    return found.value, found.interval, found.why_not
+    if found.interval is not None:
+        return found.value, found.interval, ""
+    here = generalisation(tally.mean[used], np.arange(int(used.sum()), dtype=np.int64), level)
+    return found.value, here.interval, found.why_not
 
 
 def _state(span: Interval, limit: float, *, is_min: bool) -> State:

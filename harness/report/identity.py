@@ -14,11 +14,14 @@ from harness.store.manifest import SystemInfo
 
 KINDS = ("task", "grader", "image", "judge")
 """Digests that must be equal: what is asked, how it is graded, and where. Those of the system are what is compared."""
+FAMILY = "family"
+"""A task's label, which no digest covers: what varies together decides how sure a verdict is."""
 _WHAT = {
     "task": "what is asked (prompt, files, box, limits)",
     "grader": "graders or reference",
     "image": "the box's image",
     "judge": "judges",
+    FAMILY: "family",
 }
 
 
@@ -51,8 +54,9 @@ class Identity:
 
     @property
     def left_out(self) -> frozenset[str]:
-        """Tasks that cannot be paired."""
-        return frozenset((*self.only_a, *self.only_b, *(t for c in self.changed for t in c.tasks)))
+        """Tasks that cannot be paired; one with another family still asks the same."""
+        moved = (t for c in self.changed if c.kind != FAMILY for t in c.tasks)
+        return frozenset((*self.only_a, *self.only_b, *moved))
 
 
 def identify(a: Measured, b: Measured, *, allow_subset: bool) -> Identity:
@@ -89,15 +93,20 @@ def identify(a: Measured, b: Measured, *, allow_subset: bool) -> Identity:
 
 def _changed(a: Measured, b: Measured, at_a: Mapping[str, int], at_b: Mapping[str, int]) -> tuple[Changed, ...]:
     n_a, n_b = a.tallies[PASS_RATE].n, b.tallies[PASS_RATE].n
-    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[str]] = {kind: [] for kind in (*KINDS, FAMILY)}
+    labelled = all(any(about.family for about in m.about) for m in (a, b))  # runs of before families tell of none
     for task, i in at_a.items():
         j = at_b.get(task)
+        if j is not None and labelled and a.about[i].family != b.about[j].family:
+            found[FAMILY].append(task)
         if j is None or a.digests[i] is b.digests[j]:
             continue
         graded = n_a[i] > 0 and n_b[j] > 0
         for kind in KINDS:
-            # What was not graded has no grader's digest, and a box that never opened no image's.
-            if (kind == "task" or graded) and getattr(a.digests[i], kind) != getattr(b.digests[j], kind):
+            # What was not graded has no grader's digest, a box that never opened no image's, and a task that only
+            # another system of the run came to none at all: that is coverage lost, not a change.
+            here, there = getattr(a.digests[i], kind), getattr(b.digests[j], kind)
+            if here != there and (graded or (kind == "task" and here and there)):
                 found[kind].append(task)
     return tuple(Changed(kind, tuple(tasks)) for kind, tasks in found.items() if tasks)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from harness.errors import Exit, NothingToRun, UsageFault
+from harness.errors import Exit, HarnessError, NothingToRun, RunInvalid, UsageFault
 from harness.report.trend_charts import COVERAGE, LimitsBook, Watcher, charts_of
 from harness.report.trend_ladder import Evidence, changes_of, ladder, verdict_of
 from harness.report.trend_model import ChartSaid, LeftOut, Rung, State, SystemTrend, Trend, TrendOptions
@@ -43,10 +43,12 @@ def build_trend(
 ) -> Drawn:
     """Everything there is to say about a suite's nights. A pure function of its arguments.
 
-    Raises NothingToRun when there is no night, UsageFault for a system without one.
+    Raises NothingToRun when there is no night, RunInvalid when all are after
+    now, UsageFault for a system without one.
     """
+    history, ahead = _until(options.now, history)
     if not history.nights:
-        raise _no_night(suite, left_out)
+        raise _no_night(suite, left_out, ahead)
     known = {n.system for n in history.nights}
     for name in (*options.systems, options.control):
         if name and name not in known:
@@ -63,7 +65,8 @@ def build_trend(
         charted[options.control].charts[0] if options.control else None,
     )
     systems = tuple(_system(n, charted[n], evidence, options) for n in names)
-    codes, problems = _problems(history, systems, charted, options)
+    codes, problems = _problems(ahead, systems, charted, options)
+    left_out = (*left_out, *(LeftOut(run, "made after now") for run in ahead))
     if newer := [r for r in left_out if r.broken and r.run > history.nights[-1].run]:
         codes.append(Exit.INVALID)
         problems = (*problems, *(f"{r.run} is newer than any night, and is none: {r.why}" for r in newer))
@@ -76,14 +79,25 @@ def build_trend(
         yearly_alarms=options.yearly_alarms,
         systems=systems,
         changes=tuple(c for n in names for c in changes_of([x for x in history.nights if x.system == n])),
-        left_out=tuple(left_out),
+        left_out=left_out,
         problems=problems,
         acks=tuple(_ack_words(a) for a in state.acks),
     )
     return Drawn(trend, book.used)
 
 
-def _no_night(suite: str, left_out: Sequence[LeftOut]) -> NothingToRun:
+def _until(now: datetime, history: History) -> tuple[History, list[str]]:
+    """What has happened by now, and the runs that by some clock have not: they are in no chart and no baseline."""
+    last = now + SKEW
+    nights = tuple(n for n in history.nights if time_of(n.created) <= last)
+    canaries = tuple(c for c in history.canaries if time_of(c.at) <= last)
+    return History(nights, canaries), sorted({n.run for n in history.nights} - {n.run for n in nights})
+
+
+def _no_night(suite: str, left_out: Sequence[LeftOut], ahead: Sequence[str]) -> HarnessError:
+    if ahead:
+        what = f"all {len(ahead)} runs were" if len(ahead) > 1 else "the only run was"
+        return RunInvalid(f"{what} made after now, {ahead[0]} first: a clock is wrong", help="see date, and --now")
     why = "; ".join(dict.fromkeys(r.why for r in left_out))
     return NothingToRun(
         f"no night of suite '{suite}' is known" + (f" ({len(left_out)} runs left out: {why})" if why else ""),
@@ -158,15 +172,15 @@ def _notes(s: Split) -> tuple[str, ...]:
 
 
 def _problems(
-    history: History, systems: Sequence[SystemTrend], charted: Mapping[str, _Charted], options: TrendOptions
+    ahead: Sequence[str], systems: Sequence[SystemTrend], charted: Mapping[str, _Charted], options: TrendOptions
 ) -> tuple[list[Exit], tuple[str, ...]]:
     """What keeps the newest night from a verdict, and the exit codes this asks for."""
     codes: list[Exit] = []
     said: list[str] = []
-    ahead = sorted({n.run for n in history.nights if time_of(n.created) - options.now > SKEW})
     if ahead:
         codes.append(Exit.INVALID)
-        said.append(f"made after now ({options.now:%Y-%m-%dT%H:%MZ}): {', '.join(ahead[:3])}: a clock is wrong")
+        named = ", ".join(ahead[:3]) + (f" and {len(ahead) - 3} more" if len(ahead) > 3 else "")
+        said.append(f"made after now ({options.now:%Y-%m-%dT%H:%MZ}) and left out: {named}: a clock is wrong")
     for s in systems:
         of = charted[s.system].split
         last = len(of.nights) - 1

@@ -85,11 +85,15 @@ class ChartSaid:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One rung of the attribution ladder. `state` is `same`, `moved` or `not measured`; `said` tells what was seen."""
+    """One rung of the attribution ladder. `state` is `same`, `moved` or `not measured`; `said` tells what was seen.
+
+    `later` is what moved only after the alarm, and so is no cause of it.
+    """
 
     name: str
     state: str
     said: str
+    later: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ def _ladder(s: SystemTrend) -> list[Grid]:
         return []
     rows = tuple((r.name, r.state, r.said) for r in s.rungs)
     notes = [s.verdict]
+    notes += [f"{r.name}, after the alarm and so no cause of it: {r.later}" for r in s.rungs if r.later]
     for c in s.charts:
         for a in c.alarms:
             if a.tasks:

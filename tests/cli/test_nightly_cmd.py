@@ -190,6 +190,31 @@ def test_a_suite_that_changed_during_its_night_is_not_mixed(workspace, capsys):
     assert "would mix two measurements" in (folder / "issue.md").read_text()
 
 
+@pytest.mark.parametrize("at_trial", [4, 12])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("2 + 2?", "3 + 1?", "sum changed"),
+        ("{id: river", "{id: stream", "river"),
+        ("[{use: match, ignore: [case]}]}\nsystems", "[match]}\nsystems", "match"),
+        ('answer: "5"', 'answer: "6"', "ours changed"),
+        ("epochs: 2", "  - {name: another, harness: reference}\nepochs: 2", "another was added"),
+    ],
+)
+def test_a_suite_that_changed_ends_a_night_with_6_complete_or_not(workspace, capsys, at_trial, old, new, said):
+    assert nightly(workspace, 1) == 0
+    run = workspace / "runs" / runs(workspace)[0] / "attempts.jsonl"
+    run.write_bytes(b"".join(run.read_bytes().splitlines(keepends=True)[:at_trial]))
+    path = workspace / "tasks" / "mine" / "suite.yaml"
+    before = path.read_text()
+    path.write_text(before.replace(old, new))
+    assert nightly(workspace, 1) == 6
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert len(runs(workspace)) == 1
+    path.write_text(before)
+    assert nightly(workspace, 1) == 0
+
+
 def test_github_gets_a_summary_and_outputs(workspace, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))

@@ -173,6 +173,20 @@ def test_silence_is_stale_and_red(quiet, capsys):
     assert trend(quiet, capsys, "--max-age", "36h")[0] == 0
 
 
+def test_the_suite_says_how_old_the_newest_night_may_be(quiet, copy, capsys):
+    workspace = copy(quiet)
+    (workspace / "tasks" / "mine").mkdir()
+    suite = workspace / "tasks" / "mine" / "suite.yaml"
+    suite.write_text("suite: mine\ntasks: []\nnightly: {max_age: 2d}\n")
+    assert trend(workspace, capsys)[0] == 0  # 33 hours
+    code, said, _ = trend(workspace, capsys, now="2026-02-08T12:00Z")
+    assert (code, said["state"]) == (1, "stale")
+    assert "no valid night within 48 h" in said["problems"][0]
+    assert trend(workspace, capsys, "--max-age", "9d", now="2026-02-08T12:00Z")[0] == 0
+    suite.write_text("suite: mine\ntasks: []\nnightly: {control: ''}\n")
+    assert trend(workspace, capsys, now="2026-02-08T12:00Z")[0] == 0  # only who says an age is asked for it
+
+
 def test_an_alarm_stays_until_it_is_acknowledged_with_a_cause(stepped, copy, capsys):
     workspace = copy(stepped)
     assert trend(workspace, capsys)[0] == 1

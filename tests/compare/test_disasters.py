@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import NOW, WORLD, edit, edit_manifest, harness, night, process, promoted
+from nights import NOW, WORLD, edit, edit_manifest, harness, night, process, promoted, workspace
 
 from harness.store.read import ATTEMPTS
-from harness.testing.simulate import Conduct, Missing, World
+from harness.testing.simulate import Conduct, Missing, Night, World, simulate_run
 
 Lines = list[dict[str, Any]]
 
@@ -150,15 +150,53 @@ def test_a_filter_that_matches_nothing_runs_nothing(tmp_path: Path) -> None:
     assert "no task" in done.err
 
 
-def test_one_family_has_no_interval_and_no_ok(tmp_path: Path) -> None:
-    """Inspect: one cluster, standard error 0.0."""
-    one = World(tasks=60, families=1, seed=3)
-    promoted(tmp_path, world=one)
-    night(tmp_path, 30, world=one)
+ONE_FAMILY = World(tasks=60, families=1, seed=3)
+
+
+def test_a_loss_in_a_suite_of_one_family_is_a_regression(tmp_path: Path) -> None:
+    """Nothing can be said about other families; that these tasks are lost can."""
+    promoted(tmp_path, world=ONE_FAMILY)
+    night(tmp_path, 30, Conduct(delta=-0.6), world=ONE_FAMILY)
     code, said = gate(tmp_path)
-    assert code == 0
-    assert "INCONCLUSIVE" in said and "one family" in said
+    assert (code, "REGRESSION" in said, "one family" in said) == (1, True, True), said
+
+
+def test_one_family_is_never_ok(tmp_path: Path) -> None:
+    """Inspect: one cluster, standard error 0.0."""
+    promoted(tmp_path, world=ONE_FAMILY)
+    night(tmp_path, 30, world=ONE_FAMILY)
+    code, said = gate(tmp_path)
+    assert (code, "INCONCLUSIVE" in said, "one family" in said) == (0, True, True), said
     assert gate(tmp_path, "--fail-on", "inconclusive")[0] == 4
+
+
+@pytest.mark.parametrize(("limit", "code"), [("min: 0.9", 1), ("min: 0.1", 4)])
+def test_a_limit_on_one_family_can_be_broken_and_not_kept(tmp_path: Path, limit: str, code: int) -> None:
+    promoted(tmp_path, nights=1, world=ONE_FAMILY)
+    night(tmp_path, 30, Conduct(delta=-0.6), world=ONE_FAMILY)
+    (tmp_path / "gates.yaml").write_text(f"metrics: {{pass_rate: {{{limit}}}}}\n")
+    found, said = gate(tmp_path, "--policy", "gates.yaml", "--fail-on", "INCONCLUSIVE")
+    assert (found, "one family" in said) == (code, True), said
+
+
+def test_relabelled_families_are_another_suite(tmp_path: Path) -> None:
+    """All tasks in one family would take the interval away, and the loss with it."""
+    promoted(tmp_path)
+    run = night(tmp_path, 30, Conduct(delta=-0.6))
+    edit(run, lambda lines: [{**line, "family": "all"} for line in lines])
+    code, said = gate(tmp_path)
+    assert (code, "family changed for 60 tasks" in said) == (6, True), said
+    assert gate(tmp_path, "--allow-mismatch")[0] == 1
+
+
+def test_a_baseline_from_before_families_is_still_compared(tmp_path: Path) -> None:
+    workspace(tmp_path)
+    for number in range(3):
+        edit(night(tmp_path, number), lambda lines: [{k: v for k, v in x.items() if k != "family"} for x in lines])
+    done = harness(tmp_path, "baseline", "promote", "--reason", "x", "--accept-regression", "--now", NOW)
+    assert done.code == 0, done.err
+    night(tmp_path, 30, Conduct(delta=-0.6))
+    assert gate(tmp_path)[0] == 1
 
 
 def test_all_equal_runs_of_few_tasks_are_not_ok(tmp_path: Path) -> None:
@@ -275,3 +313,29 @@ def test_exit_zero_is_only_the_code(tmp_path: Path) -> None:
 
 def test_the_world_of_these_tests_has_enough_families() -> None:
     assert WORLD.families >= 8
+
+
+def two_systems(root: Path, number: int, **about: Any) -> Path:
+    small = World(tasks=40, families=10, seed=3)
+    return simulate_run(
+        root / "runs", small, Night(seed=number), about or {"sim": Conduct(), "other": Conduct()}, number
+    )
+
+
+def test_a_cut_run_of_two_systems_is_not_another_suite(tmp_path: Path) -> None:
+    """The last task was run by the first system only: the other has no digest of it, which is no change."""
+    workspace(tmp_path)
+    whole = two_systems(tmp_path, 0)
+    done = harness(
+        tmp_path, "baseline", "promote", "--from", whole.name, "--system", "other", "--reason", "x", "--now", NOW
+    )
+    assert done.code == 0, done.err
+    cut = two_systems(tmp_path, 1)
+    edit(cut, lambda lines: [x for x in lines if (x["task"], x["system"]) not in LOST])
+    done = harness(tmp_path, "compare", whole.name, cut.name, "--systems", "other")
+    assert (done.code, f"harness resume {cut.name}" in done.out) == (3, True), done.out + done.err
+    code, said = gate(tmp_path)
+    assert (code, "changed" in said, "harness resume" in said) == (3, False, True), said
+
+
+LOST = [("task-00038", "other"), ("task-00039", "other")]

@@ -52,6 +52,18 @@ def test_every_command_and_option_in_the_files_exists(path):
         assert os.access(ROOT / "scripts" / script, os.X_OK)
 
 
+@pytest.mark.parametrize("night", ["", "runs/nightly/mine-2026-03-01"])
+def test_the_gitlab_job_ends_with_the_nights_code_also_when_no_summary_was_written(tmp_path, night):
+    words = yaml.safe_load(GITLAB.read_text())["nightly"]["script"]
+    last = words[next(i for i, w in enumerate(words) if "summary.md" in w) :]
+    if night:
+        (tmp_path / night).mkdir(parents=True)
+        (tmp_path / night / "summary.md").write_text("told")
+    done = sh("\n".join(["set -eo pipefail; code=3", *last]), tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert (tmp_path / "night.md").exists() == bool(night)
+
+
 @pytest.fixture
 def repository(tmp_path):
     """A clone with the script, and the bare repository it pushes to."""

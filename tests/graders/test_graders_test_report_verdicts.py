@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from harness.graders._canary import Canary, make_canary
-from harness.graders._runners import profile
+from harness.graders._runners import Runner, profile
 from harness.graders._runs import Run
-from harness.graders._verdicts import Semantics, Wanted, doubt_of, failed_keeps, grade_of
+from harness.graders._verdicts import Semantics, Wanted, doubt_of, failed_keeps, grade_of, is_weak, not_run
+from harness.toolkit.testreports.read import Format, read_report
 from harness.toolkit.testreports.record import CaseResult, Status, report_of
 
 CANARY = Canary({}, ("test_canary_1",))
@@ -24,6 +26,8 @@ def run(exit_code: int = 1, canary: Canary = CANARY, **statuses: Status) -> Run:
 @pytest.mark.parametrize(
     ("semantics", "fix", "keep", "passed"),
     [
+        ("own", "pass", "pass", True), ("own", "xfail", "pass", False), ("own", "skip", "pass", False),
+        ("own", "pass", "skip", False), ("own", "pass", "xfail", False), ("own", "pass", None, False),
         ("official", "pass", "pass", True), ("official", "xfail", "pass", True), ("official", "skip", "pass", False),
         ("official", None, "pass", False), ("official", "error", "pass", False), ("official", "pass", "skip", True),
         ("official", "pass", None, False), ("official", "pass", "xfail", True), ("official", "pass", "fail", False),
@@ -56,10 +60,77 @@ def test_what_was_seen_and_what_was_hidden_are_told_apart() -> None:
 
 
 def test_without_lists_every_test_counts_and_there_must_be_one() -> None:
-    assert grade_of(run(a="pass", b="skip"), Wanted(), ()).passed
+    assert grade_of(run(a="pass", b="pass"), Wanted(), ()).passed
     assert not grade_of(run(a="pass", b="fail"), Wanted(), ()).passed
     assert not grade_of(run(b="skip"), Wanted(), ()).passed
     assert grade_of(run(), Wanted(), ()).label == "no_tests"
+
+
+@pytest.mark.parametrize("status", ["skip", "xfail"])
+def test_what_is_skipped_counts_only_where_the_right_patch_skips_it(status: Status) -> None:
+    """A program can skip a test by raising what the framework raises: SkipTest, pytest.skip, pytest.xfail."""
+    gold, work = run(a="pass", b=status), run(a="pass", b=status, p=status)
+    like_gold = not_run(gold, Wanted())
+    assert like_gold == {("b", status)} and not_run(work, Wanted()) == {("b", status), ("p", status)}
+    excused = grade_of(gold, Wanted(excused=like_gold), ())
+    assert (excused.passed, excused.flags) == (True, ())
+    for wanted in (Wanted(excused=like_gold), Wanted(("a",), ("b", "p"), excused=like_gold)):
+        grade = grade_of(work, wanted, ())
+        assert (grade.passed, grade.flags) == (False, ("skipped: p",)), grade
+    assert not grade_of(work, Wanted(), ()).passed
+    other: Status = "xfail" if status == "skip" else "skip"
+    assert not grade_of(run(a="pass", b=other), Wanted(excused=like_gold), ()).passed
+
+
+def test_a_listed_test_that_should_be_mended_is_never_excused_for_being_skipped() -> None:
+    skipped = run(f="skip", p="pass")
+    grade = grade_of(skipped, Wanted(("f",), ("p",), excused=frozenset({("f", "skip")})), ())
+    assert not grade.passed
+
+
+def test_imported_rules_let_a_kept_test_be_skipped_and_it_is_told() -> None:
+    grade = grade_of(run(f="pass", p="skip"), Wanted(("f",), ("p",), semantics="official"), ())
+    assert (grade.passed, grade.flags) == (True, ("skipped: p",))
+    assert not grade_of(run(a="pass", b="skip"), Wanted(semantics="official"), ()).passed, "no list: skip is no pass"
+
+
+CARGO = b"""
+     Running tests/test_add.rs (target/debug/deps/test_add-91c1bd014ae4f8b9)
+
+running 2 tests
+
+test test_small ... ok
+test test_big ... ok
+
+test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+
+     Running tests/test_canary_1.rs (target/debug/deps/test_canary_1-3ff383372c30389f)
+
+running 1 test
+test test_canary_1 ... FAILED
+
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.26s
+
+error: test failed, to rerun pass `--test test_canary_1`
+"""
+"""What cargo printed where `add` itself wrote the two `ok` lines and their count, and ended the process with 0."""
+
+
+def test_cargo_takes_what_a_program_prints_and_such_a_grade_is_weak() -> None:
+    """No reader can tell these lines from honest ones: that is why the grade is no more than weak."""
+    said = Run(read_report("cargo", CARGO), 101, canary=CANARY)
+    assert doubt_of(said, profile("cargo"), None) is None and grade_of(said, Wanted(), ()).passed
+    assert is_weak(profile("cargo"), "cargo", CANARY)
+
+
+@pytest.mark.parametrize("runner", get_args(Runner))
+def test_grades_are_weak_where_a_program_can_say_how_its_tests_went(runner: Runner) -> None:
+    shape = profile(runner)
+    printed = runner in ("cargo", "nextest", "go", "node", "ctest", "tap")
+    assert is_weak(shape, shape.format, CANARY) is printed
+    assert is_weak(shape, shape.format, Canary()), "nothing had to fail"
+    formats: tuple[Format, ...] = ("pytest_log", "django_log", "go", "cargo", "tap")
+    assert all(is_weak(shape, format, CANARY) for format in formats)
 
 
 def test_a_canary_counts_as_no_test() -> None:

@@ -8,8 +8,8 @@ from harness.toolkit.testreports.record import MAX_BYTES, BadReport, Report
 
 Format = Literal["junit", "go", "cargo", "jest", "tap", "lines", "pytest_log", "django_log"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-LOGS: frozenset[Format] = frozenset(("pytest_log", "django_log"))
-"""Formats that anything which prints can forge."""
+PRINTED: frozenset[Format] = frozenset(("pytest_log", "django_log", "go", "cargo", "tap"))
+"""Formats made of what the tests' process prints: anything that prints there can forge them."""
 
 
 def read_report(format: Format, data: bytes, root: str = "") -> Report:

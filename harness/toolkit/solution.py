@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.api import Box, Json, MissingRequirement, Output, SolveContext, TaskView
+from harness.api import Box, Json, MissingRequirement, Task, TaskView
 
 KINDS = ("patch", "script", "files")
 PATCH_FILE = "/tmp/reference.patch"
@@ -27,8 +27,11 @@ def is_solution(reference: Json) -> bool:
     return isinstance(value, str)
 
 
-async def apply_solution(reference: Json, task: TaskView, ctx: SolveContext, box: Box) -> Output:
-    """Do in the box what the reference says. Raises MissingRequirement when it cannot be done."""
+async def apply_solution(reference: Json, task: Task | TaskView, box: Box) -> str:
+    """Do in the box what the reference says; what went wrong with its script. Raises MissingRequirement, SandboxError.
+
+    MissingRequirement says that its patch does not apply.
+    """
     where = folder_of(reference, task)
     if "patch" in reference:
         await apply_patch(box, reference["patch"], where, task.id)
@@ -38,11 +41,11 @@ async def apply_solution(reference: Json, task: TaskView, ctx: SolveContext, box
     else:
         done = await box.exec(["bash", "-c", reference["script"]], workdir=where)
         if done.exit_code or done.timed_out:
-            ctx.note("reference", f"the script ended with {'a timeout' if done.timed_out else done.exit_code}")
-    return Output(declared_done=True)
+            return f"the script ended with {'a timeout' if done.timed_out else done.exit_code}"
+    return ""
 
 
-def folder_of(reference: Json, task: TaskView) -> str:
+def folder_of(reference: Json, task: Task | TaskView) -> str:
     """Where a reference is for: what it says, else the task's repository, else the box's working folder."""
     said = str(reference.get("path") or "")
     if said or task.sandbox is None:
