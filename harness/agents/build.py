@@ -14,10 +14,10 @@ import msgspec
 
 from harness.agents import locked, musl, npm
 from harness.agents.recipes import RECIPES, TRIPLES, Recipe, Tarball
-from harness.agents.tree import close_tree, remove_tree, sha256_of, tree_of
 from harness.errors import UsageFault
 from harness.plugins.loader import did_you_mean
 from harness.toolkit.agent_layers import MANIFEST, ROOT, Layer, LayerSource, find_layer, layers_home, this_platform
+from harness.toolkit.layer_tree import close_tree, remove_tree, sha256_of, tree_of
 
 Say = Callable[[str], None]
 
@@ -60,17 +60,6 @@ def install(wanted: Wanted, say: Say, home: Path | None = None, accept: Callable
             if accept is not None:
                 accept(layer)
             return _settle(layer, Path(scratch), store)
-
-
-def verify(folder: Path, layer: Layer) -> str:
-    """What is wrong with a layer in the store, or nothing. Reads all of it."""
-    root = folder / ROOT
-    if not root.is_dir():
-        return "its folder is gone"
-    found = tree_of(root)
-    if found.digest != layer.tree:
-        return f"its content changed: {found.digest[:12]}, expected {layer.tree[:12]}"
-    return ""
 
 
 def remove(folder: Path) -> None:

@@ -7,42 +7,11 @@ from pathlib import Path
 import msgspec
 
 from harness.agents.recipes import RECIPES
-from harness.errors import Place, RunInvalid, UsageFault
+from harness.errors import RunInvalid
 from harness.toolkit.agent_layers import Layer, LayerSource
+from harness.toolkit.layer_lock import NAME, Locked, LockFile, is_same, locked, read_lock
 
-NAME = "agents.lock"
 FEW = 5
-
-
-class Locked(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One agent as a workspace has fixed it, for one platform."""
-
-    agent: str
-    platform: str
-    tree: str
-    binary: str
-    sources: tuple[LayerSource, ...] = ()
-
-
-class LockFile(msgspec.Struct, frozen=True):
-    """The file. Entries are sorted, so that it changes only where something changed."""
-
-    version: int = 1
-    agents: tuple[Locked, ...] = ()
-
-
-def read_lock(workspace: Path) -> LockFile:
-    """The workspace's lock; empty when there is none. Raises UsageFault when it cannot be read."""
-    path = workspace / NAME
-    if not path.is_file():
-        return LockFile()
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=LockFile)
-    except msgspec.MsgspecError as e:
-        raise UsageFault(f"{NAME} cannot be read: {e}", place=Place(NAME), help="restore it, or remove it") from e
-    if found.version > 1:
-        raise UsageFault(f"{NAME} is from a newer version of harness", place=Place(NAME))
-    return found
 
 
 def write_lock(workspace: Path, layer: Layer) -> bool:
@@ -64,26 +33,6 @@ def _told(layer: Layer) -> tuple[LayerSource, ...]:
         return layer.sources
     own = RECIPES[layer.name].package if layer.name in RECIPES else layer.name
     return tuple(s for s in layer.sources if s.package in (own, own.lower()) or s.package.startswith("node-linux"))
-
-
-def locked(workspace: Path, agent: str, platform: str) -> Locked | None:
-    """What the workspace has fixed for an agent, if it has."""
-    return next((one for one in read_lock(workspace).agents if (one.agent, one.platform) == (agent, platform)), None)
-
-
-def is_same(fixed: Locked, layer: Layer) -> bool:
-    """Whether a layer is what was fixed. The loader is this machine's own and may be of another release of musl."""
-    if fixed.tree == layer.tree:
-        return True
-    loose = any(source.registry in OF_THE_MACHINE for source in layer.sources)
-    return loose and fixed.binary == layer.binary and _exact(fixed.sources) == _exact(layer.sources)
-
-
-def _exact(sources: tuple[LayerSource, ...]) -> list[LayerSource]:
-    return [source for source in sources if source.registry not in OF_THE_MACHINE]
-
-
-OF_THE_MACHINE = ("machine", "debian")
 
 
 def check_against_lock(workspace: Path, layer: Layer) -> None:

@@ -11,7 +11,7 @@ from harness.cli._out import say
 from harness.config.workspace import run_names
 from harness.errors import ConfigError, Exit, Fault, Place, UsageFault
 from harness.plugins.loader import did_you_mean
-from harness.records.label import Label
+from harness.records.label import UNSURE, Label
 from harness.report.judges import Elsewhere, judged_elsewhere
 from harness.report.judges_gate import worst
 from harness.report.judges_items import Item, Judged
@@ -21,8 +21,16 @@ from harness.report.judges_sections import look_tables, score_tables, validity_t
 from harness.report.text import table_lines
 from harness.store.folder import RunFolder
 from harness.store.judgements import iter_judgements
-from harness.store.labels import FOLDER, LABELS, encode_labels, mixed, placed_labels
+from harness.store.labels import FOLDER, LABELS, encode_labels, mixed, placed_labels, read_labels
 from harness.store.read import read_manifest
+
+SAID: dict[str, tuple[str, ...]] = {
+    "pairwise": ("win", "tie", "loss"),
+    "reference": ("correct", "incorrect", "abstained"),
+    "rubric": ("met", "partly", "not_met"),
+    "claims": ("supported", "contradicted", "not_found"),
+}
+"""Verdicts by protocol, for those that have the same ones in every task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,8 @@ class Found:
 
 
 def labels_of_run(workspace: Path, path: Path, graders: Sequence[str], args: argparse.Namespace) -> Found:
-    """Labels for these graders, checked against the run; those of this run are kept in its folder.
+    """Labels for these graders, checked against the run; those of this run are kept in its folder, beside those that
+    it has for other graders.
 
     Raises ConfigError for unknown ids, duplicates and mixed sets, UsageFault when there is no label or the design does
     not fit them.
@@ -55,7 +64,8 @@ def labels_of_run(workspace: Path, path: Path, graders: Sequence[str], args: arg
             "no label was drawn from this run, so they are no sample of it", help="--design external, or harness label"
         )
     with RunFolder.open(path) as folder:
-        folder.write_file(LABELS, encode_labels(own))
+        kept = read_labels(path / LABELS) if (path / LABELS).is_file() else []
+        folder.write_file(LABELS, encode_labels([*(x for x in kept if x.grader not in graders), *own]))
     return Found(labels, _elsewhere(workspace, path, {x.run for x in labels} - {"", run}))
 
 
@@ -68,14 +78,18 @@ def _unknown(path: Path, placed: Sequence[tuple[Label, Place]], run: str) -> lis
     """Labels of this run for work that no judge of that grader saw in it."""
     items: dict[str, set[object]] = {}
     tasks: dict[str, set[str]] = {}
-    outcomes: dict[str, set[str]] = {}
+    protocols: dict[str, set[str]] = {}
     for j in iter_judgements(path):
         if j.role == "score":
             items.setdefault(j.grader, set()).add((j.task, j.system, j.epoch, j.opponent, j.about))
             tasks.setdefault(j.grader, set()).add(j.task)
-            outcomes.setdefault(j.protocol, set())
+            protocols.setdefault(j.grader, set()).add(j.protocol)
     faults = []
     for label, place in placed:
+        if words := _not_said(label, protocols.get(label.grader, set())):
+            faults.append(
+                Fault(f"'{label.grader}' has no verdict '{label.label}'", place, f"it has: {', '.join(words)}")
+            )
         if label.run not in ("", run):
             continue
         known = tasks.get(label.grader, set())
@@ -86,6 +100,14 @@ def _unknown(path: Path, placed: Sequence[tuple[Label, Place]], run: str) -> lis
             what = f"'{label.grader}' judged no such work of '{label.task}': {_named(label)}"
             faults.append(Fault(what, place, "system, epoch, opponent and about are those of judgements.jsonl"))
     return faults
+
+
+def _not_said(label: Label, protocols: set[str]) -> list[str]:
+    """What the judges of a grader can say, when the label's word is none of it."""
+    if not protocols or not protocols <= SAID.keys():
+        return []
+    words = [word for protocol in sorted(protocols) for word in SAID[protocol]]
+    return [] if label.label in (*words, UNSURE) else [*words, UNSURE]
 
 
 def _named(label: Label) -> str:

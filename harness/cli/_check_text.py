@@ -11,10 +11,12 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from harness.cli._table import clip, many, table
-from harness.qa.findings import Seconds, TaskCheck
+from harness.qa.findings import Finding, Seconds, TaskCheck
 from harness.qa.suite import Checking
 
 POLL_S = 0.2
+SHOWN = 400
+"""Characters of a finding: a message that was shortened before keeps both its ends."""
 HEADER = ("task", "verdict", "reference", "empty", "tests", "flaky", "cheats", "solve s", "grade s")
 
 
@@ -87,12 +89,16 @@ def render_checks(checks: Sequence[TaskCheck]) -> str:
     for check in checks:
         shown = [f for f in check.findings if f.level != "info"]
         if shown:
-            lines = [f"  {f.level:<9}  {f.check:<14}  {f.what}{f' [{f.where}]' if f.where else ''}" for f in shown]
-            blocks.append("\n".join([check.task, *(clip(" ".join(line.split(" ")), 240) for line in lines)]))
+            lines = [f"  {f.level:<9}  {f.check:<14}  {' '.join(f.what.split())}{_at(f)}" for f in shown]
+            blocks.append("\n".join([check.task, *(clip(line, SHOWN) for line in lines)]))
     counts = Counter(check.verdict for check in checks)
     said = ", ".join(f"{counts[word]} {word}" for word in ("ok", "warn", "fail", "unchecked") if counts[word])
     blocks.append(f"{many(len(checks), 'task')}: {said}")
     return "\n\n".join(blocks)
+
+
+def _at(finding: Finding) -> str:
+    return f" [{finding.where}]" if finding.where else ""
 
 
 def _row(check: TaskCheck) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ def decide(asked: Asked) -> Decided:
     there = [s.name for s in manifest.systems]
     baselines = _baselines(policy, asked, workspace, manifest.suite, there)
     systems = _systems(policy, asked, there, baselines)
+    absent, not_gated = _others(policy, asked, workspace, manifest.suite, there, systems)
     measured = [measure(trials, name) for name in systems]
     if faults := gate_faults(policy, measured, {n: measured_of(b) for n, b in baselines.items()}):
         raise ConfigError(faults)
@@ -82,6 +83,8 @@ def decide(asked: Asked) -> Decided:
             now=asked.now,
             allow_mismatch=asked.allow_mismatch,
             extra=extra,
+            absent=absent,
+            not_gated=not_gated,
         )
     )
     return Decided(result, _places(workspace, suite))
@@ -135,6 +138,30 @@ def _systems(policy: Policy, asked: Asked, there: list[str], baselines: dict[str
             f"{without[0]} — or gate by `min:` alone, in gates.yaml",
         )
     return systems
+
+
+def _others(
+    policy: Policy, asked: Asked, workspace: Path, suite: str, there: list[str], systems: list[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Systems with a baseline `<suite>-<system>` that nobody left out and that did not run; a line for each other."""
+    absent: dict[str, str] = {}
+    chosen = bool(asked.systems or policy.file.systems or asked.baseline or policy.file.baseline)
+    why = "left out by the policy or the command line" if chosen else f"no baseline '{suite}-%s'"
+    lines = [f"{s}: {why.replace('%s', s)}" for s in there if s not in systems]
+    for name in baseline_names(workspace):
+        if not name.startswith(f"{suite}-"):
+            continue
+        found = read_baseline(workspace, name)
+        system = found.system.name
+        if found.suite != suite or name != f"{suite}-{system}" or system in there:
+            continue
+        if chosen:
+            lines.append(f"{system}: not in this run (baseline '{name}'), left out by the policy or the command line")
+        elif found.is_over(asked.now):
+            lines.append(f"{system}: not in this run, and its baseline '{name}' ended on {found.expires}")
+        else:
+            absent[system] = name
+    return absent, lines
 
 
 def _quarantine(policy: Policy, workspace: Path, suite: Path) -> dict[str, Entry]:

@@ -105,15 +105,11 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from harness.agents.build import verify
-    from harness.agents.lock import is_same, locked
+    from harness.toolkit.layer_lock import changed, not_as_fixed
 
     workspace, rows, bad = _workspace(args), [], 0
     for layer, folder in _chosen(args.agents):
-        wrong = verify(folder, layer)
-        fixed = locked(workspace, layer.spec, layer.platform) if workspace else None
-        if not wrong and fixed is not None and not is_same(fixed, layer):
-            wrong = f"agents.lock has fixed {fixed.tree[:12]}, this is {layer.tree[:12]}"
+        wrong = changed(folder, layer) or (not_as_fixed(workspace, layer) if workspace else "")
         bad += bool(wrong)
         rows.append({"agent": layer.spec, "platform": layer.platform, "tree": layer.tree, "wrong": wrong})
     if args.json:

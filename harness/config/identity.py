@@ -19,7 +19,7 @@ WORKSPACE_MODULE = "harness_workspace_"
 
 
 def plugin_digest(plugin: Plugin, workspace: Path) -> str:
-    """Digest of class, version, parameters but `not_in_digest`, nested plugins, workspace source and named files."""
+    """Digest of class, version, parameters but `not_in_digest`, nested plugins, workspace source, files, programs."""
     return digest_of(_identity(plugin, workspace))
 
 
@@ -47,6 +47,7 @@ def nested(plugin: Plugin) -> list[Plugin]:
 
 def _identity(plugin: Plugin, workspace: Path) -> Json:
     cls = type(plugin)
+    programs = plugin.programs()
     named = [base for base in cls.__mro__ if base.__module__.startswith(WORKSPACE_MODULE)]
     return {
         "class": [cls.__qualname__ if named else f"{cls.__module__}.{cls.__qualname__}", cls.version],
@@ -57,6 +58,7 @@ def _identity(plugin: Plugin, workspace: Path) -> Json:
             if n not in cls.not_in_digest
         },
         "files": {name: _file(workspace / name) for name in sorted(plugin.digest_files())},
+        **({"programs": dict(sorted(programs.items()))} if programs else {}),
     }
 
 

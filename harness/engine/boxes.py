@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,6 +128,25 @@ class Boxes:
             line = f"task '{task}': {message}" if task else message
             self.notices.append(line)
             log.warning("%s", line)
+
+
+@asynccontextmanager
+async def noted(opening: AbstractAsyncContextManager[Box], what_for: str, images: dict[str, str]) -> AsyncIterator[Box]:
+    """A box, with the digests of its image and of its services' written down under what it is for."""
+    async with opening as box:
+        _note(images, what_for, box.image_digest)
+        services: Mapping[str, str] = getattr(box, "service_images", {})
+        for name, digest in services.items():
+            _note(images, f"{what_for}: {name}", digest)
+        yield box
+
+
+def _note(images: dict[str, str], key: str, digest: str) -> None:
+    """Another digest than the one that is known has a number."""
+    at, n = key, 1
+    while images.setdefault(at, digest) != digest:
+        n += 1
+        at = f"{key} {n}"
 
 
 def specs_of(tasks: Iterable[Task]) -> list[SandboxSpec]:

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.config.suite import BoundGrader
 from harness.engine.attempt_state import AttemptState
+from harness.engine.boxes import noted
 from harness.engine.services import Services
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Bench, Box, ModelClient
@@ -34,7 +35,10 @@ GONE = ("engine", "stopped", "not_there")
 
 @dataclass(slots=True)
 class GradedWork:
-    """What a grader sees (the contract `Work`). `find_artifact` and `find_transcript` read them when asked for."""
+    """What a grader sees (the contract `Work`). `find_artifact` and `find_transcript` read them when asked for.
+
+    `images` are those of the boxes it opened (`Attempt.images`).
+    """
 
     task: Task
     output: Output
@@ -46,6 +50,7 @@ class GradedWork:
     trial: str = ""
     bench: Bench = Bench()
     models: Mapping[str, ModelClient] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
 
     def artifact(self, name: str) -> bytes | None:
         """The bytes of an artifact, or None."""
@@ -57,7 +62,8 @@ class GradedWork:
 
     def open_box(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:
         """A clean box that the work never had. Raises MissingRequirement, SandboxError."""
-        return self.services.boxes.open(spec, self.trial, in_trial=self.task.sandbox is not None)
+        opening = self.services.boxes.open(spec, self.trial, in_trial=self.task.sandbox is not None)
+        return noted(opening, "grading", self.images)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ async def _graded(
         timing=msgspec.structs.replace(attempt.timing, grading=round(grading.seconds, 4)),
         flags=(*(f for f in attempt.flags if f not in flags_of(attempt.grades)), *flags_of(grading.verdicts)),
         digests=msgspec.structs.replace(attempt.digests, grader=grading.digest),
+        images={k: d for k, d in attempt.images.items() if not k.startswith("grading")} | work.images,
     )
     return again, grading.judgements
 

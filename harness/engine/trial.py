@@ -9,8 +9,8 @@ Wrong, not graded and never ran are three things: `graded`, `ungradable`, and `i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from harness.config.suite import System
 from harness.engine.attempt_state import AttemptState
 from harness.engine.bench import bench_of
-from harness.engine.boxes import LASTING, bare
+from harness.engine.boxes import LASTING, bare, noted
 from harness.engine.context import Context
 from harness.engine.doors import Way, mounts_of, way_to_models
 from harness.engine.grade import GradedWork, Grading, flags_of, grade
@@ -59,6 +59,7 @@ class Ended:
     status: Status = "graded"
     retryable: bool = False
     image: str = ""
+    images: dict[str, str] = field(default_factory=dict)
     worked: float = 0.0
 
     def failed(self, error: ModelError | SandboxError | MissingRequirement) -> None:
@@ -91,6 +92,7 @@ async def run_attempt(trial: Trial, services: Services, retries_left: int) -> At
             task, ended.output, shown.order, services.suite.workspace, artifacts.get, lambda: transcript, services,
             name, bench_of(services, task, trial.system, trial.epoch, trial.attempt),
         )  # fmt: skip
+        work.images = ended.images
         grading = await grade(work, services)
         if grading.broken is not None and isinstance(grading.verdict, NotGraded):
             ended.failed(grading.broken)
@@ -108,7 +110,10 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
     ended, system = Ended(), services.suite.systems[trial.system]
     services.live.add(state)
     try:
-        async with way_to_models(system, services, state, trial.task.allow) as way, _box(trial, services, way) as box:
+        async with (
+            way_to_models(system, services, state, trial.task.allow) as way,
+            _box(trial, services, way, ended) as box,
+        ):
             ended.image = box.image_digest if box else ""
             ctx = Context(trial.system, shown, services, state, box, way)
             await _solve(shown.view, ctx, system.harness, state, ended)
@@ -152,7 +157,11 @@ async def _collect(trial: Trial, services: Services, state: AttemptState, box: B
     wanted = [one for one in task.collect if one.name not in delivered]
     own = task.sandbox or SandboxSpec()
     name = trial_name(task.id, trial.system, trial.epoch)
-    found = await collect(box, wanted, own, lambda spec: services.boxes.open(spec or bare(own), name))
+
+    def another(spec: SandboxSpec | None) -> AbstractAsyncContextManager[Box]:
+        return noted(services.boxes.open(spec or bare(own), name), "collecting", ended.images)
+
+    found = await collect(box, wanted, own, another)
     ended.flags = (*ended.flags, *found.flags)
     artifacts = (*ended.output.artifacts, *found.artifacts)
     ended.output = msgspec.structs.replace(ended.output, artifacts=artifacts)
@@ -161,7 +170,7 @@ async def _collect(trial: Trial, services: Services, state: AttemptState, box: B
 
 
 @asynccontextmanager
-async def _box(trial: Trial, services: Services, way: Way | None) -> AsyncIterator[Box | None]:
+async def _box(trial: Trial, services: Services, way: Way | None, ended: Ended) -> AsyncIterator[Box | None]:
     """The task's box, gone when the work ends; nothing for work that needs none."""
     system = services.suite.systems[trial.system]
     spec, harness = trial.task.sandbox, system.harness
@@ -175,7 +184,8 @@ async def _box(trial: Trial, services: Services, way: Way | None) -> AsyncIterat
         yield None
         return
     name, mounts = trial_name(trial.task.id, trial.system, trial.epoch), mounts_of(system, services)
-    async with services.boxes.open(spec, name, mounts=mounts, door=way.folder if way else None) as box:
+    opening = services.boxes.open(spec, name, mounts=mounts, door=way.folder if way else None)
+    async with noted(opening, "work", ended.images) as box:
         yield box
 
 
@@ -241,5 +251,6 @@ def _attempt(trial: Trial, system: System, state: AttemptState, ended: Ended, gr
             model=system.model_digest,
             image=ended.image,
         ),
+        images=ended.images,
         **verdict,
     )

@@ -13,6 +13,7 @@ from secrets import token_hex
 
 from harness.api import Box, Grade, Output, SandboxError, Task
 from harness.graders._protected import matches
+from harness.toolkit.said import plain
 
 ROOT_OWNER = (0, 0)
 TAIL = 2000
@@ -151,17 +152,7 @@ def read_files(workspace: Path, said: str) -> dict[str, bytes]:
 def tail_of(stdout: bytes, stderr: bytes) -> str:
     """The end of what a command said, for an explanation."""
     said = "\n".join(s.decode("utf-8", "replace").strip() for s in (stdout, stderr) if s.strip())
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in said)[-TAIL:]
-
-
-def last_words(said: str, limit: int = 300) -> str:
-    """The last whole lines of what was said that fit; of a longer line, its beginning."""
-    kept: list[str] = []
-    for line in reversed(said.strip().splitlines()):
-        if kept and len(line) + 1 + sum(len(one) + 1 for one in kept) > limit:
-            break
-        kept.append(line)
-    return "\n".join(reversed(kept))[:limit]
+    return plain(said)[-TAIL:]
 
 
 def nothing_done(output: Output) -> Grade | None:

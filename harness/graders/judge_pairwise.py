@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
@@ -46,7 +46,9 @@ class JudgePairwise(JudgeGrader):
     protocol: ClassVar[str] = "pairwise"
     opponent: Opponent
     """With what the work is compared."""
-    criteria: str = "Which solves the user's problem better, with fewer errors?"
+    criteria: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = (
+        "Which solves the user's problem better, with fewer errors?"
+    )
     """By what measure one is better."""
     scale: Literal["win_tie_loss", "five_level"] = "win_tie_loss"
     """Whether "much better" can be said; it is recorded and counts no more than "better"."""

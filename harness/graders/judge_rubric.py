@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from harness.api import Grade, GraderCase, Json, Judgement, Verdict
 from harness.graders._case_judge import case_judge
@@ -47,7 +47,7 @@ class Criterion(BaseModel):
 
     id: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
     """Unique in the rubric."""
-    text: str = Field(min_length=1)
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     """What is looked for, as a statement that is so or not."""
     points: float
     """Its weight: positive for something good, negative for something bad."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
@@ -47,7 +47,9 @@ class JudgeSelect(JudgeGrader):
 
     against: tuple[Opponent, ...] = Field(min_length=1, max_length=11)
     """The other candidates. Systems of this run are compared in this order: a named one with those named before it."""
-    criteria: str = "Which solves the user's problem best, with the fewest errors?"
+    criteria: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = (
+        "Which solves the user's problem best, with the fewest errors?"
+    )
     """By what measure one is the best."""
 
     example: ClassVar[Mapping[str, Json]] = {

@@ -27,12 +27,13 @@ from harness.api import (
     Verdict,
     Work,
 )
-from harness.graders._clean import archive_of, fetch, last_words, nothing_done, private_folder, read_files, tail_of
+from harness.graders._clean import archive_of, fetch, nothing_done, private_folder, read_files, tail_of
 from harness.graders._place import lay_artifacts
 from harness.graders._protected import Guard, limited
 from harness.graders._runs import HOME_ENV, box_spec
 from harness.graders._verifier import Trouble, killed, rewritten
 from harness.toolkit.normalise import excerpt
+from harness.toolkit.said import last_words
 from harness.toolkit.solution import apply_solution, is_solution
 
 MAX_REWARD = 1024**2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from harness.graders._verdicts import (
     is_weak,
     not_run,
 )
+from harness.toolkit.said import last_words
 from harness.toolkit.testreports.read import Format
 from harness.toolkit.testreports.record import Status
 
@@ -58,7 +60,7 @@ class TestReport(Grader):
     """The work's patch is applied in a clean box, hidden tests are laid down, and the runner's report decides.
 
     Changes to protected files (tests, runner configuration, CI, what Python or the runner would load by itself) do not
-    count and are flagged. A test of a random name is added that must be reported as failed. The box is stopped before
+    count and are flagged. Copies of hidden tests that must fail are added. The box is stopped before
     its report is read. Passed when every fail-to-pass and pass-to-pass test passes; labels: resolved, partial, failed,
     no_tests, timeout, patch_error, empty_patch, tampered, passes_visible_fails_hidden.
     """
@@ -234,12 +236,15 @@ class TestReport(Grader):
         if trial.gold:
             right = await self._right(trial)
             if right.trouble:
-                return NotGraded("environment", f"{doubt.why}; and with the right patch: {right.trouble}")
+                absent = right.trouble == absent_runner(run.tail)
+                why = right.trouble if absent else f"{doubt.why}; and with the right patch: {right.trouble}"
+                return NotGraded("environment", why)
         elif not doubt.forged:
-            return NotGraded("environment", f"{doubt.why}; there is no right patch to tell whose fault it is")
+            said = absent_runner(run.tail) or _with_words(doubt.why, run.tail)
+            return NotGraded("environment", f"{said}; there is no right patch to tell whose fault it is")
         label = "tampered" if doubt.forged else "timeout" if doubt.word == "timeout" else "failed"
         told = doubt.word if doubt.word.startswith(("canary", "timeout", "out_of")) else f"{doubt.word}: {doubt.why}"
-        why = f"{doubt.why}; last words: {run.tail[-300:]}" if run.tail else doubt.why
+        why = _with_words(doubt.why, run.tail)
         return Grade(0.0, False, label, why, flags=limited([told[:200], *flags]))
 
     async def _right(self, trial: Trial) -> Right:
@@ -257,7 +262,7 @@ class TestReport(Grader):
         if not run.applied.ok:
             return f"it does not apply: {run.applied.said[-300:]}"
         if doubt := self._doubt(run):
-            return f"{doubt.why} {run.tail[-300:]}".strip()
+            return absent_runner(run.tail) or _with_words(doubt.why, run.tail)
         grade = grade_of(run, wanted, ())
         return "" if grade.passed else grade.explanation
 
@@ -269,6 +274,27 @@ class TestReport(Grader):
         mended = {id: r for id in ids if (r := second.report.results.get(id)) and r.status == "pass"}
         flags += [f"rerun_passed: {shown(id)}" for id in mended] or [f"rerun_failed: {len(ids)} pass-to-pass"]
         return replace(run, report=replace(run.report, results={**run.report.results, **mended}))
+
+
+def _with_words(why: str, tail: str) -> str:
+    return f"{why}; last words:\n{last_words(tail)}" if tail.strip() else why
+
+
+def absent_runner(tail: str) -> str:
+    """What to do about a runner that the image lacks, from the last words of its start; nothing for anything else."""
+    found = _ABSENT.search(tail)
+    if not found:
+        return ""
+    name = found[1] or found[2]
+    how = f" (`RUN python3 -m pip install {name}` in its Dockerfile)" if found[1] else ""
+    return f"{name} is not in the image: install it there{how}"
+
+
+_ABSENT = re.compile(
+    r"No module named '?(pytest)'?\s*\Z|"
+    r"""exec: "([^"\n]+)": (?:executable file not found in \$PATH|stat [^\n]*: no such file)"""
+)
+"""The end of a Python start without pytest, and what runc says of a program that is not there."""
 
 
 @dataclass(frozen=True, slots=True)

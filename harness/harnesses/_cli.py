@@ -37,6 +37,7 @@ from harness.harnesses._cli_box import STATE, Around, Invocation, Program, Ran, 
 from harness.harnesses._cli_record import Record, measures, read_record, wrapping
 from harness.records.task import digest_of
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, installed_layers, known_versions, root_of
+from harness.toolkit.layer_lock import changed, identity_of, not_as_fixed
 from harness.toolkit.prompt import prompt_text
 
 EVENTS = "agent/events.jsonl"
@@ -123,12 +124,25 @@ class AgentCli(Harness):
         return (Mount(root_of(self._installed()[1]), MOUNT),)
 
     def missing(self, workspace: Path) -> Sequence[str]:
-        """The layer, where it is not installed."""
+        """The layer, where it is not installed, or is not what it was or what the workspace has fixed."""
         try:
-            self._installed()
+            found = self._found()
         except MissingRequirement as e:
             return (str(e),)
-        return ()
+        if found is None:
+            return ()
+        layer, folder = found
+        wrong = changed(folder, layer) or not_as_fixed(workspace, layer)
+        again = f"harness agent remove {layer.spec}, then harness agent install {layer.spec}"
+        return (f"{layer.spec} is not what it should be: {wrong}: {again}",) if wrong else ()
+
+    def programs(self) -> Mapping[str, str]:
+        """The layer, where it is installed."""
+        try:
+            found = self._found()
+        except MissingRequirement:
+            return {}
+        return {found[0].spec: identity_of(found[0])} if found else {}
 
     async def solve(self, task: TaskView, ctx: SolveContext) -> Output:
         """Run the program to its end or to a limit. Raises MissingRequirement before any model call."""
@@ -198,8 +212,12 @@ class AgentCli(Harness):
     def _needs(self, layer: Layer | None) -> Sequence[str]:
         return (layer.platform.split("-")[1], *layer.needs) if layer is not None else ()
 
+    def _found(self) -> tuple[Layer, Path] | None:
+        return self._installed()
+
     def _layer(self) -> Layer | None:
-        return self._installed()[0]
+        found = self._found()
+        return found[0] if found else None
 
     def _installed(self) -> tuple[Layer, Path]:
         found = find_layer(self.agent, self.release)

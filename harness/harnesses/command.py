@@ -86,14 +86,6 @@ class Command(AgentCli):
         found = self._found()
         return (Mount(root_of(found[1]), MOUNT),) if found else ()
 
-    def missing(self, workspace: Path) -> Sequence[str]:
-        """The layer, where it is not installed."""
-        try:
-            self._found()
-        except MissingRequirement as e:
-            return (str(e),)
-        return ()
-
     def spoken(self, there: Sequence[Dialect]) -> Sequence[Dialect]:
         """As the YAML says."""
         return self.speaks
@@ -143,10 +135,6 @@ class Command(AgentCli):
         if found is None:
             raise MissingRequirement("agent", f"{self.layer} is not installed: harness agent install {self.layer}")
         return found
-
-    def _layer(self) -> Layer | None:
-        found = self._found()
-        return found[0] if found else None
 
     def _needs(self, layer: Layer | None) -> Sequence[str]:
         return (*super()._needs(layer), *self.needs)

@@ -74,6 +74,10 @@ class Plugin(BaseModel, ABC):
         """Workspace files whose content belongs to this plugin's digest (a policy, stored answers, ...)."""
         return ()
 
+    def programs(self) -> Mapping[str, str]:
+        """Programs of this machine that it runs (an agent's layer), by name, with what each is: part of its digest."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

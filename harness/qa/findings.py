@@ -93,7 +93,7 @@ class TaskCheck(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     def reason(self) -> str:
         """The failures in one line, the first of each check."""
         first = {f.check: f for f in reversed(self.of_level("fail"))}
-        return "; ".join(f"{f.check}: {f.what}" for f in reversed(first.values()))
+        return "; ".join(" ".join(f"{f.check}: {f.what}".split()) for f in reversed(first.values()))
 
 
 def verdict_of(findings: Iterable[Finding]) -> Word:

@@ -12,6 +12,7 @@ from harness.qa.lab import Shake, Tried
 from harness.records.content import Json
 from harness.records.outcome import Attempt, Grade, Verdict
 from harness.records.task import Limits
+from harness.toolkit.said import ends_of
 
 NEAR_LIMIT = 0.5
 """A reference that needs more of a limit than this will time out on a slower machine."""
@@ -58,13 +59,13 @@ def _troubles(check: str, tried: Sequence[Tried], ungradable: str = "fail") -> I
 
 def _trouble(attempt: Attempt) -> str:
     trouble = attempt.trouble
-    return f"{trouble.cause}: {trouble.detail}"[:300] if trouble else ""
+    return ends_of(f"{trouble.cause}: {trouble.detail}") if trouble else ""
 
 
 def _why(attempt: Attempt) -> str:
     for name, verdict in attempt.grades.items():
         if isinstance(verdict, Grade) and not verdict.passed:
-            return f"{name}: {verdict.label or 'failed'}; {verdict.explanation}"[:300].rstrip("; ")
+            return ends_of(f"{name}: {verdict.label or 'failed'}; {verdict.explanation}").rstrip("; ")
     return attempt.label or "failed"
 
 

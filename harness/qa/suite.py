@@ -15,8 +15,9 @@ from harness.qa.findings import Finding, TaskCheck
 from harness.qa.lab import Lab, graders_of, open_lab
 from harness.qa.task import Options, check_task
 from harness.records.task import Task
+from harness.toolkit.said import ends_of
 
-SHOWN = 800
+SHOWN = 240
 """Characters of a build's message in a finding."""
 
 
@@ -96,14 +97,8 @@ class Checking:
         return check
 
 
-def _both_ends(text: str) -> str:
-    """A message with its middle left out: a build says what it is of first and why it failed last."""
-    first, _, rest = text.partition("\n")
-    return text if len(text) <= SHOWN else f"{first[: SHOWN // 2]}\n...{rest[-SHOWN // 2 :]}"
-
-
 def _no_image(task: Task, error: SandboxError | MissingRequirement) -> TaskCheck:
     """A box that cannot be made is the task's fault when its image is, else the engine's."""
     own = isinstance(error, SandboxError) and error.fault in ("image", "spec", "files", "user")
-    finding = Finding("image", "fail" if own else "unchecked", f"no box can be opened: {_both_ends(str(error))}")
+    finding = Finding("image", "fail" if own else "unchecked", f"no box can be opened: {ends_of(str(error), SHOWN)}")
     return TaskCheck(task=task.id, verdict="fail" if own else "unchecked", findings=(finding,))

@@ -25,6 +25,7 @@ from harness.qa.words import words_checked
 from harness.records.outcome import NotGraded, Verdict
 from harness.records.task import Task
 from harness.testing.cheats import cheats_for
+from harness.toolkit.said import ends_of
 
 SHAKES = {
     Shake(hash_seed=1): ("pytest", "unittest", "tap", "junit", "command"),
@@ -146,7 +147,7 @@ async def _searched(lab: Lab, task: Task, material: Material, known: Known) -> N
                 known.findings += await asyncio.to_thread(_listed, repository, other)
             known.findings += overspecified(material, prompt_text(task), image.kept)
     except (SandboxError, MissingRequirement, tarfile.TarError) as e:
-        known.findings.append(Finding("leak", "unchecked", f"the image cannot be read: {e}"))
+        known.findings.append(Finding("leak", "unchecked", f"the image cannot be read: {ends_of(str(e))}"))
 
 
 async def _cheated(lab: Lab, task: Task, material: Material, known: Known) -> None:
@@ -170,13 +171,13 @@ async def _based(lab: Lab, task: Task, graders: Sequence[BoundGrader], options: 
         try:
             found = await asyncio.gather(*(lab.examine(task, grader, b"") for _ in range(options.repeats)))
         except (SandboxError, MissingRequirement) as e:
-            known.findings.append(Finding("base", "unchecked", f"the base cannot be tested: {e}"))
+            known.findings.append(Finding("base", "unchecked", f"the base cannot be tested: {ends_of(str(e))}"))
             continue
         known.base += found
         unsure = next((v for v in found if isinstance(v, NotGraded)), None)
         if unsure is not None:
             known.findings.append(
-                Finding("base", "fail", f"the base cannot be graded: {unsure.cause}: {unsure.detail[:200]}")
+                Finding("base", "fail", f"the base cannot be graded: {unsure.cause}: {ends_of(unsure.detail)}")
             )
 
 
@@ -193,7 +194,9 @@ async def _shaken(lab: Lab, task: Task, graders: Sequence[BoundGrader], material
             try:
                 found = await asyncio.gather(*(lab.examine(task, bound.grader, patch, shake) for shake in shakes))
             except (SandboxError, MissingRequirement) as e:
-                known.findings.append(Finding("flaky", "unchecked", f"the tests cannot be run another way: {e}"))
+                known.findings.append(
+                    Finding("flaky", "unchecked", f"the tests cannot be run another way: {ends_of(str(e))}")
+                )
                 continue
             known.shaken += [(on, shake, verdict) for shake, verdict in zip(shakes, found, strict=True)]
 

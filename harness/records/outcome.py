@@ -124,7 +124,9 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     set only when `status` is graded. `transcript` is `[offset, length]` in `transcripts.jsonl`, in bytes.
     `limit` names the limit that was hit; `models` are the names providers returned; `choice_order` is the
     permutation shown: `choice_order[i]` is the index, in the task, of the option lettered i. `flags` are those of all
-    grades and of collecting.
+    grades and of collecting. `images` are the digests of every image a box of it was made of, by what the box was for:
+    `work`, `collecting`, `grading`, a second image for the same as `grading 2`, a service as `work: NAME`. They tell
+    what was used and are not compared; `digests.image` is, and is that of the work's own box.
     """
 
     task: str
@@ -153,4 +155,5 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     choice_order: tuple[int, ...] = ()
     flags: tuple[str, ...] = ()
     digests: Digests = Digests()
+    images: dict[str, str] = {}
     transcript: tuple[int, int] | None = None

@@ -6,7 +6,7 @@ for each system: measure -> valid? -> baseline usable? -> compare -> every rule 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -35,13 +35,19 @@ if TYPE_CHECKING:
     from harness.config.gates import GateFile
     from harness.config.quarantine import Entry
 
+ABSENT = "ABSENT"
+"""Kind of the check of a system that has a baseline and did not run."""
 CLOCK_SLACK = timedelta(hours=24)
 """How far ahead of now a run's own time may be: more than this is a wrong clock, and its age cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateInput:
-    """Everything a gate rests on. `baselines` are by system; `policy_name` is the policy's file as shown."""
+    """Everything a gate rests on. `baselines` are by system; `policy_name` is the policy's file as shown.
+
+    `absent` are systems that have a baseline (its name) and are not in the run, though nobody left them out;
+    `not_gated` says of every other system why it is not judged.
+    """
 
     trials: Trials
     policy: GateFile
@@ -52,6 +58,8 @@ class GateInput:
     now: datetime
     allow_mismatch: bool = False
     extra: Sequence[Check] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
+    not_gated: Sequence[str] = ()
 
 
 def gate(given: GateInput) -> GateResult:
@@ -62,6 +70,7 @@ def gate(given: GateInput) -> GateResult:
         system, told = _gated(measured, given)
         systems.append(system)
         warnings += told
+    systems += [_absent(name, baseline) for name, baseline in given.absent.items()]
     manifest = given.trials.manifest
     return _decided(
         GateResult(
@@ -74,8 +83,17 @@ def gate(given: GateInput) -> GateResult:
             reasons=(),
             warnings=tuple(dict.fromkeys(warnings)),
             systems=tuple(systems),
+            not_gated=tuple(given.not_gated),
         ),
         given,
+    )
+
+
+def _absent(name: str, baseline: str) -> GatedSystem:
+    """A system that should have been there: what nobody ran is not passed."""
+    says = f"has the baseline '{baseline}' and is not in this run; the policy's `systems:` can leave it out"
+    return GatedSystem(
+        name, baseline, (Check(name, ABSENT, "system", "invalid", says),), None, (), 0.0, None, None, None
     )
 
 
@@ -189,14 +207,20 @@ def _decided(result: GateResult, given: GateInput) -> GateResult:
 
     inconclusive = those("inconclusive")
     soft = "INCONCLUSIVE" in given.policy.fail_on
-    empty = not result.systems or all(c.says == "nothing ran" for s in result.systems for c in s.checks[:1])
+    first = [c for s in result.systems for c in s.checks[:1] if c.kind != ABSENT]
+    empty = all(c.says == "nothing ran" for c in first)
     critical = those("fail", "CRITICAL")
     order: tuple[tuple[bool, Overall, Exit, list[str]], ...] = (
         (empty, "NOTHING RAN", Exit.NOTHING, ["nothing ran"]),
         # What a grader called critical has happened, whatever else is missing: no other state may hide it.
         (bool(critical), "FAILED", Exit.GATE_FAILED, those("fail") + those("invalid")),
-        (bool(those("invalid", "IDENTITY", "BASELINE")), "NOT COMPARABLE", Exit.NOT_COMPARABLE, those("invalid")),
-        (bool(those("invalid")), "INVALID", Exit.INVALID, those("invalid")),
+        (
+            bool(those("invalid", "IDENTITY", "BASELINE")),
+            "NOT COMPARABLE",
+            Exit.NOT_COMPARABLE,
+            those("invalid") + those("fail"),
+        ),
+        (bool(those("invalid")), "INVALID", Exit.INVALID, those("invalid") + those("fail")),
         (bool(those("fail")), "FAILED", Exit.GATE_FAILED, those("fail")),
         (bool(inconclusive), "INCONCLUSIVE", Exit.INCONCLUSIVE if soft else Exit.OK, inconclusive),
     )

@@ -60,7 +60,8 @@ class GatedSystem:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """A whole gate. `reasons` are what the exit code is for, the most important first."""
+    """A whole gate. `reasons` are what the exit code is for, the most important first; `not_gated` are the
+    systems that nobody judged, with why."""
 
     run: str
     suite: str
@@ -71,6 +72,7 @@ class GateResult:
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     systems: tuple[GatedSystem, ...]
+    not_gated: tuple[str, ...] = ()
 
     @property
     def checks(self) -> tuple[Check, ...]:

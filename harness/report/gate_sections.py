@@ -34,7 +34,7 @@ def gate_head(r: GateResult) -> tuple[str, ...]:
     for s in r.systems:
         against = f"against baseline {s.baseline}" if s.baseline else "without a baseline"
         lines.append(f"system {s.system}: {_figures(s)}, {against}")
-    return tuple(lines)
+    return (*lines, *(f"not gated: {line}" for line in r.not_gated))
 
 
 def _figures(s: GatedSystem) -> str:
@@ -126,6 +126,7 @@ def gate_json(r: GateResult) -> dict[str, Json]:
         "reasons": list(r.reasons),
         "warnings": list(r.warnings),
         "systems": systems,
+        "not_gated": list(r.not_gated),
     }
 
 

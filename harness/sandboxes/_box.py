@@ -30,7 +30,7 @@ class DockerBox:
 
     __slots__ = (
         "_engine", "_owner", "_spec", "_stopped", "_user", "_watch", "_workdir", "container", "image_digest",
-        "neighbours", "network",
+        "neighbours", "network", "service_images",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +40,7 @@ class DockerBox:
         self.neighbours: Callable[..., Awaitable[Finished]] | None = None
         self.network = ""
         self.image_digest = image_digest
+        self.service_images: dict[str, str] = {}
         self._engine = engine
         self.container = container_id
         self._spec = spec

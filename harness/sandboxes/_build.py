@@ -18,6 +18,7 @@ from docker.utils import parse_repository_tag
 from harness.api import SandboxError
 from harness.sandboxes._engine import cause_of, hang_up
 from harness.sandboxes._owner import IMAGE
+from harness.toolkit.said import plain
 
 NAME = "harness-box"
 LAST_LINES = 30
@@ -64,12 +65,12 @@ def build(api: docker.APIClient, recipe: Recipe) -> str:
     made = Made()
     try:
         for line in _lines(_start(api, recipe)):
-            said.append(line)
+            said.append(plain(line))
             made.hear(line)
     except APIError as e:
         hang_up(e)
         _discard(api, made.images)
-        output = "\n".join([*said, cause_of(e)])
+        output = "\n".join([*said, plain(cause_of(e))])
         raise SandboxError("image", f"{recipe.what} does not build:\n{output}") from e
     return str(api.inspect_image(recipe.tag)["Id"])
 

@@ -133,7 +133,7 @@ def layer_recipe(base: Base, spec: SandboxSpec, workspace: Path) -> Recipe | Non
         lines.append(f"USER {base.user}")
     key = key_of("layer", base.id, lines, [f.sha256 for f in spec.files], laid.tree if laid else "")
     context = tar_of({**data, "Dockerfile": "\n".join(lines).encode()})
-    return Recipe("the task's files and setup", key, add_tree(context, laid) if laid else context)
+    return Recipe("the image with the task's files and setup", key, add_tree(context, laid) if laid else context)
 
 
 def _run(script: str, *args: str) -> str:

@@ -64,8 +64,9 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
     try:
         if things.network:
             await engine.call(_make_network, engine, name, labels, spec.network == "internal")
-        for service, container in zip(spec.services, services, strict=True):
-            await _start_service(shop, service, container, Joined(name, labels, spec, purpose))
+        joined = Joined(name, labels, spec, purpose)
+        started = zip(spec.services, services, strict=True)
+        digests = {s.name: await _start_service(shop, s, container, joined) for s, container in started}
         if purpose.door:
             base = await shop.images.get(SandboxSpec(), purpose.workspace)
             joins = _joins(engine.api, name, "box") if things.network else None
@@ -80,6 +81,7 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
         here = msgspec.structs.replace(spec, workdir=spec.workdir or image.workdir or "/")
         box = DockerBox(engine, box_id, image.id, here, _user(spec, image), owner)
         box.network = things.network
+        box.service_images = digests
         if spec.healthcheck:
             await _wait_healthy(engine, box_id, spec.healthcheck, "the box")
         yield box
@@ -177,13 +179,14 @@ def _make_network(engine: Engine, name: str, labels: Mapping[str, str], internal
     )
 
 
-async def _start_service(shop: Workshop, service: Service, container: str, joined: Joined) -> None:
-    """Start a sidecar and wait until it is healthy. Raises SandboxError with the end of its log."""
+async def _start_service(shop: Workshop, service: Service, container: str, joined: Joined) -> str:
+    """Start a sidecar and wait until it is healthy; its image's digest. Raises SandboxError with the end of its log."""
     engine = shop.engine
     image = await shop.images.get(service.box_spec(), joined.purpose.workspace)
     await engine.call(_make_service, engine, container, image, service, joined)
     if service.healthcheck:
         await _wait_healthy(engine, container, service.healthcheck, f"service '{service.name}'")
+    return image.id
 
 
 def _make_service(engine: Engine, container: str, image: Base, service: Service, joined: Joined) -> None:

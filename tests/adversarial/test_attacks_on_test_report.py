@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from attacks import ALWAYS_EQUAL, INSIDE, OUTSIDE, Attack
+from attacks import ALWAYS_EQUAL, COMPUTED, INSIDE, OUTSIDE, Attack
 from grading_lab import FAIL_TO_PASS, FIX, HIDDEN, PASS_TO_PASS, EngineWork, Lab, change
 
 from harness.api import Artifact, Grade, Output, Verdict
@@ -66,10 +66,15 @@ def test_a_fix_is_not_punished_for_what_came_with_it(attack: Attack, with_fix: d
     assert any(flag.startswith(attack.flag) for flag in grade.flags), grade
 
 
-def test_an_object_equal_to_everything_needs_better_tests(lab: Lab) -> None:
-    """What no grader can see: the tests are satisfied. It is here so that nobody believes otherwise."""
+def test_an_object_equal_to_everything_is_seen_by_a_written_value(lab: Lab) -> None:
     grade = lab.grade(GRADER, patch=change(ALWAYS_EQUAL.files))
-    assert grade.label == ALWAYS_EQUAL.label
+    assert (grade.label, grade.passed) == (ALWAYS_EQUAL.label, False), grade
+
+
+def test_an_object_equal_to_everything_needs_better_tests(lab: Lab) -> None:
+    """What no grader can see: tests that compute what they expect. It is here so that nobody believes otherwise."""
+    computed = TestReport(tests=COMPUTED, fail_to_pass=("tests/test_add.py::test_sum",), timeout_s=30)
+    assert lab.grade(computed, patch=change(ALWAYS_EQUAL.files)).label == "resolved"
 
 
 def link(path: str, target: str) -> bytes:

@@ -11,10 +11,10 @@ import pytest
 from agent_registry import ARCH, CODEX, Registry
 
 from harness.agents import build, musl, npm
-from harness.agents.lock import LockFile, read_lock
 from harness.cli.main import main
 from harness.errors import RunInvalid
 from harness.toolkit.agent_layers import find_layer, installed_layers, root_of
+from harness.toolkit.layer_lock import LockFile, read_lock
 
 PACKAGE = "@openai/codex"
 

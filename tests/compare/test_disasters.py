@@ -338,4 +338,50 @@ def test_a_cut_run_of_two_systems_is_not_another_suite(tmp_path: Path) -> None:
     assert (code, "changed" in said, "harness resume" in said) == (3, False, True), said
 
 
+def both_promoted(root: Path) -> None:
+    workspace(root)
+    two_systems(root, 0)
+    for system in ("sim", "other"):
+        done = harness(root, "baseline", "promote", "--system", system, "--reason", "x", "--now", NOW)
+        assert done.code == 0, done.err
+
+
+def test_a_system_with_a_baseline_that_did_not_run_is_no_green(tmp_path: Path) -> None:
+    both_promoted(tmp_path)
+    run = two_systems(tmp_path, 30, sim=Conduct(), renamed=Conduct(delta=-0.6))
+    code, said = gate(tmp_path)
+    assert (code, "other: system: has the baseline 'simulated-other'" in said) == (3, True), said
+    assert "not gated: renamed: no baseline 'simulated-renamed'" in said
+    result = json.loads((run / "result.json").read_text())
+    assert result["not_gated"] == ["renamed: no baseline 'simulated-renamed'"]
+    assert "not gated: renamed" in (run / "gate.md").read_text()
+    assert "simulated-other" in (run / "junit.xml").read_text()
+
+
+def test_a_policy_may_leave_a_system_out_and_that_is_told(tmp_path: Path) -> None:
+    both_promoted(tmp_path)
+    two_systems(tmp_path, 30, sim=Conduct())
+    (tmp_path / "gates.yaml").write_text("systems: [sim]\nmetrics: {pass_rate: 0.5}\n")
+    code, said = gate(tmp_path, "--policy", "gates.yaml")
+    assert (code, "not gated: other: not in this run" in said) == (0, True), said
+
+
+def test_what_cannot_be_told_does_not_hide_what_is_broken(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30)
+    bad = {"task-00001", "task-00002"}
+    edit(run, lambda lines: [{**x, "passed": False, "value": 0.0} if x["task"] in bad else x for x in lines])
+    edit(run, lambda lines: [x for x in lines if x["task"] != "task-00003"])
+    rules = "[task-00001, task-00002, task-00003]"
+    (tmp_path / "gates.yaml").write_text(f"metrics: {{pass_rate: 0.9}}\nmust_pass: {rules}\n")
+    code, _ = gate(tmp_path, "--policy", "gates.yaml")
+    reasons = json.loads((run / "result.json").read_text())["reasons"]
+    assert code == 3
+    assert [next(t for t in (*bad, "task-00003") if t in r) for r in reasons] == [
+        "task-00003",
+        "task-00001",
+        "task-00002",
+    ]
+
+
 LOST = [("task-00038", "other"), ("task-00039", "other")]

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from box_bench import REPO, BoxBench, Shell, Took, box_task, names_in
 
@@ -20,7 +21,7 @@ from harness.harnesses.empty import Empty
 from harness.harnesses.reference import Reference
 from harness.harnesses.replay import Replay
 from harness.records.outcome import Artifact
-from harness.records.task import Collect, Repo, SandboxSpec
+from harness.records.task import Collect, Repo, SandboxSpec, Service
 from harness.sandboxes.docker import Docker
 
 pytestmark = pytest.mark.docker
@@ -210,6 +211,21 @@ def test_a_stored_patch_needs_no_box_to_be_replayed(boxes: BoxBench) -> None:
     task = box_task("t", Collect("patch", "patch", REPO), spec=boxes.repo_spec())
     (attempt,) = boxes.play([task], {"r": Replay(path="answers.jsonl", artifact="patch")}, Opens())
     assert attempt.passed and boxes.artifact(attempt) == FIX.encode() and attempt.digests.image == ""
+    assert list(attempt.images) == ["grading"] and attempt.images["grading"].startswith("sha256:")
+
+
+def test_every_image_of_an_attempt_is_recorded(boxes: BoxBench) -> None:
+    """Of the work, of a service, of what collected, of grading: a patch is made in a bare box of the same image."""
+    here = boxes.repo_spec()
+    beside = Service("db", image="harness-base:bookworm", command=("sleep", "60"))
+    spec = msgspec.structs.replace(here, services=(beside,), network="internal")
+    task = box_task("t", Collect("patch", "patch", REPO), spec=spec, reference={"patch": FIX})
+    (attempt,) = boxes.play([task], {"reference": Reference()}, Opens())
+    assert attempt.passed, attempt
+    images = attempt.images
+    assert {"work", "work: db", "grading", "grading: db"} <= set(images)
+    assert images["work"] == images["grading"] == attempt.digests.image
+    assert images["work: db"] == images["grading: db"] != images["work"]
 
 
 class Delivers(Harness):

@@ -9,12 +9,14 @@ import msgspec
 import pytest
 from judge_lab import JudgeLab
 from measured_judges import share
+from pydantic import ValidationError
 from test_judging_measured import measured
 
 from harness.cli.main import main
+from harness.plugins.loader import load
 from harness.records.label import Label
 from harness.store.judgements import iter_judgements
-from harness.store.labels import encode_labels
+from harness.store.labels import LABELS, encode_labels, read_labels
 
 
 def said(lab: JudgeLab, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -159,3 +161,43 @@ def test_the_list_names_every_judge_of_a_suite(lab: JudgeLab, capsys: pytest.Cap
     assert row["simulated"] is True
     _, text, _ = said(lab, capsys, "list")
     assert "scripted/biased (SIMULATED)" in text
+
+
+def test_a_word_that_the_judge_cannot_say_is_no_label(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    grader = reference_run(lab, 60)
+    labels_file(lab, [a_label(grader, i) for i in range(10)] + [a_label(grader, 11, label="win")])
+    code, _, err = said(lab, capsys, "calibrate")
+    assert code == 2
+    assert "graders/labels/l.jsonl:11:1" in err
+    assert "has no verdict 'win'" in err and "correct, incorrect, abstained, unsure" in err
+
+
+def test_labels_of_one_grader_leave_those_of_others_in_the_run(
+    lab: JudgeLab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise a judge that is not valid became one when another was calibrated."""
+    grader = reference_run(lab, 60)
+    other = Label(grader="other", task="t001", system="work", epoch=1, labeler="ann", label="met")
+    (lab.folder / LABELS).write_bytes(encode_labels([other]))
+    labels_file(lab, [a_label(grader, i) for i in range(60)])
+    said(lab, capsys, "calibrate", "--grader", grader)
+    kept = read_labels(lab.folder / LABELS)
+    assert len(kept) == 61 and other in kept
+    said(lab, capsys, "calibrate", "--grader", grader)
+    assert len(read_labels(lab.folder / LABELS)) == 61, "and none twice"
+
+
+@pytest.mark.parametrize("use", ["judge_pairwise", "judge_select"])
+def test_blank_criteria_are_refused(use: str) -> None:
+    made = load("grader", use, Path())
+    with pytest.raises(ValidationError, match="criteria"):
+        made.model_validate({"criteria": "  ", "judge": {"model": "scripted/x"}})
+    with pytest.raises(ValidationError, match="text"):
+        load("grader", "judge_rubric", Path()).model_validate({"criteria": [{"id": "a", "text": "  ", "weight": 1}]})
+
+
+def test_an_audit_is_of_the_same_calibration(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    reference_run(lab, 30)
+    said(lab, capsys, "audit", "--pairs", "3")
+    ids = {j.role: j.calibration for j in iter_judgements(lab.folder)}
+    assert ids.keys() >= {"score", "audit"} and len(set(ids.values())) == 1, ids

@@ -43,6 +43,19 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def state_of(root: Path) -> str:
+    """A digest of every file's size, mode and times: another one wherever something was written since."""
+    whole = hashlib.sha256()
+    for path in _walk(root):
+        at = path.lstat()
+        whole.update(
+            f"{path} {at.st_mode} {at.st_size} {at.st_mtime_ns} {at.st_ctime_ns} {at.st_ino}\n".encode(
+                "utf-8", "surrogateescape"
+            )
+        )
+    return whole.hexdigest()
+
+
 def close_tree(root: Path) -> None:
     """Take every right to write away: a layer is never changed. Everyone may read it, whoever the box's user is."""
     for path in _walk(root):
