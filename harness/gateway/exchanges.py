@@ -13,6 +13,7 @@ from harness.records.content import Response
 from harness.records.exchange import Exchange
 
 _AGENT = ("x-claude-code-agent-id", "x-agent-id")
+_CODEX_SUBAGENT = "x-openai-subagent"
 _SESSION = ("x-claude-code-session-id", "session-id", "session_id", "thread-id")
 _RETRIES = ("x-stainless-retry-count",)
 Checked = tuple[str, tuple[str, ...], tuple[str, ...], str]
@@ -50,7 +51,7 @@ def exchange_of(passage: Passage, request: web.BaseRequest, at: float, known: Kn
         tools_digest=fingerprint(said.tools),
         tool_names=said.tool_names,
         response=_priced(passage),
-        agent=_first(headers, _AGENT),
+        agent=_agent_of(headers),
         session=_first(headers, _SESSION),
         client=headers.get("User-Agent", "")[:200],
         betas=tuple(w.strip() for w in headers.get("anthropic-beta", "").split(",") if w.strip()),
@@ -83,6 +84,12 @@ def _priced(passage: Passage) -> Response | None:
     if response.usage.estimated and not usage.unpriced:
         usage = msgspec.structs.replace(usage, estimated=1)
     return msgspec.structs.replace(response, usage=usage)
+
+
+def _agent_of(headers: object) -> str:
+    """The subagent that asks, or nothing. Codex and its subagents have one `session-id`: their thread is their own."""
+    subagent = _first(headers, (_CODEX_SUBAGENT,))
+    return _first(headers, _AGENT) or (_first(headers, ("thread-id",)) or subagent if subagent else "")
 
 
 def _first(headers: object, names: tuple[str, ...]) -> str:

@@ -167,7 +167,7 @@ def read_answer(passage: Passage, *, complete: bool) -> None:
         if complete:
             passage.error = e
             passage.cut = "provider"
-        if passage.response is None and (complete or data):
+        if passage.response is None:  # also when nothing came yet: the provider has answered, and it costs
             passage.response = estimated(ask, data, None)
     else:
         heard = data if passage.passed == len(passage.answer) else b"".join(passage.answer[: passage.passed])

@@ -9,7 +9,7 @@ import msgspec
 
 from harness.gateway.dialects import encode
 from harness.gateway.passage import Passage
-from harness.records.content import Reasoning, Response, StopReason
+from harness.records.content import Json, Reasoning, Response, StopReason
 from harness.records.exchange import Dialect
 from harness.testing.wire_script import Ask as WireAsk
 from harness.testing.wire_script import Call, Step, Stop, Tokens
@@ -39,7 +39,8 @@ async def serve(passage: Passage) -> None:
         body = {"totalTokens": counted} if ask.dialect == "gemini" else {"input_tokens": counted}
         await passage.reply.whole(200, encode(body), [("Content-Type", "application/json")])
         return
-    request = neutral_request(ask.dialect, msgspec.json.decode(ask.body))
+    asked = msgspec.json.decode(ask.body)
+    request = neutral_request(ask.dialect, asked)
 
     async def call() -> Response:
         return await opened.client.generate(request)
@@ -47,13 +48,12 @@ async def serve(passage: Passage) -> None:
     response = await passage.tried(call)
     opened.lane.answered()
     passage.response = response
-    await _write(passage, response)
+    await _write(passage, step_of(response, _freeform(asked.get("tools"))))
 
 
-async def _write(passage: Passage, response: Response) -> None:
+async def _write(passage: Passage, step: Step) -> None:
     ask, reply = passage.ask, passage.reply
     written, n = _WRITTEN[ask.dialect], next(_numbers)
-    step = step_of(response)
     wire = WireAsk(model=ask.model, size=len(ask.body), stream_options={"include_usage": ask.usage_asked})
     if not ask.streamed:
         await reply.whole(200, encode(written.answer(step, wire, n)), [("Content-Type", "application/json")])
@@ -68,10 +68,16 @@ async def _write(passage: Passage, response: Response) -> None:
     await reply.end()
 
 
-def step_of(response: Response) -> Step:
+def _freeform(tools: Json) -> frozenset[str]:
+    """The names of an agent's tools that take text and no JSON: Codex's `apply_patch` is one."""
+    named = (t for t in tools if isinstance(t, dict)) if isinstance(tools, list) else ()
+    return frozenset(str(t.get("name")) for t in named if t.get("type") == "custom")
+
+
+def step_of(response: Response, freeform: frozenset[str] = frozenset()) -> Step:
     """A neutral answer as a step of the wire server, which every dialect can write."""
     used = response.usage
-    calls = tuple(Call(c.name, c.arguments, c.id) for c in response.tool_calls)
+    calls = tuple(Call(c.name, c.arguments, c.id, c.name in freeform) for c in response.tool_calls)
     return Step(
         text=response.text,
         reasoning="".join(p.text for p in response.parts if isinstance(p, Reasoning)),

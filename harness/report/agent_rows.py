@@ -14,6 +14,11 @@ from harness.store.read import iter_lines
 CLAIMED = ("turns", "input_tokens", "output_tokens", "cache_read_tokens", "cost_usd")
 """What some programs count themselves and the gateway counts too."""
 
+CACHE_IN_INPUT = ("codex_cli", "gemini_cli", "qwen_code")
+"""Programs whose input has in it what came from the cache; Anthropic's leaves that out."""
+THOUGHTS_APART = ("gemini_cli",)
+"""Programs whose output leaves out reasoning (gemini_cli 0.61.0, `convertToStreamStats`: the candidates alone)."""
+
 
 class _Output(msgspec.Struct, frozen=True):
     metrics: dict[str, Json] = {}
@@ -83,12 +88,12 @@ def _numbers(found: Json) -> dict[str, float]:
 
 
 def counted(row: AgentRow) -> dict[str, float]:
-    """The gateway's number for each thing that programs claim. Anthropic's input leaves out what was cached."""
-    u = row.usage
+    """The gateway's number for each thing that programs claim, in that program's sense of it."""
+    u, agent = row.usage, row.fingerprint.get("agent")
     return {
         "turns": float(row.turns),
-        "input_tokens": float(u.input_total if row.fingerprint.get("agent") == "codex_cli" else u.input),
-        "output_tokens": float(u.output_total),
+        "input_tokens": float(u.input_total if agent in CACHE_IN_INPUT else u.input),
+        "output_tokens": float(u.output if agent in THOUGHTS_APART else u.output_total),
         "cache_read_tokens": float(u.cache_read),
         "cost_usd": u.cost_usd,
     }

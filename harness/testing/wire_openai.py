@@ -169,16 +169,11 @@ def _output_items(step: Step, n: int) -> list[dict[str, Any]]:
         phase = "final_answer" if step.commentary else ""
         items.append(_message(f"msg_{n:08d}", {"type": "output_text", "text": step.text or ""}, phase))
     for i, call in enumerate(step.tool_calls):
-        items.append(
-            {
-                "id": f"fc_{n:08d}_{i}",
-                "type": "function_call",
-                "call_id": call.id or f"call_{i + 1}",
-                "name": call.name,
-                "arguments": _arguments(call),
-                "status": "completed",
-            }
-        )
+        head = {"call_id": call.id or f"call_{i + 1}", "name": call.name, "status": "completed"}
+        if call.custom:
+            items.append({"id": f"ctc_{n:08d}_{i}", "type": "custom_tool_call", **head, "input": _arguments(call)})
+        else:
+            items.append({"id": f"fc_{n:08d}_{i}", "type": "function_call", **head, "arguments": _arguments(call)})
     return items
 
 
@@ -211,6 +206,12 @@ def _item_events(i: int, item: dict[str, Any]) -> list[dict[str, Any]]:
         middle = [
             {"type": "response.function_call_arguments.delta", **at, "delta": item["arguments"]},
             {"type": "response.function_call_arguments.done", **at, **name, "arguments": item["arguments"]},
+        ]
+    elif item["type"] == "custom_tool_call":
+        empty = {**item, "input": "", "status": "in_progress"}
+        middle = [
+            {"type": "response.custom_tool_call_input.delta", **at, "delta": item["input"]},
+            {"type": "response.custom_tool_call_input.done", **at, "input": item["input"]},
         ]
     return [
         {"type": "response.output_item.added", "output_index": i, "item": empty},

@@ -18,11 +18,15 @@ Stop = Literal["", "end", "max_tokens", "stop_sequence", "tool_use", "refusal", 
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A tool call of the model. `arguments` as text is sent as it is, parseable or not."""
+    """A tool call of the model. `arguments` as text is sent as it is, parseable or not.
+
+    `custom` makes it a call of a freeform tool, which only the Responses API has: its text is no JSON.
+    """
 
     name: str
     arguments: dict[str, Any] | str = {}
     id: str = ""
+    custom: bool = False
 
 
 class Tokens(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from agent_lab import AgentLab, metrics, needs_agents, words
 
-from harness.testing.wire import Step, WireServer
+from harness.testing.wire import Call, Step, WireServer
 
 pytestmark = needs_agents("claude_code", "codex_cli")
 HI = "@@sh echo hi > /work/out.txt"
@@ -100,6 +100,19 @@ def test_a_stream_that_breaks_is_survived_by_codex_too(lab: AgentLab) -> None:
     lab.task("broken", HI, "@@say all of it", answer="all of it")
     (attempt,) = lab.run()
     assert attempt["passed"] is True and metrics(attempt)["cut_streams"] == 1, attempt
+
+
+def test_codexs_freeform_calls_are_calls(lab: AgentLab) -> None:
+    """Its `apply_patch` takes text and no JSON: an answer with one is not the end of the work."""
+    patch = "*** Begin Patch\n*** Add File: out.txt\n+hi\n*** End Patch"
+    lab.wire.script(Step(text="", tool_calls=(Call("apply_patch", patch, "c1", custom=True),)))
+    lab.codex()
+    lab.task("patched", "@@sh echo no > out.txt", "@@say done", answer="done")
+    (attempt,) = lab.run()
+    assert attempt["passed"] is True and lab.artifact(attempt, "out") == b"hi\n", attempt
+    called, ended = lab.exchanges(attempt)
+    assert (called["response"]["stop"], ended["response"]["stop"]) == ("tool_use", "end")
+    assert metrics(attempt)["tools_called"] == {"apply_patch": 1} and metrics(attempt)["tool_calls"] == {"edit": 1}
 
 
 def test_thirty_two_trials_of_claude_code_keep_their_records_apart(lab: AgentLab) -> None:

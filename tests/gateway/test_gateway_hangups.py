@@ -145,6 +145,26 @@ def test_a_relayed_stream_is_cut_when_the_agent_leaves_in_its_middle(gate: GateB
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_answer_of_which_nothing_came_but_the_head_costs(gate: GateBench, dialect: Dialect, stream: bool) -> None:
+    """The provider has taken the request, so that it is billed, whoever hears the answer."""
+    pieces = events_of(dialect, WORDS) if stream else [whole_of(dialect, WORDS)]
+
+    async def go() -> None:
+        kind = STREAM if stream else "application/json"
+        async with raw_provider(pieces, kind) as provider, gate.door(model_at(dialect, provider.url)) as visit:
+            async with Agent(visit.socket, dialect, stream=stream):
+                while not provider.heads:  # noqa: ASYNC110 - the provider has no event for it
+                    await asyncio.sleep(0.005)
+                await asyncio.sleep(0.05)  # the head comes to the gateway; before it, the call is unpriced
+            await recorded(visit)
+            assert visit.last.cut == "agent" and not visit.last.trouble
+            assert visit.state.usage.estimated + visit.state.usage.unpriced > 0
+
+    run(gate, go)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_the_provider_has_said_and_the_agent_has_not_heard_is_cut(
     gate: GateBench, dialect: Dialect, stream: bool
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from harness.records.content import Usage
 from harness.records.outcome import Attempt, Output
@@ -70,6 +71,20 @@ def test_claims_stand_beside_what_was_counted(tmp_path: Path) -> None:
     found = table(section(tmp_path / "r", attempt("one"), attempt("two", claims={})), "the programs' own claims")
     assert found["one"]["turns"] == "1 / 3"
     assert found["two"]["turns"] == "says nothing"
+
+
+@pytest.mark.parametrize(
+    ("agent", "input", "output"),
+    [("claude_code", "100", "20"), ("codex_cli", "400", "25"), ("qwen_code", "400", "25"), ("gemini_cli", "400", "20")],
+)
+def test_a_claim_is_held_against_what_its_program_means(tmp_path: Path, agent: str, input: str, output: str) -> None:
+    """Some programs count what was cached as input, and one leaves its thoughts out of the output."""
+    claims = {"input_tokens": int(input), "output_tokens": int(output)}
+    one = attempt("one", claims=claims, fingerprint=fingerprint(agent=agent))
+    used = Usage(input=100, cache_read=300, output=20, reasoning=5 * (agent != "claude_code"), calls=3)
+    one = msgspec.structs.replace(one, usage=used)
+    found = table(section(tmp_path / "r", one), "the programs' own claims")["one"]
+    assert (found["input tokens"], found["output tokens"]) == (f"{input} / {input}", f"{output} / {output}")
 
 
 def test_a_success_that_was_none_is_counted(tmp_path: Path) -> None:

@@ -16,6 +16,11 @@ from harness.toolkit.wire.faults import Problem, error_of, is_policy, problem_of
 from harness.toolkit.wire.usage import charged, openai_usage
 
 PHASE = "phase"
+_CLIENTS: dict[str, str] = {
+    "local_shell_call": "action", "shell_call": "action", "apply_patch_call": "operation",
+    "tool_search_call": "arguments", "computer_call": "action",
+}  # fmt: skip
+"""Items by which the model asks the client to do something, beside functions: where each has its arguments."""
 
 
 class _Reason(msgspec.Struct, gc=False):
@@ -89,11 +94,27 @@ def _read_item(item: Block, parts: list[Part]) -> None:
         _read_message(item, parts)
     elif kind == "function_call":
         parts.append(ToolCall(item.get("call_id", ""), item.get("name", ""), arguments_of(item.get("arguments", ""))))
+    elif call := _freeform(item):
+        parts.append(call)
     elif kind == "reasoning":
         said = [p.get("text", "") for p in item.get("summary") or item.get("content") or ()]
         parts.append(Reasoning("\n\n".join(said), {k: v for k, v in item.items() if v is not None}))
     else:
         parts.append(Reasoning("", item))
+
+
+def _freeform(item: Block) -> ToolCall | None:
+    """A call that the client answers and that is no function's; None for what the provider runs itself."""
+    kind = str(item.get("type"))
+    id = str(item.get("call_id") or item.get("id") or "")
+    if kind == "custom_tool_call":
+        return ToolCall(id, str(item.get("name") or ""), str(item.get("input") or ""))
+    environment = item.get("environment")
+    hosted = isinstance(environment, dict) and environment.get("type") == "container_reference"
+    if kind not in _CLIENTS or hosted or item.get("execution") == "server":
+        return None
+    given = item.get(_CLIENTS[kind])
+    return ToolCall(id, kind.removesuffix("_call"), given if isinstance(given, dict | str) else {})
 
 
 def _read_message(item: Block, parts: list[Part]) -> None:
