@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from grading_lab import FAIL_TO_PASS, FIX, HIDDEN, PASS_TO_PASS, TREE, Lab, change
 
-from harness.api import NotGraded
+from harness.api import Grade, NotGraded
 from harness.graders.test_report import TestReport
 
 pytestmark = pytest.mark.docker
@@ -38,20 +38,25 @@ def test_here():
 """
 
 
+def told(grade: Grade, id: str) -> bool:
+    """That a test was skipped; or, where the copy that must fail called the work and was excused too, the canary."""
+    return f"skipped: {id}" in grade.flags or (grade.label, "canary_passed" in grade.flags) == ("tampered", True)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_skipping_the_tests_from_inside_the_work_does_not_pass_and_is_told(way: str, lab: Lab) -> None:
     """The work's own `add` says that its test is not for here; `double` works, so one test is there that passes."""
     lazy = change({"calc/core.py": TREE["calc/core.py"].replace("return a - b", WAYS[way])})
     for grader in (NO_LISTS, LISTS):
         grade = lab.grade(grader, patch=lazy)
-        assert not grade.passed and f"skipped: {FAIL_TO_PASS[0]}" in grade.flags, grade
+        assert not grade.passed and told(grade, FAIL_TO_PASS[0]), grade
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_kept_test_that_the_right_patch_passes_may_not_be_skipped(way: str, lab: Lab) -> None:
     breaks = change({"calc/core.py": FIX["calc/core.py"].replace("return 2 * a", WAYS[way])})
     grade = lab.grade(LISTS, patch=breaks)
-    assert not grade.passed and f"skipped: {PASS_TO_PASS[0]}" in grade.flags, grade
+    assert not grade.passed and told(grade, PASS_TO_PASS[0]), grade
 
 
 def test_what_the_hidden_tests_themselves_skip_is_not_held_against_the_work(lab: Lab) -> None:
