@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from harness.errors import UsageFault
@@ -101,11 +102,18 @@ def is_run_name(workspace: Path, name: str) -> bool:
 
 
 def run_names(workspace: Path) -> list[str]:
-    """Folders of runs/ that are runs, oldest first (their names begin with the time)."""
+    """Folders of runs/ that are runs, oldest first: by the second in their names, and within one by their manifests."""
     runs = workspace / "runs"
     if not runs.is_dir():
         return []
-    return sorted(p.name for p in runs.iterdir() if p.is_dir() and is_run(p))
+    names = [p.name for p in runs.iterdir() if p.is_dir() and is_run(p)]
+    seconds = Counter(n.partition("-")[0] for n in names)
+
+    def made(name: str) -> tuple[str, int, str]:
+        second = name.partition("-")[0]
+        return second, (runs / name / "manifest.json").stat().st_mtime_ns if seconds[second] > 1 else 0, name
+
+    return sorted(names, key=made)
 
 
 def is_run(path: Path) -> bool:

@@ -57,6 +57,8 @@ def _flat(a: Attempt) -> dict[str, Json]:
                 row[f"{name}.cost_usd"] = None  # unpriced is not free
         elif isinstance(value, msgspec.Struct):
             row |= {f"{name}.{n}": getattr(value, n) for n in value.__struct_fields__}
+        elif isinstance(value, dict):
+            row |= {f"{name}.{n}": _cell(v) for n, v in value.items()}
         elif isinstance(value, tuple):
             row[name] = _json(value)
         else:
