@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.errors import SandboxError
 from harness.plugins.contracts import Box
 from harness.records.transcript import Command, Event
-from harness.toolkit.attempts import REACHES, brief, met_in, one_of_each
+from harness.toolkit.attempts import REACHES, brief, met_in, one_of_each, still_running
 
 RAN_OUT = {"oom killed": "memory", "disk full": "disk", "pids full": "processes", "truncated": "output"}
 """What the notes of a command say ran out."""
-NAMED = 5
 
 
 def reached(events: Iterable[Event]) -> tuple[str, ...]:
@@ -29,12 +27,7 @@ async def left_running(box: Box, events: Sequence[Event]) -> tuple[str, ...]:
     """A flag when processes go on after the work was declared done. They are dead before anything is collected."""
     if not any(isinstance(event, Command) for event in events):
         return ()
-    try:
-        running = [process.get("command", "") for process in await box.processes()]
-    except SandboxError:  # an engine that is gone shows itself in what follows; one that cannot tell says nothing
-        return ()
-    names = ", ".join(brief(name) for name in running[:NAMED])
-    return (f"left_running: {len(running)} ({names})",) if running else ()
+    return await still_running(box)
 
 
 def _told(events: Iterable[Event]) -> Iterator[str]:

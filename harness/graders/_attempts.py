@@ -1,32 +1,20 @@
-"""What a patch says that it tries, and what its tests leave behind: flags beside a verdict that never decide it."""
+"""What a patch says that it tries: flags beside a verdict that never decide it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.api import Box, SandboxError
 from harness.graders._diff import FileDiff
 from harness.graders._protected import shown
-from harness.toolkit.attempts import attempts_by_name, attempts_in, brief, named_in, one_of_each
+from harness.toolkit.attempts import attempts_by_name, attempts_in, named_in, one_of_each
 
-NAMED = 5
 _TEST = re.compile(r"(?=\w{6,}$)(?:[Tt]est\w*|\w*_\w*)$")
 
 
 def attempts_of(files: Sequence[FileDiff], hidden_ids: Iterable[str]) -> Sequence[str]:
     """Flags of the files of a patch that count: words of an attempt, programs' names, names of hidden tests."""
     return one_of_each(_told(files, sorted({name for id in hidden_ids if (name := _name_of(id))})))
-
-
-async def left_behind(box: Box) -> Sequence[str]:
-    """A flag when processes go on after the tests ended. They are dead before anything is read."""
-    try:
-        running = [process.get("command", "") for process in await box.processes()]
-    except SandboxError:  # an engine that is gone shows itself in what follows; one that cannot tell says nothing
-        return ()
-    names = ", ".join(brief(name) for name in running[:NAMED])
-    return (f"left_running: {len(running)} ({names})",) if running else ()
 
 
 def _told(files: Sequence[FileDiff], names: Sequence[str]) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Tests that must fail, added at grading time: a run in which they do not fail was forged.
 
 Those in hidden files are copies of hidden tests that call the work and expect something wrong of it; their names are
-made of words of the hidden tests' own names. Code under test can neither know them nor tell them from the others by
-name, by place, or by whether they call it.
+made of words of the hidden tests' own names. So neither name nor place tells them from the others, nor, where a test
+only computes and asserts, whether they call the work. Code that knows the hidden tests by name or reads their source
+can still tell; what remains is in docs/how-to/grade-by-tests.md.
 """
 
 from __future__ import annotations

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from harness.api import Box, SandboxError, SandboxSpec
-from harness.graders._attempts import left_behind
 from harness.graders._canary import Canary
 from harness.graders._clean import Applied, apply_patch, archive_of, fetch, kill_all, private_folder, tail_of
 from harness.graders._runners import Place, Profile, boot_files
-from harness.toolkit.attempts import met_by
+from harness.toolkit.attempts import met_by, still_running
 from harness.toolkit.testreports.read import Format, read_report
 from harness.toolkit.testreports.record import MAX_BYTES, BadReport, CaseResult, Report, merged, report_of
 
@@ -158,7 +157,7 @@ async def _run(box: Box, plan: Plan, place: Place) -> tuple[Run, Sequence[str]]:
     home = {"HOME": f"{place.private}/home"} if plan.user else {}
     env = {**HOME_ENV, **home, **plan.env}
     done = await box.exec(argv, timeout_s=plan.timeout_s, workdir=plan.root, env=env, user=plan.user)
-    met = (*met_by(done), *await left_behind(box))
+    met = (*met_by(done), *await still_running(box))
     await box.stop()
     tail = tail_of(done.stdout, done.stderr)
     exhausted = _exhausted(done.oom_killed, done.disk_full)

@@ -9,7 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.plugins.boxes import Completed
+from harness.errors import SandboxError
+from harness.plugins.boxes import Box, Completed
+
+NAMED = 5
+"""Processes that a flag names."""
 
 _WORDS = {
     "history": r"\bgit\b[^\n;|&]{0,200}?(\breflog\b|\bfsck\b|\bstash\b|--all\b|--batch-all-objects|\bunbundle\b)"
@@ -132,3 +136,13 @@ def met_in(said: str) -> Iterator[str]:
         yield "ran_out_of: disk"
     if NO_WAY_OUT.search(said):
         yield "reached_for: network"
+
+
+async def still_running(box: Box) -> tuple[str, ...]:
+    """A flag when processes go on in a box whose command has ended, with the first few names."""
+    try:
+        running = [process.get("command", "") for process in await box.processes()]
+    except SandboxError:  # an engine that is gone shows itself in what follows; one that cannot tell says nothing
+        return ()
+    names = ", ".join(brief(name) for name in running[:NAMED])
+    return (f"left_running: {len(running)} ({names})",) if running else ()
