@@ -20,9 +20,9 @@ from harness.report.judges_model import Money
 Ints = NDArray[np.int64]
 _INTS = (
     "sheet", "role", "task", "family", "system", "epoch", "attempt", "opponent", "about", "order", "repeat", "status",
-    "outcome", "expected", "slot", "chosen", "rival", "label", "other_label", "width", "cached", "flagged", "other_flagged", "length",
-    "other_length", "style", "other_style", "calls", "unpriced", "provider_cached", "returned", "calibration", "work",
-    "case",
+    "outcome", "expected", "slot", "chosen", "rival", "label", "other_label", "width", "cached", "flagged",
+    "other_flagged", "length", "other_length", "style", "other_style", "calls", "unpriced", "provider_cached",
+    "returned", "calibration", "work", "case",
 )  # fmt: skip
 _CODES = {
     "role", "task", "family", "system", "opponent", "about", "status", "outcome", "expected", "chosen", "rival",

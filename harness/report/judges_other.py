@@ -218,7 +218,7 @@ NAMED = 6
 
 
 def injection_figure(calls: Calls) -> Figure:
-    """How much of the scored work speaks to its judge. The note names whose text it is: a system's, or an opponent's."""
+    """How much of the scored work speaks to its judge. The note names whose text it is, opponents apart."""
     rows = calls.role("score")
     e = share(rows.column["flagged"].astype(np.float64), rows.column["family"])
     own = _counts(rows.where(rows.column["flagged"] > 0).words("system"))
