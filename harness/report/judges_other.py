@@ -192,11 +192,18 @@ def _counts(words: list[str]) -> tuple[Count, ...]:
     return tuple(Count(n, k) for n, k in sorted(Counter(words).items(), key=lambda x: (-x[1], x[0])))
 
 
+NAMED = 6
+"""So many candidates whose text speaks to a judge are named."""
+
+
 def injection_figure(calls: Calls) -> Figure:
-    """How much of the scored work speaks to its judge."""
+    """How much of the scored work speaks to its judge. The note names whose text it is, opponents apart."""
     rows = calls.role("score")
     e = share(rows.column["flagged"].astype(np.float64), rows.column["family"])
-    return figure("injection_suspected", "speaks to its judge", e, (len(rows), "judgements"))
+    own = _counts(rows.where(rows.column["flagged"] > 0).words("system"))
+    others = _counts([w or "other candidates" for w in rows.where(rows.column["other_flagged"] > 0).words("opponent")])
+    said = [f"{c.name} in {c.n}" for c in own] + [f"the opponent {c.name} in {c.n}" for c in others]
+    return figure("injection_suspected", "speaks to its judge", e, (len(rows), "judgements"), "; ".join(said[:NAMED]))
 
 
 def returned(calls: Calls) -> tuple[Count, ...]:
