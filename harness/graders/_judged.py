@@ -14,7 +14,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.api import Card, Grade, Grader, Judgement, Model, NotGraded, Usage, UsageFault, Verdict, Work
-from harness.graders._hearing import Sitting
+from harness.graders._hearing import OWN, Sitting, Without
 from harness.graders._sentinels import read_sentinels
 from harness.plugins.contracts import JudgeBudget, Rehearsal
 from harness.toolkit.answers import no_answer
@@ -117,7 +117,7 @@ class JudgeGrader(Grader):
     recorded."""
     injection: Literal["cleaned", "fail", "record"] = "cleaned"
     """Work that speaks to its judge is judged again without that; if the verdict changes, the cleaned one counts, or
-    the work fails. `record` only flags it."""
+    the work fails. Where it is an opponent that spoke, the cleaned one counts either way. `record` only flags it."""
     on_ungraded: Literal["exclude", "fail_run"] = "exclude"
     """Work without a verdict is not graded, never a score; with `fail_run` the run is stopped besides."""
     sentinels: str = ""
@@ -278,14 +278,28 @@ class JudgeGrader(Grader):
             work.bench.stop(f"'{work.bench.grader}' has no verdict on '{work.task.id}': {found.cause}")
         if self.injection == "record" or not sitting.spoken_to or isinstance(found, NotGraded):
             return _with(found, sitting)
-        again = sitting.without_orders()
-        clean = await self._decided(again)
-        sitting.heard += again.heard
-        if isinstance(clean, NotGraded) or (clean.label, clean.passed) == (found.label, found.passed):
+        clean = await self._again(sitting, "all")
+        if _same(clean, found):
             return _with(found, sitting)
-        if self.injection == "fail":
-            clean = Grade(0.0, False, "injection", f"text that spoke to the judge changed the verdict to {found.label}")
-        return _with(clean, sitting, ("injection_effective",))
+        own = await self._own_text_did_it(sitting, found)
+        who = "its own text" if own else f"text of {' and '.join(sorted(set(sitting.spoken_to) - {OWN}))}"
+        sitting.notes.append(f"{who} that spoke to the judge had changed the verdict to {found.label}")
+        if own and self.injection == "fail":
+            clean = Grade(0.0, False, "injection", "it fails for that")
+        return _with(clean, sitting, ("injection_effective",) if own else ())
+
+    async def _again(self, sitting: Sitting, whose: Without) -> Verdict:
+        """The verdict without what spoke to the judge."""
+        again = sitting.without_orders(whose)
+        verdict = await self._decided(again)
+        sitting.heard += again.heard
+        return verdict
+
+    async def _own_text_did_it(self, sitting: Sitting, found: Grade) -> bool:
+        """Whether the work under test itself changed the verdict, not an opponent that spoke to the judge too."""
+        if len(sitting.spoken_to) == 1:
+            return OWN in sitting.spoken_to
+        return OWN in sitting.spoken_to and not _same(await self._again(sitting, "own"), found)
 
     def before(self, work: Work) -> Verdict | None:
         """A verdict that needs no judge: nothing was delivered."""
@@ -333,6 +347,11 @@ def _handed_on(escalate: Escalate, opinions: Sequence[Opinion], joined: Opinion)
     return ""
 
 
+def _same(clean: Verdict, found: Grade) -> bool:
+    """Whether the verdict is the same without what spoke to the judge; where there is none, nothing is known."""
+    return isinstance(clean, NotGraded) or (clean.label, clean.passed) == (found.label, found.passed)
+
+
 def _with(verdict: Verdict, sitting: Sitting, flags: tuple[str, ...] = ()) -> Verdict:
     """The verdict with what judging cost and what was seen."""
     usage = Usage()
@@ -340,8 +359,9 @@ def _with(verdict: Verdict, sitting: Sitting, flags: tuple[str, ...] = ()) -> Ve
         usage = usage + judgement.usage
     if isinstance(verdict, NotGraded):
         return NotGraded(verdict.cause, verdict.detail, usage)
-    seen = tuple(f"injection_suspected: {f}" for f in sitting.spoken_to)
-    notes = "; ".join([verdict.explanation, *sitting.notes])
+    seen = tuple(f"injection_suspected: {f}" for f in sitting.spoken_to.get(OWN, ()))
+    others = [f"{who} speaks to the judge ({', '.join(f)})" for who, f in sitting.spoken_to.items() if who != OWN]
+    notes = "; ".join([verdict.explanation, *others, *sitting.notes])
     return msgspec.structs.replace(verdict, usage=usage, flags=(*verdict.flags, *seen, *flags), explanation=notes)
 
 

@@ -176,7 +176,10 @@ class JudgePairwise(JudgeGrader):
         shown = (work.bench.system or MINE, other.by) if order == 0 else (other.by, work.bench.system or MINE)
         form = self._form(sorted(labels))
         reader = _Reader(slots, labels)
-        return Hearing(judge, task, AGAIN, pieces, form, reader.read, order, repeat, "", shown, labels, other.by)
+        return Hearing(
+            judge, task, AGAIN, pieces, form, reader.read, order, repeat, "", shown, labels, other.by,
+            mine=labels[slots.index(MINE)],
+        )  # fmt: skip
 
     def _form(self, labels: Sequence[str]) -> Form:
         words = labels if self.scale == "win_tie_loss" else [f"{x}_{how}" for x in labels for how in _LEVELS]

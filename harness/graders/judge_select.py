@@ -166,7 +166,8 @@ class JudgeSelect(JudgeGrader):
             outcome = "win" if shown[slot] is None else slots[slot]
             return Meaning(verdict, outcome, slot, reason=values["reason"])
 
-        return Hearing(judge, task, AGAIN, pieces, form, read, rotation, repeat, "", slots, labels)
+        mine = labels[shown.index(None)]
+        return Hearing(judge, task, AGAIN, pieces, form, read, rotation, repeat, "", slots, labels, mine=mine)
 
     def _shown(self, work: Work, shown: Sequence[Delivered | None], labels: Sequence[str]) -> list[Piece]:
         pieces: list[Piece] = []

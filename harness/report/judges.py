@@ -28,14 +28,15 @@ from harness.report.judges_other import (
     recalibrated,
     repeat_figures,
     returned,
-    select_figures,
     sentinel_figure,
+    sentinels_alike,
     ungraded_figure,
 )
 from harness.report.judges_pairs import (
     Swapped,
     complete_pairs,
     family_figures,
+    only_ties,
     score_figures,
     single_pairs,
     style_figures,
@@ -43,6 +44,7 @@ from harness.report.judges_pairs import (
 )
 from harness.report.judges_panels import panel, rated
 from harness.report.judges_rubric import Rubric, rubric_figures
+from harness.report.judges_select import Rotated, rotated
 from harness.report.judges_steps import steps_figures
 from harness.stats.swap import Rule
 
@@ -94,7 +96,8 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
     mine = [x for x in about.labels if x.grader == asked.grader]
     source = Source(about.run, about.elsewhere.get((asked.grader, asked.judge), {}), about.design)
     by_labels, left_out = label_figures(calls.role("score"), asked.protocol, mine, source)
-    swapped, figures = _figures(asked, calls, measured, policy, about, rivals)
+    turned, figures = _figures(asked, calls, measured, policy, about, rivals)
+    swapped = turned if isinstance(turned, Swapped) else None
     ungraded, causes, where = ungraded_figure(calls)
     models = returned(calls)
     sheet = JudgeSheet(
@@ -106,7 +109,7 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
         returned=models,
         calibrations=calibrations(calls),
         figures=(*figures, sentinel_figure(calls), ungraded, injection_figure(calls), *by_labels),
-        position=swapped.verdict if swapped else None,
+        position=turned.verdict if turned else None,
         classes=swapped.classes if swapped else (),
         ungraded=causes,
         ungraded_by_system=where,
@@ -115,6 +118,8 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
         n_splits=swapped.n_splits if swapped else 0,
         informs=asked.grader in about.informs,
         notes=tuple(_notes(asked, len(models), about, left_out, calls)),
+        only_ties=only_ties(measured),
+        sentinels_alike=sentinels_alike(calls),
     )
     return judged_valid(sheet, policy)
 
@@ -133,14 +138,15 @@ def _measured(calls: Calls) -> Calls:
 
 def _figures(
     asked: Asked, calls: Calls, measured: Calls, policy: JudgePolicy, about: About, rivals: Calls
-) -> tuple[Swapped | None, tuple[Figure, ...]]:
+) -> tuple[Swapped | Rotated | None, tuple[Figure, ...]]:
     controls = control_figures(calls, asked.protocol)
+    if asked.protocol == "select":
+        turned = rotated(measured, policy.position_effect_equiv)
+        return turned, (*repeat_figures(measured), *turned.figures, *controls)
     if asked.protocol != "pairwise":
-        special = select_figures(measured) if asked.protocol == "select" else ()
-        special += steps_figures(measured, calls.role("sentinel")) if asked.protocol == "steps" else ()
         return None, (
             *repeat_figures(measured),
-            *special,
+            *(steps_figures(measured, calls.role("sentinel")) if asked.protocol == "steps" else ()),
             *controls,
             *rate_figures(calls.role("score"), asked.protocol),
             *rubric_figures(calls.role("score"), about.rubrics.get(asked.grader)),

@@ -188,9 +188,58 @@ def test_an_old_baseline_is_refused(tmp_path: Path) -> None:
 
 def test_a_gate_without_anything_to_compare_with_is_no_green(tmp_path: Path) -> None:
     (tmp_path / "tasks").mkdir()
-    night(tmp_path, 0)
+    run = night(tmp_path, 0)
     done = harness(tmp_path, "gate", "--now", NOW)
-    assert (done.code, "harness baseline promote" in done.err) == (2, True)
+    assert (done.code, "gate NOT MEASURED (exit 3)" in done.out, "harness baseline promote" in done.out) == (
+        3,
+        True,
+        True,
+    )
+    assert json.loads((run / "result.json").read_text())["verdict"] == "NOT MEASURED"
+    assert 'type="NO_BASELINE"' in (run / "junit.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "critical_errors: {max: 0}",
+        "must_pass: [task-00003]",
+        "cost_per_success: {max_usd: 0.0001, max_ratio: 1.2}",
+        "latency_p95: 1s",
+        "metrics: {pass_rate: {margin: 0.05, min: 0.95}}",
+    ],
+)
+def test_a_rule_that_needs_no_baseline_is_broken_without_one(tmp_path: Path, rule: str) -> None:
+    (tmp_path / "tasks").mkdir()
+    run = night(tmp_path, 0, world=MANY)
+    bad = {"value": 0.0, "passed": False, "critical": True, "kind": "grade"}
+    edit(
+        run,
+        lambda lines: [
+            {**x, "passed": False, "value": 0.0, "grades": {"match": bad}} if x["task"] == "task-00003" else x
+            for x in lines
+        ],
+    )
+    off = "" if rule.startswith("critical") else "critical_errors: null\n"
+    done = gate(tmp_path, f"{off}{rule}\n")
+    assert (done.code, "gate FAILED (exit 1)" in done.out) == (1, True), done.out
+    assert "NOT MEASURED" in done.out, "what had nothing to compare with is told beside it"
+
+
+def test_a_run_without_a_baseline_and_under_the_floor_is_not_valid(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    run = night(tmp_path, 0)
+    edit(run, lambda lines: lines[:40])
+    done = harness(tmp_path, "gate", "--now", NOW)
+    assert (done.code, "gate INVALID (exit 3)" in done.out) == (3, True)
+
+
+def test_a_baseline_named_on_the_command_line_names_its_system(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30)
+    (tmp_path / "tasks" / "simulated" / "gates.yaml").write_text("metrics: {pass_rate: 0.9}\nsystems: [other]\n")
+    assert harness(tmp_path, "gate", "--now", NOW).code == 2, "the run has no such system"
+    assert harness(tmp_path, "gate", "--now", NOW, "--baseline", "simulated-sim").code == 0
 
 
 def test_the_suite_names_its_policy(tmp_path: Path) -> None:

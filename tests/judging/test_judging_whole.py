@@ -100,7 +100,7 @@ def test_a_new_user_sees_a_judge_that_was_measured(mine: Path) -> None:
     assert report.judges is not None and report.judges.validity == "valid" and report.judges.warnings == ()
     states = {s.grader: Counter(c.state for c in s.checks) for s in report.judges.sheets}
     assert states == {
-        "against-expert": {"ok": 7}, "complaint-reply": {"ok": 5}, "nothing-made-up": {"ok": 5},
+        "against-expert": {"ok": 8}, "complaint-reply": {"ok": 5}, "nothing-made-up": {"ok": 5},
         "sound-steps": {"ok": 3, "not_measured": 2},
     }  # fmt: skip
     pairs = next(s for s in report.judges.sheets if s.grader == "against-expert")

@@ -265,7 +265,7 @@ def test_a_named_threshold_must_be_measured():
     assert sheet(rows, JudgePolicy()).validity == "valid"
     asked = sheet(rows, JudgePolicy(sentinel_agreement_min=0.9))
     assert (asked.validity, check(asked, "sentinel_agreement_min").state) == ("inconclusive", "not_measured")
-    assert sheet(rows, JudgePolicy(swap_consistency_min=None)).validity == "valid"
+    assert sheet(rows, JudgePolicy(swap_consistency_min=None)).validity == "inconclusive"
 
 
 def exchanged(j: Judgement) -> Judgement:
