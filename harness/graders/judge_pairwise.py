@@ -16,6 +16,7 @@ from harness.graders._judged import JudgeGrader, Opinion, ungraded
 from harness.graders._opponents import Opponent, delivered
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
+from harness.records.outcome import IS_OPPONENT
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import Delivery, question_pieces, work_pieces
@@ -94,7 +95,7 @@ class JudgePairwise(JudgeGrader):
     def before(self, work: Work) -> Verdict | None:
         """Pairs that need no judge."""
         if work.bench.opponent is None and work.bench.system in self.opponents():
-            return self._skipped("tie", "itself", "the opponent is this system itself")
+            return NotGraded(IS_OPPONENT, f"others are compared with '{work.bench.system}'; nobody judges it here")
         other = delivered(self.opponent, work)
         if isinstance(other, NotGraded):
             return other

@@ -16,6 +16,7 @@ from harness.graders._judged import JudgeGrader, Opinion, ungraded
 from harness.graders._opponents import Opponent, delivered
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
+from harness.records.outcome import IS_OPPONENT
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import question_pieces, work_pieces
@@ -85,8 +86,10 @@ class JudgeSelect(JudgeGrader):
         others = self._others(work)
         if isinstance(others, NotGraded):
             return others
-        if not others:
+        if not others and self._met(work):
             return Grade(1.0, True, "alone", "no other candidate delivered anything")
+        if not others:
+            return NotGraded(IS_OPPONENT, f"others are compared with '{work.bench.system}'; nobody judges it here")
         return None
 
     def odd_sentinel(self, rehearsal: Rehearsal) -> str:
@@ -114,6 +117,12 @@ class JudgeSelect(JudgeGrader):
         if isinstance(others, NotGraded) or isinstance(mine, NotGraded):
             return others if isinstance(others, NotGraded) else mine
         return [*mine, *((o.by, work_pieces(o, self.inputs, "", work.workspace)) for o in others)]
+
+    def _met(self, work: Work) -> bool:
+        """Whether this work stands against anybody: not a system that is only named, with none named before it."""
+        named = self.opponents()
+        before = named[: named.index(work.bench.system)] if work.bench.system in named else named
+        return bool(before) or len(named) < len(self.against) or work.bench.opponent is not None
 
     def _others(self, work: Work) -> list[Delivered] | NotGraded:
         """Those that delivered something; a system stands neither against itself nor against one named after it."""
