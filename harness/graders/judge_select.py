@@ -13,7 +13,7 @@ from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Ver
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
-from harness.graders._opponents import Opponent, delivered
+from harness.graders._opponents import Opponent, Refusals, declined, delivered
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
 from harness.records.outcome import IS_OPPONENT
@@ -43,7 +43,7 @@ class JudgeSelect(JudgeGrader):
     work is missing, or a rotation without a verdict, leaves the work not graded.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "select"
 
     against: tuple[Opponent, ...] = Field(min_length=1, max_length=11)
@@ -52,6 +52,9 @@ class JudgeSelect(JudgeGrader):
         "Which solves the user's problem best, with the fewest errors?"
     )
     """By what measure one is the best."""
+    refusals: Refusals = "lose"
+    """A candidate that refused or abstained has delivered nothing: it is not shown, and as the work it fails. With
+    `judged` its words are shown like any other. The same for every candidate."""
 
     example: ClassVar[Mapping[str, Json]] = {
         "judge": {"model": "openai/gpt-5.4-2026-03-05"},
@@ -81,7 +84,8 @@ class JudgeSelect(JudgeGrader):
 
     def before(self, work: Work) -> Verdict | None:
         """An empty answer loses; one among empty ones wins; a missing opponent is no comparison."""
-        if early := super().before(work):
+        early = super().before(work)
+        if early and not (self.refusals == "judged" and (work.output.answer or "").strip()):
             return early
         others = self._others(work)
         if isinstance(others, NotGraded):
@@ -135,7 +139,8 @@ class JudgeSelect(JudgeGrader):
                 continue
             if isinstance(other, NotGraded):
                 return other
-            if (other.output.answer or "").strip() or other.output.artifacts:
+            something = (other.output.answer or "").strip() or other.output.artifacts
+            if something and not declined(other.output, self.refusals):
                 found.append(other)
         return found
 

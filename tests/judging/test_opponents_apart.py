@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from judge_lab import JudgeLab, planted
 
+from harness.api import Grade
 from harness.cli.main import main
 from harness.report.build import build_report
 from harness.report.measured import measure
@@ -91,3 +92,61 @@ def test_a_gate_passes_over_the_system_that_nobody_judges(
     told = "".join(capsys.readouterr())
     assert code == 0, told
     assert "others are compared with it, and nobody judges it" in told
+
+
+WORDS = {"answers": "It takes 14 days.", "declines": "I don't know"}
+
+
+def declining(lab: JudgeLab, grader: dict[str, Any], named: str, words: dict[str, str] = WORDS) -> None:
+    """Two systems, of which what says `I don't know` abstains; the other is compared with `named`."""
+    systems = [
+        {"name": name, "harness": {"use": "single_turn", "abstain": "I don't know"},
+         "model": {"use": "scripted", "name": f"of-{name}", "answer": text}}
+        for name, text in words.items()
+    ]  # fmt: skip
+    lab.run(lab.suite({**grader, "opponent": {"system": named}}, {}, systems=systems))
+
+
+@pytest.mark.parametrize(
+    ("work", "named", "value", "label"),
+    [("answers", "declines", 1.0, "opponent_abstained"), ("declines", "answers", 0.0, "abstained")],
+)
+def test_a_side_that_abstains_loses_whichever_side_it_is(
+    lab: JudgeLab, work: str, named: str, value: float, label: str
+) -> None:
+    declining(lab, {**PAIR, "judge": planted("second")}, named)
+    found = lab.attempt(work)
+    assert (found.value, found.label, lab.judgements()) == (value, label, [])
+    grade = found.grades["pair"]
+    assert isinstance(grade, Grade)
+    assert grade.parts["lacks"] == {("opponent" if work == "answers" else "work"): "abstained"}
+
+
+@pytest.mark.parametrize(("work", "named"), [("answers", "declines"), ("declines", "answers")])
+def test_where_refusing_may_be_right_both_sides_are_judged_by_their_words(lab: JudgeLab, work: str, named: str) -> None:
+    declining(lab, {**PAIR, "refusals": "judged"}, named)
+    assert lab.attempt(work).label == ("win" if work == "answers" else "loss")
+    assert len(lab.judgements("score")) == 2
+
+
+def test_two_that_abstain_tie_and_the_record_says_why(lab: JudgeLab) -> None:
+    declining(lab, PAIR, "b", {"a": "I don't know", "b": "I don't know"})
+    found = lab.attempt("a")
+    grade = found.grades["pair"]
+    assert isinstance(grade, Grade)
+    assert (found.value, found.label) == (0.5, "both_declined")
+    assert grade.parts["lacks"] == {"work": "abstained", "opponent": "abstained"}
+
+
+@pytest.mark.parametrize(("refusals", "label"), [("lose", "alone"), ("judged", "selected")])
+def test_a_candidate_that_abstains_is_not_shown_unless_its_words_are_to_be_judged(
+    lab: JudgeLab, refusals: str, label: str
+) -> None:
+    own = {**SELECT, "against": [{"system": "declines"}], "refusals": refusals}
+    systems = [
+        {"name": name, "harness": {"use": "single_turn", "abstain": "I don't know"},
+         "model": {"use": "scripted", "name": f"of-{name}", "answer": text}}
+        for name, text in WORDS.items()
+    ]  # fmt: skip
+    lab.run(lab.suite(own, {}, systems=systems))
+    assert lab.attempt("answers").label == label
