@@ -109,9 +109,8 @@ class JudgePairwise(JudgeGrader):
             label = "both_empty" if set(sides.values()) == {"empty"} else "both_declined"
             return self._skipped("tie", label, "neither delivered anything", sides)
         if sides[MINE]:
-            empty = no_answer(work.output) if sides[MINE] == "empty" else None
-            label = "no_answer" if sides[MINE] == "empty" else sides[MINE]
-            return empty or self._skipped("loss", label, "there is nothing to compare", sides)
+            said = no_answer(work.output) if self.refusals == "lose" or sides[MINE] == "empty" else None
+            return said or self._skipped("loss", "no_answer", "there is nothing to compare", sides)
         if sides[THEIRS]:
             return self._skipped("win", f"opponent_{sides[THEIRS]}", f"{other.by} delivered nothing", sides)
         if _normal(mine) == _normal(theirs) and not work.bench.role.startswith("control:"):

@@ -117,9 +117,6 @@ def test_a_side_that_abstains_loses_whichever_side_it_is(
     declining(lab, {**PAIR, "judge": planted("second")}, named)
     found = lab.attempt(work)
     assert (found.value, found.label, lab.judgements()) == (value, label, [])
-    grade = found.grades["pair"]
-    assert isinstance(grade, Grade)
-    assert grade.parts["lacks"] == {("opponent" if work == "answers" else "work"): "abstained"}
 
 
 @pytest.mark.parametrize(("work", "named"), [("answers", "declines"), ("declines", "answers")])
