@@ -25,7 +25,7 @@ def check_policy(suite: Suite) -> Policy:
 
     policy = suite_policy(suite.workspace, suite.path)
     graders = sorted({name for task in suite.tasks for name in (*task.graders, *task.informative)})
-    if faults := planned_faults(policy, [t.id for t in suite.tasks], graders, list(suite.systems)):
+    if faults := planned_faults(policy, [t.id for t in suite.tasks], graders, list(suite.systems), suite.epochs):
         raise ConfigError(faults)
     return policy
 

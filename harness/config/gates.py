@@ -72,9 +72,10 @@ class MustPass(Spec):
     task: Annotated[str, Field(min_length=1)]
     """A task's id, or a glob over ids."""
     passes: Annotated[int, Field(ge=1)] | None = None
-    """How many epochs must pass; more than half of those graded, if absent."""
+    """How many epochs must pass; more than half of those planned, if absent."""
     of: Annotated[int, Field(ge=1)] | None = None
-    """Of how many: a run with fewer epochs cannot decide it."""
+    """Of how many: a run with fewer epochs cannot decide it, and of more epochs the same share must pass. A suite with
+    fewer is a fault."""
 
     @model_validator(mode="after")
     def _possible(self) -> MustPass:

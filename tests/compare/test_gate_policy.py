@@ -73,6 +73,43 @@ def test_must_pass_is_by_k_of_n(tmp_path: Path) -> None:
     assert code("{task: task-00000, passes: 3, of: 4}") == 1  # nothing could
 
 
+def test_more_epochs_are_asked_for_the_same_share_of_passes(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30, epochs=6)
+
+    def set_passes(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+        for x in lines:
+            won = x["epoch"] <= {"task-00000": 3, "task-00001": 4}.get(str(x["task"]), 6)  # type: ignore[operator]
+            x |= {"passed": won, "value": float(won)}
+        return lines
+
+    edit(run, set_passes)
+    policy = "metrics: {pass_rate: 0.9}\nmust_pass: [{task: %s, passes: 2, of: 3}]\n"
+    assert gate(tmp_path, policy % "task-00001").code == 0
+    assert gate(tmp_path, policy % "task-00000").code == 1, "3 of 6 are not two of three"
+
+
+def test_lost_epochs_that_could_turn_a_must_pass_task_leave_it_undecided(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30, epochs=3)
+    kept = {"task-00000": (True,), "task-00001": (True, True), "task-00002": (False, False)}
+
+    def lose(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+        found = []
+        for x in lines:
+            wins = kept.get(str(x["task"]), (True, True, True))
+            if int(str(x["epoch"])) <= len(wins):
+                won = wins[int(str(x["epoch"])) - 1]
+                found.append({**x, "passed": won, "value": float(won)})
+        return found
+
+    edit(run, lose)
+    policy = "coverage: 0.9\nmetrics: {pass_rate: 0.9}\nmust_pass: [%s]\n"
+    assert gate(tmp_path, policy % "task-00000").code == 3, "one pass, and two epochs that nobody saw"
+    assert gate(tmp_path, policy % "task-00001").code == 0
+    assert gate(tmp_path, policy % "task-00002").code == 1
+
+
 def test_a_must_pass_task_that_was_not_graded_is_no_pass(tmp_path: Path) -> None:
     promoted(tmp_path, nights=1)
     run = night(tmp_path, 30)
@@ -295,3 +332,31 @@ def test_a_faulty_policy_is_told_before_anything_runs(tmp_path: Path, words: tup
     for word in (place, "did you mean 'floor'", "did you mean 'pass_rate'", "did you mean 'grader.match'", "'ohne'"):
         assert word in done.err, done.err
     assert not list((tmp_path / "runs").glob("2*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs", "code"),
+    [
+        (("run", "--quiet"), 1, 2),
+        (("check",), 1, 2),
+        (("nightly", "--now", NOW), 1, 2),
+        (("run", "--dry-run"), 3, 0),
+        (("run", "--dry-run", "--epochs", "1"), 3, 0),
+        (("nightly", "--now", NOW, "--epochs", "1"), 3, 2),
+    ],
+    ids=lambda w: " ".join(w) if isinstance(w, tuple) else str(w),
+)
+@pytest.mark.parametrize("rule", ["passes: 2, of: 3", "passes: 2"])
+def test_a_rule_that_no_run_of_the_suite_can_decide_is_a_fault(
+    tmp_path: Path, words: tuple[str, ...], epochs: int, code: int, rule: str
+) -> None:
+    folder = tmp_path / "tasks" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "suite.yaml").write_text(
+        f"{SUITE}epochs: {epochs}\ngate:\n  must_pass:\n    - one\n    - {{task: o*, {rule}}}\n"
+    )
+    done = harness(tmp_path, words[0], "--suite", "mine", *words[1:])
+    assert done.code == code, done.err
+    if code:
+        assert "suite.yaml:11:" in done.err and "and there is 1" in done.err, done.err
+        assert not list((tmp_path / "runs").glob("2*"))
