@@ -29,7 +29,7 @@ class Laid:
 
 
 async def lay_artifacts(box: Box, work: Work, private: str, only: Sequence[str] | None, guard: Guard) -> Laid:
-    """Every collected patch, file, tree, set of changes; what probes brought is laid under `private`/probes, to be read.
+    """Every collected patch, file, tree, set of changes; what probes brought is laid under `private`/probes.
 
     Paths that the guard holds (from the root of the box, without the first slash) are left out with a flag. Raises
     SandboxError.
