@@ -117,16 +117,18 @@ def _gated(measured: Measured, given: GateInput) -> tuple[GatedSystem, list[str]
     checks = [*coverage_checks(g), *_clock(measured, given), *quarantine_checks(g, given.quarantine, given.now.date())]
     comparison, warnings = None, []
     baseline = given.baselines.get(measured.system.name)
-    if baseline is not None and measured.totals.attempts:
+    unjudged = checks[0].state == "skipped"  # others are compared with it: there is nothing to hold to any limit
+    if baseline is not None and measured.totals.attempts and not unjudged:
         found, comparison = _against(measured, baseline, given, floor, held)
         checks += found
         if comparison is not None:
             warnings += [f"{measured.system.name}: {note}" for note in comparison.notes]
             checks += metric_checks(g, comparison)
-    elif baseline is None and policy.needs_baseline:
+    elif baseline is None and policy.needs_baseline and not unjudged:
         checks.append(_without(measured))
-    checks += [*absolute_checks(g), *cost_checks(g, comparison), *latency_checks(g, comparison)]
-    checks += [*critical_checks(g), *must_pass_checks(g)]
+    if not unjudged:
+        checks += [*absolute_checks(g), *cost_checks(g, comparison), *latency_checks(g, comparison)]
+        checks += [*critical_checks(g), *must_pass_checks(g)]
     checks += [c for c in given.extra if c.system == measured.system.name]
     counted = tuple(_counted(c, policy) for c in checks)
     cost = per_success(spending(measured, measured.tallies[PASS_RATE].n > 0))

@@ -17,7 +17,7 @@ from harness.report.economy import censored, p95_of, per_success, spending, unpr
 from harness.report.gate_model import Check, State, TaskLine
 from harness.report.identity import family_of
 from harness.report.tallies import PASS_RATE, Measured, Tally
-from harness.report.words import money, of, percent, percents, seconds
+from harness.report.words import many, money, of, percent, percents, seconds
 from harness.stats.intervals import Interval, cost_per_success, generalisation
 from harness.stats.ratios import Ratio
 
@@ -52,6 +52,9 @@ def coverage_checks(g: Gated) -> list[Check]:
     missing = ", ".join(f"{name} {n:,}" for name, n in g.measured.missing)
     if not t.planned or not t.attempts:
         return [Check(g.name, "COVERAGE", "coverage", "invalid", "nothing ran")]
+    if not t.graded and t.as_opponent and not t.counted:
+        says = f"{many(t.as_opponent, 'trial')}: others are compared with it, and nobody judges it"
+        return [Check(g.name, "COVERAGE", "coverage", "skipped", says)]
     if not t.graded:
         says = f"nothing was graded (0 of {t.planned:,} trials): {missing}"
         return [Check(g.name, "COVERAGE", "coverage", "invalid", says)]

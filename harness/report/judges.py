@@ -15,6 +15,7 @@ import numpy as np
 from harness.config.judge_gate import JudgePolicy
 from harness.records.judgement import Judgement
 from harness.records.label import Label
+from harness.report.judges_apart import apart, mixed
 from harness.report.judges_calls import Asked, Calls, read_calls
 from harness.report.judges_gate import judged_valid, worst
 from harness.report.judges_items import Item, Judged, judged_items
@@ -148,7 +149,7 @@ def _figures(
             *repeat_figures(measured),
             *(steps_figures(measured, calls.role("sentinel")) if asked.protocol == "steps" else ()),
             *controls,
-            *rate_figures(calls.role("score"), asked.protocol),
+            *_scored(calls.role("score"), asked.protocol, "conservative"),
             *rubric_figures(calls.role("score"), about.rubrics.get(asked.grader)),
         )
     pairs, incomplete = complete_pairs(measured)
@@ -158,12 +159,18 @@ def _figures(
         *style_figures(pairs),
         *family_figures(measured, asked.family, about.families, rivals.role("score", "audit")),
         *controls,
-        *score_figures(
-            complete_pairs(calls.role("score"))[0],
-            about.rules.get(asked.grader, "conservative"),
-            single_pairs(calls.role("score")),
-        ),
+        *_scored(calls.role("score"), asked.protocol, about.rules.get(asked.grader, "conservative")),
     )
+
+
+def _scored(calls: Calls, protocol: str, rule: Rule) -> tuple[Figure, ...]:
+    """What was scored: all of it, and where there are several, each system against each opponent."""
+    if protocol == "pairwise":
+        whole = score_figures(complete_pairs(calls)[0], rule, single_pairs(calls))
+    else:
+        whole = rate_figures(calls, protocol)
+    each = apart(calls, protocol, rule)
+    return (*mixed(whole), *each) if each else whole
 
 
 def _rivals(calls: Calls, asked: Asked) -> Calls:

@@ -185,7 +185,7 @@ def test_regrading_compares_with_the_other_system_of_the_same_run(lab: JudgeLab)
     with RunFolder.create(lab.workspace / "runs", msgspec.structs.replace(manifest, regrade_of=source.name)) as folder:
         assert regrade(source, folder, suite, list(suite.tasks), lambda n: None) == 6
     found = {(a.system, a.label) for a in iter_attempts(folder.path)}
-    assert found == {("a", "loss"), ("base", "itself")}
+    assert found == {("a", "loss"), ("base", "")}
     judged: list[Judgement] = list(iter_judgements(folder.path))
     assert len(judged) == 6 and {j.opponent for j in judged} == {"base"}
 
