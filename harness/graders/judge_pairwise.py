@@ -42,7 +42,7 @@ class JudgePairwise(JudgeGrader):
     marked as disagreement, not as judged ties.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "pairwise"
     opponent: Opponent
     """With what the work is compared."""

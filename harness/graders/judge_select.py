@@ -42,7 +42,7 @@ class JudgeSelect(JudgeGrader):
     work is missing, or a rotation without a verdict, leaves the work not graded.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "select"
 
     against: tuple[Opponent, ...] = Field(min_length=1, max_length=11)
