@@ -93,7 +93,8 @@ def metric_checks(g: Gated, c: Comparison) -> Iterator[Check]:
             said = f"{m.verdict}: {numbers}{f'; {m.why_not}' if m.why_not else ''}"
             yield Check(g.name, m.verdict, m.name, "fail", said, moved)
         elif m.verdict == "INCONCLUSIVE":
-            more = m.why_not or f"to settle it: {settle_words(m.settle, m.margin, m.tasks)}"
+            settled = f"to settle it: {settle_words(m.settle, m.margin, m.tasks)}"
+            more = f"{m.why_not}; {settled}" if m.why_not else settled
             yield Check(g.name, "INCONCLUSIVE", m.name, "inconclusive", f"{m.verdict}: {numbers}; {more}")
         else:
             yield Check(g.name, m.verdict, m.name, "ok", numbers)
