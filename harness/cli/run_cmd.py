@@ -91,8 +91,9 @@ def _select(workspace: Path, args: argparse.Namespace) -> _Selected:
     """The suite, and what the command line chooses from it."""
     from harness.cli._run_gate import check_policy
 
-    suite = _overridden(load_suite(workspace, args.suite), args)
-    check_policy(suite)
+    loaded = load_suite(workspace, args.suite)
+    check_policy(loaded)  # by the suite's own epochs: a quick run of one is no fault of a policy about three
+    suite = _overridden(loaded, args)
     shape, words = parse_shape(args.shape), (tuple(args.task), tuple(args.tag), tuple(args.system))
     tasks, selection = select_tasks(suite, Filters(*words, shape, args.limit, args.sample, suite.seed))
     systems = select_systems(suite, args.system)

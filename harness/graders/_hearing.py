@@ -346,7 +346,7 @@ def _calibration(judge: Judge, grader: Protocolled) -> str:
 _NOT_ASKED = {
     "judge", "panel", "panel_rule", "escalate", "budget", "controls", "sentinels", "sentinel_agreement", "opponent",
     "against", "repeats", "orders", "audit_share", "aggregate", "passes", "pass_from", "clip", "allow_self_judging",
-    "injection", "on_ungraded",
+    "injection", "on_ungraded", "refusals",
 }  # fmt: skip
 """Parameters that change no prompt."""
 

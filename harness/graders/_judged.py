@@ -17,6 +17,7 @@ from harness.api import Card, Grade, Grader, Judgement, Model, NotGraded, Usage,
 from harness.graders._hearing import OWN, Sitting, Without
 from harness.graders._sentinels import read_sentinels
 from harness.plugins.contracts import JudgeBudget, Rehearsal
+from harness.plugins.loader import did_you_mean
 from harness.toolkit.answers import no_answer
 from harness.toolkit.files import one_line
 from harness.toolkit.judging.attacks import SHELLS, attacks
@@ -24,10 +25,12 @@ from harness.toolkit.judging.judge import Judge, unpinned
 from harness.toolkit.judging.material import Inputs, question_pieces, seen_files, side_text, work_digest, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, vote
-from harness.toolkit.refused import refused
+from harness.toolkit.refused import placed, refused
 
 NAMED = 5
 """So many sentinels that do not fit are named."""
+UNGRADED = "ungraded"
+"""What a draw of votes means in words where it means nothing (judge.md 7.1)."""
 Opinion = dict[str, Outcome]
 """What one judge makes of the work, by what it is about ("" where there is one question only)."""
 
@@ -40,9 +43,11 @@ class PanelRule(_Closed):
     """How a panel decides."""
 
     quorum: int = Field(default=0, ge=0)
-    """How many members must have an opinion; 0 is more than half."""
+    """How many members must have an opinion; 0 is more than half. It is not asked of those that `escalate.to` names: of
+    them more than half must."""
     tie: str = ""
-    """What a draw of votes means (`tie`, `not_met`, ...); left out, it leaves the work without a verdict."""
+    """What a draw of votes means, one of the protocol's outcomes (`tie`, `not_met`, ...); left out, or `ungraded`, it
+    leaves the work without a verdict."""
 
 
 class Escalate(_Closed):
@@ -136,20 +141,40 @@ class JudgeGrader(Grader):
         if self.judge is None and not self.panel:
             raise refused("no judge is named, and there is no default judge", "judge: NAME, of those under `judges:`")
         if self.judge is not None and self.panel:
-            raise refused("`judge` and `panel` are both given", "give one: one judge, or several that vote")
-        names = [j.name for j in self.all_judges]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise refused(f"two judges are called {', '.join(twice)}", "give each a `name` of its own")
+            raise refused("`judge` and `panel` are both given", "give one: one judge, or several that vote", "panel")
+        if self.escalate is not None and bool(self.escalate.to) == self.escalate.person:
+            what = "`escalate` says neither or both of `to` and `person`"
+            raise refused(what, "to: [JUDGE, ...], or person: true", "escalate")
         if self.panel_rule.quorum > len(self.members):
             what = f"a quorum of {self.panel_rule.quorum} cannot be had from {len(self.members)} judges"
-            raise refused(what, "name more judges under `panel`, or ask for fewer; 0 is more than half")
-        if self.escalate is not None and bool(self.escalate.to) == self.escalate.person:
-            raise refused("`escalate` says neither or both of `to` and `person`", "to: [JUDGE, ...], or person: true")
-        for judge in self.all_judges:
+            help_ = "name more judges under `panel`, or ask for fewer; 0 is more than half"
+            raise refused(what, help_, "panel_rule", "quorum")
+        words = (UNGRADED, *self.draws())
+        if (tie := self.panel_rule.tie) and tie not in words:
+            close, all_ = did_you_mean(tie, list(words)), f"a draw can mean {', '.join(words)}"
+            help_ = f"{close} — {all_}" if close else all_
+            raise refused(f"`tie`: '{tie}' is no outcome of {self.protocol}", help_, "panel_rule", "tie")
+        self._judges_fit()
+        return self
+
+    def _judges_fit(self) -> None:
+        """Each has a name of its own, and can answer in this protocol's form. Raises ValueError."""
+        places: list[tuple[str | int, ...]] = (
+            [("judge",)] if self.judge else [("panel", i) for i in range(len(self.panel))]
+        )
+        places += [("escalate", "to", i) for i in range(len(self.all_judges) - len(places))]
+        seen: set[str] = set()
+        for judge, at in zip(self.all_judges, places, strict=True):
+            if judge.name in seen:
+                raise refused(f"two judges are called {judge.name}", "give each a `name` of its own", *at)
+            seen.add(judge.name)
             if judge.output == "tagged" and not self.fits_tagged():
                 what = f"judge '{judge.name}' answers in tagged lines, which cannot hold the lists of this protocol"
-                raise refused(what, "output: json, or schema where the provider has it")
-        return self
+                raise refused(what, "output: json, or schema where the provider has it", *at)
+
+    def draws(self) -> Sequence[str]:
+        """The outcomes that a draw of votes may be said to mean."""
+        return self.menu
 
     @property
     def members(self) -> tuple[Judge, ...]:
@@ -188,10 +213,10 @@ class JudgeGrader(Grader):
         try:
             known = self.rehearsals(workspace)
         except UsageFault as e:
-            return [*faults, one_line(e)]
+            return [*faults, placed(one_line(e), "sentinels")]
         odd = [f"sentinel '{r.id}': {why}" for r in known if (why := self.odd_sentinel(r))]
         more = [f"and {len(odd) - NAMED} more"] if len(odd) > NAMED else []
-        return [*faults, *(f"{self.sentinels}: {line}" for line in (*odd[:NAMED], *more))]
+        return [*faults, *(placed(f"{self.sentinels}: {line}", "sentinels") for line in (*odd[:NAMED], *more))]
 
     def odd_sentinel(self, rehearsal: Rehearsal) -> str:
         """What this grader could never say of a sentinel, or what it lacks to be judged; nothing if it fits.
@@ -308,23 +333,22 @@ class JudgeGrader(Grader):
 
     async def _decided(self, sitting: Sitting) -> Verdict:
         opinions = [await self.opinion(judge, sitting) for judge in self.members]
-        joined = self.joined(opinions)
+        joined = self.joined(opinions, self.panel_rule.quorum)
         escalate = self.escalate
         if escalate is not None and (why := _handed_on(escalate, opinions, joined)):
             if escalate.person:
                 return NotGraded("needs_person", f"{why}: a person decides")
-            joined = self.joined([await self.opinion(judge, sitting) for judge in escalate.to])
+            joined = self.joined([await self.opinion(judge, sitting) for judge in escalate.to], quorum=0)
             sitting.notes.append(f"escalated: {why}")
         return self.verdict(joined, sitting)
 
-    def joined(self, opinions: Sequence[Opinion]) -> Opinion:
-        """The panel's opinion on everything any member spoke about."""
+    def joined(self, opinions: Sequence[Opinion], quorum: int) -> Opinion:
+        """The opinion of several on everything any of them spoke about. A quorum of 0 is more than half of them."""
         if len(opinions) == 1:
             return opinions[0]
-        quorum = self.panel_rule.quorum or len(opinions) // 2 + 1
         names = dict.fromkeys(name for o in opinions for name in o)
-        missing = Outcome(None, "missing")
-        return {n: vote([o.get(n, missing) for o in opinions], quorum, self.panel_rule.tie) for n in names}
+        missing, tie = Outcome(None, "missing"), "" if self.panel_rule.tie == UNGRADED else self.panel_rule.tie
+        return {n: vote([o.get(n, missing) for o in opinions], quorum or len(opinions) // 2 + 1, tie) for n in names}
 
     @abstractmethod
     async def opinion(self, judge: Judge, sitting: Sitting) -> Opinion:
