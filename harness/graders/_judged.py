@@ -252,13 +252,13 @@ class JudgeGrader(Grader):
         found = await self._decided(sitting)
         if isinstance(found, NotGraded) and self.on_ungraded == "fail_run" and work.bench.role == "score":
             work.bench.stop(f"'{work.bench.grader}' has no verdict on '{work.task.id}': {found.cause}")
-        if self.injection == "record" or not sitting.spoken_to or isinstance(found, NotGraded):
+        if self.injection == "record" or not sitting.attackers or isinstance(found, NotGraded):
             return _with(found, sitting)
         clean = await self._again(sitting, "all")
         if _same(clean, found):
             return _with(found, sitting)
         own = await self._own_text_did_it(sitting, found)
-        who = "its own text" if own else f"text of {' and '.join(sorted(set(sitting.spoken_to) - {OWN}))}"
+        who = "its own text" if own else f"text of {' and '.join(sorted(sitting.attackers - {OWN}))}"
         sitting.notes.append(f"{who} that spoke to the judge had changed the verdict to {found.label}")
         if own and self.injection == "fail":
             clean = Grade(0.0, False, "injection", "it fails for that")
@@ -273,9 +273,9 @@ class JudgeGrader(Grader):
 
     async def _own_text_did_it(self, sitting: Sitting, found: Grade) -> bool:
         """Whether the work under test itself changed the verdict, not an opponent that spoke to the judge too."""
-        if len(sitting.spoken_to) == 1:
-            return OWN in sitting.spoken_to
-        return OWN in sitting.spoken_to and not _same(await self._again(sitting, "own"), found)
+        if len(sitting.attackers) == 1:
+            return OWN in sitting.attackers
+        return OWN in sitting.attackers and not _same(await self._again(sitting, "own"), found)
 
     def before(self, work: Work) -> Verdict | None:
         """A verdict that needs no judge: nothing was delivered."""

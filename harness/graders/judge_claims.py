@@ -63,7 +63,7 @@ class JudgeClaims(JudgeGrader):
     without any claim, leaves the work not graded.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "claims"
     menu: ClassVar[tuple[str, ...]] = VERDICTS
 

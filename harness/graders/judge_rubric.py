@@ -66,7 +66,7 @@ class JudgeRubric(JudgeGrader):
     verdict, or whose quote is not in the work, leaves the whole not graded; the interval it could lie in is told.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "rubric"
     menu: ClassVar[tuple[str, ...]] = VERDICTS
 
