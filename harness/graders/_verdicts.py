@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.api import Grade, Json
-from harness.graders._canary import Canary
 from harness.graders._protected import limited, shown
 from harness.graders._runners import Profile
 from harness.graders._runs import Run
@@ -78,16 +77,23 @@ def doubt_of(run: Run, profile: Profile, count: int | None) -> Doubt | None:
             return Doubt(f"out_of_{run.exhausted}", False, f"the tests used up the box's {run.exhausted}")
         why = f"{run.trouble}; exit code {run.exit_code}"
         return Doubt("exit_code", True, why) if run.exit_code == 0 else Doubt("crash", False, why)
-    canary = run.canary
-    if faults := canary.faults(run.report):
-        return Doubt(faults[0], True, "a test that must fail was not reported as failed")
-    bad = any(r.status in ("fail", "error") for r in run.report.results.values())
+    if faults := run.canary.faults(run.report):
+        if faults == ["cut_short"] and run.exit_code != 0:
+            return Doubt("crash", False, f"tests were cut short; exit code {run.exit_code}")
+        word = faults[0].replace("cut_short", "canary_missing")
+        return Doubt(word, True, "a test that must fail was not reported as failed")
+    return _code_or_count(run, run.report, profile, count)
+
+
+def _code_or_count(run: Run, report: Report, profile: Profile, count: int | None) -> Doubt | None:
+    """An exit code or a number of results that does not go with the report."""
+    bad = any(r.status in ("fail", "error") for r in report.results.values())
     known = profile.failed or frozenset(range(1, 126))
     if bad and run.exit_code not in known:
         return Doubt("exit_code", True, f"exit code {run.exit_code}, though tests were reported as failed")
     if not bad and run.exit_code != 0:
         return Doubt("exit_code", True, f"exit code {run.exit_code}, though no test was reported as failed")
-    own = len(canary.without(list(run.report.results)))
+    own = len(run.canary.without(list(report.results)))
     if count is not None and own != count:
         return Doubt("count", True, f"{own} results, {count} were expected")
     return None
@@ -149,12 +155,42 @@ def not_run(run: Run, wanted: Wanted) -> frozenset[tuple[str, Status]]:
     return frozenset((id, status) for id, status in said if status in ("skip", "xfail"))
 
 
-def is_weak(profile: Profile, format: Format, canary: Canary) -> bool:
+def missing_tests(run: Run, right: frozenset[str]) -> Doubt | None:
+    """Whether a run left out tests that the right patch's has. Without lists nobody else misses them."""
+    missing = right - counted_tests(run)
+    if not missing:
+        return None
+    some = ", ".join(shown(id) for id in sorted(missing)[:5])
+    return Doubt("tests", True, f"{len(missing)} tests of the right patch's run are missing: {some}")
+
+
+def counted_tests(run: Run) -> frozenset[str]:
+    """The tests of a run that are no canaries, of Go without subtests: of programs with a canary where it has any."""
+    report = run.report or Report()
+    ids = run.canary.without(list(report.results))
+    if heads := run.canary.heads(report):
+        ids = [id for id in ids if id.startswith(heads)]
+    return frozenset(id.partition("/")[0] if "::" in id and "/" in id.rpartition("::")[2] else id for id in ids)
+
+
+def is_weak(profile: Profile, format: Format, run: Run, wanted: Wanted, files: Sequence[str]) -> bool:
     """Whether a grade is weak evidence: nothing had to fail, or the tested program can itself say how its tests went.
 
-    It can where the runner reads the standard output, or only the end, of the process that the program runs in.
+    It can where the runner reads the standard output, or only the end, of the process that the program runs in, unless
+    a canary of that very process had to be reported as failed.
     """
-    return not canary.names or profile.weak or format in PRINTED
+    canary = run.canary
+    if not canary.names or profile.believes == "anything":
+        return True
+    if profile.believes == "":
+        return format in PRINTED
+    if format not in (profile.format, *profile.own_formats):
+        return True
+    if profile.believes == "files":
+        return not files or not set(files) <= set(canary.with_file.values())
+    report = run.report or Report()
+    ids = (*wanted.fail_to_pass, *wanted.pass_to_pass) or canary.without(list(report.results))
+    return not canary.covers(ids, report)
 
 
 def _part(ids: Sequence[str], ok: Sequence[str], report: Report) -> dict[str, Json]:
