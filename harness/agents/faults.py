@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 
 from harness.errors import RunInvalid, UsageFault
 
 SHOWN = 5
+PLATFORM = re.compile(r"-(linux|darwin|win32)-.*")
+"""What a registry puts behind the version of a build for one platform; nobody types it."""
 OFFLINE = "installed agents need no network: `harness agent list`; copy a layer's folder to work offline"
 
 
@@ -18,11 +21,13 @@ class NoSuchVersion(UsageFault):
         if not there:
             super().__init__(f"the registry has no package '{package}'")
             return
-        plain = [v for v in there if "-" not in v] or list(there)
-        close = difflib.get_close_matches(version, there, n=1, cutoff=0.6)
+        asked = PLATFORM.sub("", version)
+        plain = [v for v in there if "-" not in v] or list(dict.fromkeys(PLATFORM.sub("", v) for v in there))
+        close = difflib.get_close_matches(asked, plain, n=1, cutoff=0.6)
         hint = f"did you mean {close[0]}? — " if close else ""
         newest = ", ".join(reversed(plain[-SHOWN:]))
-        super().__init__(f"{package} has no version {version}", help=f"{hint}newest: {newest} ({len(there)} in all)")
+        shown = version if asked in plain else asked
+        super().__init__(f"{package} has no version {shown}", help=f"{hint}newest: {newest} ({len(there)} in all)")
 
 
 class Unreachable(RunInvalid):

@@ -75,7 +75,19 @@ def install_python(recipe: Recipe, version: str, arch: str, root: Path) -> list[
     (root / KEPT_LOCK).write_text(text)
     target = ["--target", str(root / "site"), "--no-deps", "--require-hashes", "-r", str(root / KEPT_LOCK)]
     _run([*PIP, "install", *wanted, "--no-compile", *target], root, recipe.package)
+    _forget_the_builder(root / "site")
     return [_pinned(line) for line in text.splitlines() if " --hash=" in line]
+
+
+def _forget_the_builder(site: Path) -> None:
+    """Leave only what the wheels hold, so that every machine builds the same layer.
+
+    pip adds scripts that begin with the path of its own interpreter, and notes of how it was asked.
+    """
+    shutil.rmtree(site / "bin", ignore_errors=True)
+    for told in site.glob("*.dist-info"):
+        for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json"):
+            (told / name).unlink(missing_ok=True)
 
 
 def _pinned(line: str) -> LayerSource:

@@ -40,10 +40,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The result, and `file:line` of tasks where the workspace tells."""
+    """The result, and `file:line` of tasks where the workspace tells.
+
+    `compares`: somebody wrote a rule that compares with a baseline (the default margin is not written).
+    """
 
     result: GateResult
     places: dict[str, str]
+    compares: bool
 
 
 def decide(asked: Asked) -> Decided:
@@ -87,7 +91,7 @@ def decide(asked: Asked) -> Decided:
             not_gated=not_gated,
         )
     )
-    return Decided(result, _places(workspace, suite))
+    return Decided(result, _places(workspace, suite), policy.file.asks_for_baseline)
 
 
 def _workspace(asked: Asked) -> Path:
@@ -125,19 +129,11 @@ def _baselines(policy: Policy, asked: Asked, workspace: Path, suite: str, there:
 
 
 def _systems(policy: Policy, asked: Asked, there: list[str], baselines: dict[str, Baseline]) -> list[str]:
-    """The systems that must pass. Raises when a rule needs a baseline and there is none."""
-    wanted = list(asked.systems) or policy.file.systems
+    """The systems that must pass, with a baseline or without; one that the command line names is of its system."""
+    wanted = list(asked.systems) or (list(baselines) if asked.baseline else policy.file.systems)
     if strange := [s for s in wanted if s not in there]:
         raise UsageFault(f"the run has no system {', '.join(strange)}", help=f"its systems: {', '.join(there)}")
-    systems = wanted or (list(baselines) if baselines else there)
-    without = [s for s in systems if s not in baselines]
-    if without and policy.file.needs_baseline:
-        raise UsageFault(
-            f"no baseline for {', '.join(without)}, and the policy compares with one",
-            help="make one from this run: harness baseline promote --system "
-            f"{without[0]} — or gate by `min:` alone, in gates.yaml",
-        )
-    return systems
+    return wanted or list(baselines) or there
 
 
 def _others(

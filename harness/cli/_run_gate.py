@@ -25,13 +25,13 @@ def check_policy(suite: Suite) -> Policy:
 
     policy = suite_policy(suite.workspace, suite.path)
     graders = sorted({name for task in suite.tasks for name in (*task.graders, *task.informative)})
-    if faults := planned_faults(policy, [t.id for t in suite.tasks], graders, list(suite.systems)):
+    if faults := planned_faults(policy, [t.id for t in suite.tasks], graders, list(suite.systems), suite.epochs):
         raise ConfigError(faults)
     return policy
 
 
 def check_gate(suite: Suite, systems: Sequence[str], baseline: str) -> None:
-    """The policy can be read, and the baselines it needs are there. Raises ConfigError, UsageFault."""
+    """The policy can be read, its systems run, and the baselines it needs are there. Raises ConfigError, UsageFault."""
     from harness.report.baseline import baseline_names, read_baseline
 
     policy = check_policy(suite)
@@ -44,11 +44,17 @@ def check_gate(suite: Suite, systems: Sequence[str], baseline: str) -> None:
                 f"the baseline '{name}' is of the system '{found.system.name}', which this run leaves out",
                 help=f"systems of this run: {', '.join(systems)}",
             )
+    gated = list(systems) if baseline else policy.file.systems or list(systems)
+    if left := [s for s in gated if s not in systems]:
+        raise UsageFault(
+            f"the policy's `systems:` has {', '.join(left)}, which this run leaves out",
+            help=f"systems of this run: {', '.join(systems)}; --baseline NAME gates the system of that baseline",
+        )
     if names or not policy.file.needs_baseline:
         return
-    if not any(f"{suite.name}-{s}" in baseline_names(suite.workspace) for s in systems):
+    if not any(f"{suite.name}-{s}" in baseline_names(suite.workspace) for s in gated):
         raise UsageFault(
-            f"no baseline for {', '.join(systems)}, and the policy compares with one",
+            f"no baseline for {', '.join(gated)}, and the policy compares with one",
             help="run without --gate, then: harness baseline promote --system S --reason TEXT",
         )
 

@@ -19,6 +19,7 @@ from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending
 from harness.engine.session import Job, run_job
 from harness.errors import Exit, StoreError
+from harness.records.outcome import IS_OPPONENT
 from harness.store.folder import RunFolder
 from harness.store.log import run_log
 
@@ -107,7 +108,8 @@ def way_out(report: Report, run: str) -> list[str]:
     missing: Counter[str] = Counter()
     for system in report.systems:
         for cause in system.coverage.missing:
-            missing[cause.name.partition(":")[0]] += cause.n
+            mended_by_nothing = cause.name.endswith(IS_OPPONENT)
+            missing["" if mended_by_nothing else cause.name.partition(":")[0]] += cause.n
     lines = ["this run is not valid"]
     if again := missing["infra_error"] + missing["unfinished"] + missing["not run"]:
         lines.append(f"{again} to be tried again: harness resume {run}")

@@ -72,9 +72,10 @@ class MustPass(Spec):
     task: Annotated[str, Field(min_length=1)]
     """A task's id, or a glob over ids."""
     passes: Annotated[int, Field(ge=1)] | None = None
-    """How many epochs must pass; more than half of those graded, if absent."""
+    """How many epochs must pass; more than half of those planned, if absent."""
     of: Annotated[int, Field(ge=1)] | None = None
-    """Of how many: a run with fewer epochs cannot decide it."""
+    """Of how many: a run with fewer epochs cannot decide it, and of more epochs the same share must pass. A suite with
+    fewer is a fault."""
 
     @model_validator(mode="after")
     def _possible(self) -> MustPass:
@@ -123,7 +124,8 @@ class GateFile(Spec):
     baseline: str | dict[str, str] | None = None
     """The baseline's name, or one by system; `<suite>-<system>` if absent."""
     systems: list[str] = Field(default_factory=list)
-    """The systems that must pass; those with a baseline, if absent."""
+    """The systems that must pass, with a baseline or without. If absent, those with a baseline; while none has one, all
+    of the run, by the rules that need none."""
     alpha: Share = 0.05
     """The chance of a false alarm over all metrics, and of a false OK at the margin."""
     cluster: Literal["family", "task"] = "family"
@@ -164,6 +166,12 @@ class GateFile(Spec):
         """Whether anything is compared with a baseline."""
         ratio = self.cost_per_success is not None and self.cost_per_success.max_ratio is not None
         return ratio or self.latency is not None or any(m.margin is not None for m in self.metrics.values())
+
+    @property
+    def asks_for_baseline(self) -> bool:
+        """Whether somebody wrote a rule that compares with a baseline: the default margin is not written."""
+        of_it = {"baseline", "latency", "max_age_days", "same_system"} & self.model_fields_set
+        return bool(of_it) or (self.needs_baseline and bool({"metrics", "cost_per_success"} & self.model_fields_set))
 
 
 @dataclass(frozen=True, slots=True)

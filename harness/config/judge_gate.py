@@ -21,9 +21,14 @@ class JudgePolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     swap_consistency_min: Share | None = 0.75
-    """Least share of pairs with the same outcome in both orders; the lower end of its interval must reach it."""
+    """Least share of pairs with the same outcome in both orders, or of works with the same pick between rotations
+    (`judge_select`); the lower end of its interval must reach it."""
     position_effect_equiv: Annotated[float, Field(gt=0, le=1)] | None = 0.10
-    """The 90 % interval of the position effect must lie within plus or minus this."""
+    """The 90 % interval of the position effect must lie within plus or minus this: of pairs, and of the first slot of
+    `judge_select`."""
+    repetition_stability_min: Share | None = 0.75
+    """Least share of questions with the same verdict when asked again; the lower end of its interval must reach it.
+    Needs `repeats` of 2 or more. It cannot make a judge valid alone: who always says the same is perfectly stable."""
     ungraded_max: Share | None = 0.02
     """Most judgements without a verdict, as a share."""
     null_answer_wins_max: Count | None = 0

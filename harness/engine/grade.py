@@ -21,7 +21,7 @@ from harness.plugins.contracts import Bench, Box, ModelClient
 from harness.plugins.sound import verdict_faults
 from harness.records.content import Usage
 from harness.records.judgement import Judgement
-from harness.records.outcome import NO_CLAIM, Grade, NotGraded, Output, Verdict
+from harness.records.outcome import IS_OPPONENT, NO_CLAIM, Grade, NotGraded, Output, Verdict
 from harness.records.task import Limits, SandboxSpec, Task, digest_of
 from harness.records.transcript import Transcript
 
@@ -86,8 +86,12 @@ class Grading:
     def verdict(self) -> Verdict:
         """The conjunction of the deciding graders: one fail fails, else one doubt leaves it ungraded, else a pass.
 
-        The value is the smallest of theirs.
+        The value is the smallest of theirs. Work that others are compared with has no verdict, whatever the other
+        graders say: only its failures would be counted, against systems that had to win as well.
         """
+        for verdict in self.deciding:
+            if isinstance(verdict, NotGraded) and verdict.cause == IS_OPPONENT:
+                return verdict
         grades = [v for v in self.deciding if isinstance(v, Grade)]
         failed = next((g for g in grades if not g.passed), None)
         doubt = next((v for v in self.deciding if isinstance(v, NotGraded)), None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from harness.config.judge_gate import JudgePolicy
 from harness.config.suite import Suite, System
 from harness.engine.judges import judge_graders
 from harness.errors import Fault, Place
@@ -18,10 +19,7 @@ def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task
     """Judges that would judge themselves, and gates that cannot be met: a fault at the first task that uses each."""
     faults: list[Fault] = []
     for name, grader, place in _used(suite, tasks):
-        single = getattr(grader, "orders", "both") == "random_single"
-        if single and "swap_consistency_min" in suite.judge_gate.model_fields_set:
-            what = f"grader '{name}' shows each pair in one order, and the suite's judge gate asks for swap consistency"
-            faults.append(Fault(what, place, "say `orders: both`, or leave `swap_consistency_min` out of `judge_gate`"))
+        faults += [Fault(what, place, help_) for what, help_ in _unmeasurable(name, grader, suite.judge_gate)]
         if getattr(grader, "allow_self_judging", False):
             continue
         for role, model in grader.judges().items():
@@ -36,6 +34,18 @@ def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task
                     )
                 )
     return faults
+
+
+def _unmeasurable(name: str, grader: Grader, gate: JudgePolicy) -> Iterator[tuple[str, str]]:
+    """Thresholds that the suite names and this grader can never measure, with what to do (judge.md 7.1)."""
+    named = {n for n in gate.model_fields_set if getattr(gate, n) is not None}
+    if "swap_consistency_min" in named and getattr(grader, "orders", "both") == "random_single":
+        what = f"grader '{name}' shows each pair in one order, and the suite's judge gate asks for swap consistency"
+        yield what, "say `orders: both`, or leave `swap_consistency_min` out of `judge_gate`"
+    once = getattr(grader, "repeats", 2) == 1 and not grader.made_controls().get("audit_items")
+    if "repetition_stability_min" in named and once:
+        what = f"grader '{name}' asks each question once, and the suite's judge gate asks for repetition stability"
+        yield what, "say `repeats: 2` or `controls: {audit_items: N}`, or leave `repetition_stability_min` out"
 
 
 def simulated_judges(grader: Grader) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from string import ascii_uppercase
 from time import time
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -26,9 +26,14 @@ from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import style_of
 from harness.toolkit.judging.material import cut_alike, sendable, work_digest
 from harness.toolkit.judging.prompt import TEMPLATE, Piece, derive, render, seed_of
+from harness.toolkit.prompt import prompt_text
 
 AT_ONCE = 8
 """Hearings of one grading in flight; the provider's lane bounds them across the run."""
+OWN = ""
+"""The work under test among the candidates whose text speaks to a judge."""
+Without = Literal["", "own", "all"]
+"""Whose text is judged without what spoke to the judge: nobody's, that of the work under test, or everybody's."""
 CANNOT = "cannot_judge"
 """Offered in every form: a judge that cannot say is heard as such, and that is no verdict."""
 
@@ -79,7 +84,8 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """One question. `slots` are the candidates in the order shown, `labels` what each is called there.
+    """One question. `slots` are the candidates in the order shown, `labels` what each is called there, and `mine` is
+    the label of the work under test, where there are several.
 
     `read` makes a meaning of a reply that fits the form; several for a batch, by what each is about. `expect` is the
     outcome that the task itself knows to be right.
@@ -98,18 +104,32 @@ class Hearing:
     labels: tuple[str, ...] = ()
     opponent: str = ""
     expect: str = ""
+    mine: str = ""
+
+    def whose(self, piece: Piece) -> str | None:
+        """The candidate whose text this is: OWN, a name, or None for the suite's own material."""
+        if not piece.side or not isinstance(piece.content, str):
+            return None
+        if piece.side == self.mine or piece.side not in self.labels:
+            return OWN
+        return self.slots[self.labels.index(piece.side)]
 
 
 class Sitting:
-    """All hearings of one grader about one piece of work. `heard` is everything that was said, in a fixed order."""
+    """All hearings of one grader about one piece of work. `heard` is everything that was said, in a fixed order.
 
-    def __init__(self, grader: Protocolled, work: Work, before: Sequence[Judgement] | None = None) -> None:
+    `attackers` are the candidates whose text surely speaks to the judge, so that it can be judged without that.
+    """
+
+    def __init__(
+        self, grader: Protocolled, work: Work, without: Without = "", before: Sequence[Judgement] = ()
+    ) -> None:
         self.grader = grader
         self.work = work
         self.heard: list[Judgement] = []
         self.notes: list[str] = []
-        self.clean = before is not None
-        self._before = {(j.judge, j.about, j.order, j.repeat): j.outcome for j in before or ()}
+        self.without = without
+        self._before = {(j.judge, j.about, j.order, j.repeat): j.outcome for j in before}
         bench = work.bench
         self.item = "|".join(
             (
@@ -122,22 +142,26 @@ class Sitting:
             )
         )
         self._flags: dict[str, tuple[str, ...]] = {}
+        self._spoken: dict[str, set[str]] = {}
+        self._asked = prompt_text(work.task.prompt)
+        self.attackers: set[str] = set()
         self._sides: Sequence[tuple[str, Sequence[Piece]]] | NotGraded | None = None
         self._calibrations: dict[str, str] = {}
 
     @property
-    def spoken_to(self) -> tuple[str, ...]:
-        """What was seen in the work that speaks to a judge; an empty shell of an answer is no speech."""
-        return tuple(sorted({f for flags in self._flags.values() for f in flags if f != "null_answer"}))
+    def spoken_to(self) -> Mapping[str, tuple[str, ...]]:
+        """What was seen that speaks to a judge, by candidate; an empty shell of an answer is no speech."""
+        speech = {who: tuple(sorted(flags - {"null_answer"})) for who, flags in sorted(self._spoken.items())}
+        return {who: flags for who, flags in speech.items() if flags}
 
-    def without_orders(self) -> Sitting:
+    def without_orders(self, whose: Without = "all") -> Sitting:
         """The same work without what spoke to the judge, as a sitting of its own that is no score.
 
         What is expected of each of its judgements is the outcome it had before.
         """
-        role = self.work.bench.role
-        role = f"{role}:cleaned" if role.startswith("control:") else "control:cleaned"
-        return Sitting(self.grader, _copy_with(self.work, role), tuple(self.heard))
+        role, how = self.work.bench.role, "cleaned" if whose == "all" else f"cleaned_{whose}"
+        role = f"{role}:{how}" if role.startswith("control:") else f"control:{how}"
+        return Sitting(self.grader, _copy_with(self.work, role), whose, tuple(self.heard))
 
     def random(self, *what: str | int) -> Random:
         """Randomness of its own for one decision, the same again in every run with this seed."""
@@ -184,8 +208,8 @@ class Sitting:
 
     async def _one(self, hearing: Hearing) -> list[Judgement]:
         judge, bench = hearing.judge, self.work.bench
-        pieces = [self._cleaned(_sound(p)) for p in hearing.pieces]
-        flags = tuple(sorted({f for p in pieces for f in self._seen(p)}))
+        pieces = [self._cleaned(_sound(p), hearing) for p in hearing.pieces]
+        flags = self._seen(pieces, hearing)
         turn = f"{judge.name}.{hearing.about}.{hearing.order}.{hearing.repeat}"
         texts = [p.content for p in pieces if isinstance(p.content, str)]
         tokens = derive(bench.key, self.item, turn, (*texts, hearing.task, hearing.again))
@@ -202,9 +226,10 @@ class Sitting:
             label = f"judge.{self.grader.protocol}.{bench.role}.{turn}"
             said = await ask(Asked(judge, self.work.models[judge.name], prompt, hearing.form), label)
         base = self._record(hearing, said, prompt.digest, pieces)
-        base = msgspec.structs.replace(base, flags=flags, data={**base.data, **({"cut": cut} if cut else {})})
+        own, data = flags.pop(OWN, ()), {**base.data, **({"cut": cut} if cut else {})}
+        base = msgspec.structs.replace(base, flags=own, others_flags=flags, data=data)
         found = _meant(base, hearing, said, bench.expect if bench.expect is not None else hearing.expect or None)
-        if not self.clean:
+        if not self.without:
             return found
         return [
             msgspec.structs.replace(j, expected=self._before.get((j.judge, j.about, j.order, j.repeat), ""))
@@ -235,19 +260,29 @@ class Sitting:
             known = self._calibrations[judge.name] = _calibration(judge, self.grader)
         return known
 
-    def _cleaned(self, piece: Piece) -> Piece:
-        if not self.clean or not piece.side or not isinstance(piece.content, str):
+    def _cleaned(self, piece: Piece, hearing: Hearing) -> Piece:
+        whose = hearing.whose(piece)
+        if not isinstance(piece.content, str) or whose is None or not self.without:
             return piece
-        return Piece(piece.name, cleaned(piece.content), piece.side)
+        spared = self.without == "own" and whose != OWN
+        return piece if spared else Piece(piece.name, cleaned(piece.content, self._asked), piece.side)
 
-    def _seen(self, piece: Piece) -> tuple[str, ...]:
-        """Flags of one piece of work; the suite's own pieces are not looked at."""
-        if not piece.side or not isinstance(piece.content, str):
-            return ()
-        known = self._flags.get(piece.content)
-        if known is None:
-            known = self._flags[piece.content] = injection_flags(piece.content)
-        return known
+    def _seen(self, pieces: Sequence[Piece], hearing: Hearing) -> dict[str, tuple[str, ...]]:
+        """Flags by candidate; the suite's own pieces are not looked at."""
+        found: dict[str, set[str]] = {}
+        for piece in pieces:
+            whose = hearing.whose(piece)
+            if whose is None or not isinstance(piece.content, str):
+                continue
+            known = self._flags.get(piece.content)
+            if known is None:
+                known = self._flags[piece.content] = injection_flags(piece.content, self._asked)
+            if known:
+                if cleaned(piece.content, self._asked) != piece.content:
+                    self.attackers.add(whose)
+                found.setdefault(whose, set()).update(known)
+                self._spoken.setdefault(whose, set()).update(known)
+        return {whose: tuple(sorted(flags)) for whose, flags in found.items()}
 
 
 def _meant(base: Judgement, hearing: Hearing, said: Said, expect: Json) -> list[Judgement]:
@@ -311,7 +346,7 @@ def _calibration(judge: Judge, grader: Protocolled) -> str:
 _NOT_ASKED = {
     "judge", "panel", "panel_rule", "escalate", "budget", "controls", "sentinels", "sentinel_agreement", "opponent",
     "against", "repeats", "orders", "audit_share", "aggregate", "passes", "pass_from", "clip", "allow_self_judging",
-    "injection", "on_ungraded",
+    "injection", "on_ungraded", "refusals",
 }  # fmt: skip
 """Parameters that change no prompt."""
 

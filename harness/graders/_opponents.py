@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -56,6 +56,17 @@ class Opponent(BaseModel):
         except StoreError as e:
             return [e.fault.what]
         return []
+
+
+Refusals = Literal["lose", "judged"]
+"""What a side that refused or abstained is: nothing delivered, or work like any other."""
+
+
+def declined(output: Output, refusals: Refusals) -> str:
+    """Why a side delivered nothing although there may be words: `refused` or `abstained`; the same for every side."""
+    if refusals == "judged":
+        return ""
+    return "refused" if output.refused else "abstained" if output.abstained else ""
 
 
 def delivered(opponent: Opponent, work: Work) -> Delivered | NotGraded:

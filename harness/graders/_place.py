@@ -13,6 +13,7 @@ from harness.graders._clean import apply_patch
 from harness.graders._diff import BadPatch, parse_diff
 from harness.graders._protected import Guard, matches, shown, sift
 from harness.records.task import Collect
+from harness.toolkit.changes import apply_changes
 
 MAX_MEMBERS = 200_000
 SPECIAL_BITS = 0o6000
@@ -28,7 +29,7 @@ class Laid:
 
 
 async def lay_artifacts(box: Box, work: Work, private: str, only: Sequence[str] | None, guard: Guard) -> Laid:
-    """Every collected patch, file and tree; what probes brought is laid under `private`/probes, to be read.
+    """Every collected patch, file, tree, set of changes; what probes brought is laid under `private`/probes.
 
     Paths that the guard holds (from the root of the box, without the first slash) are left out with a flag. Raises
     SandboxError.
@@ -50,9 +51,21 @@ async def lay_artifacts(box: Box, work: Work, private: str, only: Sequence[str] 
                 await box.write(one.path, data)
         elif one.what == "tree":
             await box.put_archive("/", clean_tree(data, one.path, guard, laid.flags))
+        elif one.what == "changes":
+            await _changes(box, one.name, data, guard, laid)
         else:
             await box.write(f"{private}/probes/{one.name}", data)
     return laid
+
+
+async def _changes(box: Box, name: str, data: bytes, guard: Guard, laid: Laid) -> None:
+    try:
+        applied = await apply_changes(box, data, guard.allow, guard.holds)
+    except ValueError as e:
+        laid.flags.append(f"unreadable_changes: {name}: {e}")
+        return
+    laid.flags += [f"protected_path: {shown(path)}" for path in applied.dropped]
+    laid.flags += [f"not_deleted: {shown(path)}" for path in applied.left]
 
 
 async def _patch(box: Box, one: Collect, private: str, data: bytes, guard: Guard, laid: Laid) -> None:

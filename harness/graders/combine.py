@@ -6,6 +6,7 @@ passes as soon as one passes; otherwise a part without a verdict leaves the whol
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
@@ -13,6 +14,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from harness.api import Grade, Grader, GraderCase, Json, Model, NotGraded, Usage, Verdict, Work
+from harness.records.outcome import IS_OPPONENT
 from harness.toolkit.normalise import excerpt
 
 _MATCH: Json = {"use": "match", "ignore": ["case"]}
@@ -63,8 +65,16 @@ class _Combined(Grader):
                 return f"part {i} needs a reference"
         return ""
 
-    async def _verdicts(self, work: Work) -> list[Verdict]:
-        return [await g.grade(work) for g in self.graders]
+    async def grade(self, work: Work) -> Verdict:
+        """Every part, then the rule above. Work that others are compared with in some part has no verdict."""
+        verdicts = [await g.grade(work) for g in self.graders]
+        if any(isinstance(v, NotGraded) and v.cause == IS_OPPONENT for v in verdicts):
+            return NotGraded(IS_OPPONENT, _not_graded(verdicts).detail, _usage(verdicts))
+        return self._joined(verdicts)
+
+    @abstractmethod
+    def _joined(self, verdicts: Sequence[Verdict]) -> Verdict:
+        """The verdict on the whole."""
 
 
 class AllOf(_Combined):
@@ -80,9 +90,7 @@ class AllOf(_Combined):
         GraderCase("fourteen", None, "fourteen", {"graders": [_MATCH, _NUMERIC]}),
     )
 
-    async def grade(self, work: Work) -> Verdict:
-        """Every part, then the rule above."""
-        verdicts = await self._verdicts(work)
+    def _joined(self, verdicts: Sequence[Verdict]) -> Verdict:
         grades = [v for v in verdicts if isinstance(v, Grade)]
         if all(g.passed for g in grades) and len(grades) < len(verdicts):
             return _not_graded(verdicts)
@@ -104,9 +112,7 @@ class AnyOf(_Combined):
         GraderCase("15", None, "fourteen", {"graders": [_MATCH, _NUMERIC]}),
     )
 
-    async def grade(self, work: Work) -> Verdict:
-        """Every part, then the rule above."""
-        verdicts = await self._verdicts(work)
+    def _joined(self, verdicts: Sequence[Verdict]) -> Verdict:
         grades = [v for v in verdicts if isinstance(v, Grade)]
         passed = [g for g in grades if g.passed]
         if not passed and len(grades) < len(verdicts):
@@ -146,9 +152,7 @@ class Weighted(_Combined):
             raise ValueError(f"must_pass holds positions from 1 to {len(self.graders)}")
         return self
 
-    async def grade(self, work: Work) -> Verdict:
-        """Every part, then the rule above."""
-        verdicts = await self._verdicts(work)
+    def _joined(self, verdicts: Sequence[Verdict]) -> Verdict:
         weights = self.weights or (1.0,) * len(verdicts)
         pairs = list(zip(verdicts, weights, strict=True))
         low = sum(w * v.value for v, w in pairs if isinstance(v, Grade)) / sum(weights)

@@ -9,18 +9,21 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Output, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
-from harness.graders._opponents import Opponent, delivered
+from harness.graders._opponents import Opponent, Refusals, declined, delivered
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
+from harness.records.outcome import IS_OPPONENT
+from harness.toolkit.answers import no_answer
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import Delivery, question_pieces, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import WORTH, Outcome, PairRule, pair_outcome
+from harness.toolkit.refused import placed
 
 TASK = """Two pieces of work on the same question are shown, each under a letter. Say which is better by this measure:
 
@@ -37,12 +40,12 @@ _LEVELS = {"much_better": 2, "better": 1}
 class JudgePairwise(JudgeGrader):
     """A judge compares the work with an opponent's, in both orders. Value: win 1, tie 0.5, loss 0.
 
-    Skipped without a call: both empty (tie), one empty (it loses), equal texts (tie). An order without a verdict leaves
-    the pair not graded. Verdicts that change with the order are ties under `conservative` (MT-Bench's rule) and are
-    marked as disagreement, not as judged ties.
+    Skipped without a call: both empty (tie), one empty (it loses), equal texts (tie); who refused counts as empty. An
+    order without a verdict leaves the pair not graded. Verdicts that change with the order are ties under
+    `conservative` (MT-Bench's rule) and are marked as disagreement, not as judged ties.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "pairwise"
     opponent: Opponent
     """With what the work is compared."""
@@ -59,6 +62,9 @@ class JudgePairwise(JudgeGrader):
     """The share of pairs that `orders: audit` shows in both orders, drawn by the seed."""
     aggregate: PairRule = "conservative"
     """What two orders make together when they disagree: a tie, their average, the sign of their sum, or nothing."""
+    refusals: Refusals = "lose"
+    """A side that refused or abstained has delivered nothing: it loses to one that delivered, and two such tie. With
+    `judged` its words are judged like any other, for tasks where refusing may be right. The same for both sides."""
     passes: Literal["win", "tie"] = "tie"
     """Whether a tie passes, or only a win."""
 
@@ -85,7 +91,7 @@ class JudgePairwise(JudgeGrader):
 
     def check(self, workspace: Path) -> Sequence[str]:
         """The opponent is there."""
-        return (*super().check(workspace), *self.opponent.check(workspace))
+        return (*super().check(workspace), *(placed(line, "opponent") for line in self.opponent.check(workspace)))
 
     def digest_files(self) -> Sequence[str]:
         """The opponent's file, too."""
@@ -94,25 +100,43 @@ class JudgePairwise(JudgeGrader):
     def before(self, work: Work) -> Verdict | None:
         """Pairs that need no judge."""
         if work.bench.opponent is None and work.bench.system in self.opponents():
-            return self._skipped("tie", "itself", "the opponent is this system itself")
+            return NotGraded(IS_OPPONENT, f"others are compared with '{work.bench.system}'; nobody judges it here")
         other = delivered(self.opponent, work)
         if isinstance(other, NotGraded):
             return other
-        refused = work.output.refused or work.output.abstained
         mine, theirs = self._texts(work, work), self._texts(work, other)
-        if refused or not mine.strip():
-            if theirs.strip():
-                return super().before(work) or self._skipped("loss", "no_answer", "there is nothing to compare")
-            return self._skipped("tie", "both_empty", "neither delivered anything")
-        if not theirs.strip():
-            return self._skipped("win", "opponent_empty", f"{other.by} delivered nothing")
+        sides = {MINE: self._lacks(work.output, mine), THEIRS: self._lacks(other.output, theirs)}
+        if sides[MINE] and sides[THEIRS]:
+            label = "both_empty" if set(sides.values()) == {"empty"} else "both_declined"
+            return self._skipped("tie", label, "neither delivered anything", sides)
+        if sides[MINE]:
+            said = no_answer(work.output) if self.refusals == "lose" or sides[MINE] == "empty" else None
+            return said or self._skipped("loss", "no_answer", "there is nothing to compare", sides)
+        if sides[THEIRS]:
+            return self._skipped("win", f"opponent_{sides[THEIRS]}", f"{other.by} delivered nothing", sides)
         if _normal(mine) == _normal(theirs) and not work.bench.role.startswith("control:"):
-            return self._skipped("tie", "identical", "both delivered the same")
+            return self._skipped("tie", "identical", "both delivered the same", sides)
         return None
+
+    def _lacks(self, output: Output, text: str) -> str:
+        """Why a side has nothing to compare: it `refused`, `abstained` or is `empty`; nothing where it has."""
+        return declined(output, self.refusals) or ("" if text.strip() else "empty")
 
     def odd_sentinel(self, rehearsal: Rehearsal) -> str:
         """It brings its own opponent: none of the run's is one for it."""
         return "it has no `opponent`" if rehearsal.opponent is None else super().odd_sentinel(rehearsal)
+
+    def draws(self) -> Sequence[str]:
+        """Of a pair, the three outcomes."""
+        return tuple(WORTH)
+
+    def turns(self) -> float:
+        """Both orders, one, or one and a share of the other."""
+        return {"both": 2.0, "random_single": 1.0, "audit": 1 + self.audit_share}[self.orders]
+
+    def shown(self) -> int:
+        """The work and its opponent."""
+        return 2
 
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The outcomes."""
@@ -139,8 +163,11 @@ class JudgePairwise(JudgeGrader):
         pieces = work_pieces(side, inputs, "", work.workspace)
         return "\n".join(p.content if isinstance(p.content, str) else p.content.sha256 for p in pieces)
 
-    def _skipped(self, outcome: str, label: str, why: str) -> Grade:
-        return Grade(WORTH[outcome], self._passes(outcome), label, why, parts={"outcome": outcome, "skipped": label})
+    def _skipped(self, outcome: str, label: str, why: str, sides: Mapping[str, str]) -> Grade:
+        """A verdict without a judge. `sides` is recorded: what each side lacks, by which the pair was decided."""
+        lacks = {who: lack for who, lack in sides.items() if lack}
+        parts: dict[str, Json] = {"outcome": outcome, "skipped": label, **({"lacks": dict(lacks)} if lacks else {})}
+        return Grade(WORTH[outcome], self._passes(outcome), label, why, parts=parts)
 
     def _passes(self, outcome: str) -> bool:
         return outcome == "win" or (outcome == "tie" and self.passes == "tie")
@@ -176,7 +203,10 @@ class JudgePairwise(JudgeGrader):
         shown = (work.bench.system or MINE, other.by) if order == 0 else (other.by, work.bench.system or MINE)
         form = self._form(sorted(labels))
         reader = _Reader(slots, labels)
-        return Hearing(judge, task, AGAIN, pieces, form, reader.read, order, repeat, "", shown, labels, other.by)
+        return Hearing(
+            judge, task, AGAIN, pieces, form, reader.read, order, repeat, "", shown, labels, other.by,
+            mine=labels[slots.index(MINE)],
+        )  # fmt: skip
 
     def _form(self, labels: Sequence[str]) -> Form:
         words = labels if self.scale == "win_tie_loss" else [f"{x}_{how}" for x in labels for how in _LEVELS]

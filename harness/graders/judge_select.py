@@ -13,14 +13,16 @@ from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Ver
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
-from harness.graders._opponents import Opponent, delivered
+from harness.graders._opponents import Opponent, Refusals, declined, delivered
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
+from harness.records.outcome import IS_OPPONENT
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import question_pieces, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, majority
+from harness.toolkit.refused import placed
 
 TASK = """Several pieces of work on the same question are shown, each under a letter. Say which one is the best by this
 measure:
@@ -42,7 +44,7 @@ class JudgeSelect(JudgeGrader):
     work is missing, or a rotation without a verdict, leaves the work not graded.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "select"
 
     against: tuple[Opponent, ...] = Field(min_length=1, max_length=11)
@@ -51,6 +53,9 @@ class JudgeSelect(JudgeGrader):
         "Which solves the user's problem best, with the fewest errors?"
     )
     """By what measure one is the best."""
+    refusals: Refusals = "lose"
+    """A candidate that refused or abstained has delivered nothing: it is not shown, and as the work it fails. With
+    `judged` its words are shown like any other. The same for every candidate."""
 
     example: ClassVar[Mapping[str, Json]] = {
         "judge": {"model": "openai/gpt-5.4-2026-03-05"},
@@ -72,7 +77,10 @@ class JudgeSelect(JudgeGrader):
 
     def check(self, workspace: Path) -> Sequence[str]:
         """The opponents are there."""
-        return (*super().check(workspace), *(f for o in self.against for f in o.check(workspace)))
+        return (
+            *super().check(workspace),
+            *(placed(f, "against", i) for i, o in enumerate(self.against) for f in o.check(workspace)),
+        )
 
     def digest_files(self) -> Sequence[str]:
         """Their files, too."""
@@ -80,18 +88,33 @@ class JudgeSelect(JudgeGrader):
 
     def before(self, work: Work) -> Verdict | None:
         """An empty answer loses; one among empty ones wins; a missing opponent is no comparison."""
-        if early := super().before(work):
+        early = super().before(work)
+        if early and not (self.refusals == "judged" and (work.output.answer or "").strip()):
             return early
         others = self._others(work)
         if isinstance(others, NotGraded):
             return others
-        if not others:
+        if not others and self._met(work):
             return Grade(1.0, True, "alone", "no other candidate delivered anything")
+        if not others:
+            return NotGraded(IS_OPPONENT, f"others are compared with '{work.bench.system}'; nobody judges it here")
         return None
 
     def odd_sentinel(self, rehearsal: Rehearsal) -> str:
         """It brings its own opponent."""
         return "it has no `opponent`" if rehearsal.opponent is None else super().odd_sentinel(rehearsal)
+
+    def draws(self) -> Sequence[str]:
+        """Nobody has a majority, or this work is picked."""
+        return ("tie", "win")
+
+    def turns(self) -> float:
+        """Every rotation."""
+        return self.shown()
+
+    def shown(self) -> int:
+        """The work and the other candidates."""
+        return 1 + len(self.against)
 
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The labels of its grades."""
@@ -115,6 +138,12 @@ class JudgeSelect(JudgeGrader):
             return others if isinstance(others, NotGraded) else mine
         return [*mine, *((o.by, work_pieces(o, self.inputs, "", work.workspace)) for o in others)]
 
+    def _met(self, work: Work) -> bool:
+        """Whether this work stands against anybody: not a system that is only named, with none named before it."""
+        named = self.opponents()
+        before = named[: named.index(work.bench.system)] if work.bench.system in named else named
+        return bool(before) or len(named) < len(self.against) or work.bench.opponent is not None
+
     def _others(self, work: Work) -> list[Delivered] | NotGraded:
         """Those that delivered something; a system stands neither against itself nor against one named after it."""
         found = []
@@ -126,7 +155,8 @@ class JudgeSelect(JudgeGrader):
                 continue
             if isinstance(other, NotGraded):
                 return other
-            if (other.output.answer or "").strip() or other.output.artifacts:
+            something = (other.output.answer or "").strip() or other.output.artifacts
+            if something and not declined(other.output, self.refusals):
                 found.append(other)
         return found
 
@@ -166,7 +196,8 @@ class JudgeSelect(JudgeGrader):
             outcome = "win" if shown[slot] is None else slots[slot]
             return Meaning(verdict, outcome, slot, reason=values["reason"])
 
-        return Hearing(judge, task, AGAIN, pieces, form, read, rotation, repeat, "", slots, labels)
+        mine = labels[shown.index(None)]
+        return Hearing(judge, task, AGAIN, pieces, form, read, rotation, repeat, "", slots, labels, mine=mine)
 
     def _shown(self, work: Work, shown: Sequence[Delivered | None], labels: Sequence[str]) -> list[Piece]:
         pieces: list[Piece] = []

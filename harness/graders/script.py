@@ -82,7 +82,7 @@ class Script(Grader):
     workdir: str = ""
     """Where it starts. Empty: the box's working folder."""
 
-    version = "3"
+    version = "4"
     needs_box = True
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {"verifier": 'set -e\ngrep -q "^total: 42$" report.txt\n'}

@@ -39,7 +39,8 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `outcome` is the same said of the work under test: win, tie, loss, correct, met, the index of a step, ...
     `case` names the made-up work of a control: several can be made of one work.
     `about` is the criterion, claim or step judged, where a judgement is about a part. `lengths` are characters of each
-    slot, `styles` counts of headings, lists and bold words. `flags` name injection attempts that were seen.
+    slot, `styles` counts of headings, lists and bold words. `flags` name injection attempts that were seen in the work
+    under test, `others_flags` those in the other candidates, by candidate.
     `attempt` is the number of the attempt it belongs to, 0 for those of none (sentinels, controls, audits).
     `expected` is the outcome that is known to be right, where one is: a sentinel's frozen verdict, a control's. `work`
     is a digest of what was judged and asked, as labels have it: a label for other text is none for this.
@@ -74,6 +75,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reason: str = ""
     evidence: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    others_flags: dict[str, tuple[str, ...]] = {}
     canary_ok: bool | None = None
     replies: tuple[Reply, ...] = ()
     prompt_digest: str = ""

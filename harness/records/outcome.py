@@ -84,6 +84,9 @@ NO_CLAIM = frozenset(
 )  # fmt: skip
 """Labels of failed grades of work that claims nothing, or in which no answer can be read."""
 Verdict = Grade | NotGraded
+IS_OPPONENT = "is_opponent"
+"""The cause of a work that has no verdict because others are compared with it, and nobody compares it with anything.
+Its trial is no measurement of it: it is in no rate, and no floor of coverage counts it."""
 Status = Literal["graded", "ungradable", "infra_error", "skipped"]
 
 

@@ -16,7 +16,7 @@ from harness.report.judges_read import read_judges, why_invalid
 from harness.report.model import Report, SystemReport
 from harness.report.rates import family_codes
 from harness.report.slices import slices, tasks_apart
-from harness.report.system import SAID_SKIP, deciding, pass_means, skipped_for, system_report
+from harness.report.system import OPPONENTS, SAID_SKIP, deciding, pass_means, skipped_for, system_report
 from harness.store.manifest import Manifest
 from harness.store.read import read_manifest
 
@@ -88,6 +88,8 @@ def _why_invalid(manifest: Manifest, systems: tuple[SystemReport, ...]) -> tuple
     reasons = []
     for s in systems:
         c = s.coverage
+        if c.counted == 0 and is_opponent(s) and any(other.coverage.graded for other in systems):
+            continue
         if c.graded == 0:
             reasons.append(f"{s.name}: nothing was graded (0 of {c.planned} trials)")
         elif c.graded < manifest.coverage_floor * c.counted:
@@ -107,7 +109,18 @@ def _left_out(manifest: Manifest, systems: tuple[SystemReport, ...]) -> list[str
         if n:
             why = "their tasks say `skip`" if lack == SAID_SKIP else f"no {lack} here; the suite lets it be missing"
             said.append(f"NOT MEASURED: {n} of {manifest.n_trials} trials were skipped: {why}. No rate has them in it")
+    for s in systems:
+        if n := is_opponent(s):
+            said.append(
+                f"NOT JUDGED: {n} of {s.coverage.planned} trials of {s.name}: others are compared with it, and nobody "
+                "judges it. No rate has them in it"
+            )
     return said
+
+
+def is_opponent(system: SystemReport) -> int:
+    """How many of its trials nobody judged, because others are compared with them."""
+    return sum(c.n for c in system.coverage.missing if c.name == OPPONENTS)
 
 
 def _warnings(manifest: Manifest, systems: tuple[SystemReport, ...], rows: Columns) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def annotation_lines(r: GateResult, places: Mapping[str, str], redact: Callable[
 def _level(c: Check) -> str:
     if c.state in ("fail", "invalid"):
         return "error" if c.counts else "notice"
-    return "warning" if c.state == "inconclusive" else ""
+    return "warning" if c.state in ("inconclusive", "not measured") else ""
 
 
 def _annotation(level: str, c: Check, places: Mapping[str, str], redact: Callable[[str], str]) -> str:

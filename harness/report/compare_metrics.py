@@ -14,9 +14,13 @@ from harness.report.tallies import GRADER, METRICS, PASS_RATE, Measured, Tally
 from harness.stats.intervals import FEW_FAMILIES, Codes, cluster_variance
 from harness.stats.multiple import holm
 from harness.stats.paired import Difference, mantel_haenszel, mcnemar, paired, sign_flip
-from harness.stats.power import Design, detectable, epochs_for, tasks_for
+from harness.stats.power import Design, detectable, epochs_for, same_tasks, tasks_for
 
 ONE_FAMILY = "one family: the bounds are of these same tasks, and say nothing about others"
+FEW_WORDS = (
+    "{} family: at least {} families are needed to show that nothing was lost; "
+    "a policy's `must_pass` holds single tasks meanwhile"
+)
 DISAGREE = 0.05
 """p values that differ by more than this are pointed out."""
 
@@ -101,15 +105,22 @@ def _minus(value: float | None) -> float | None:
 
 
 def difference_of(good: NDArray[np.float64], family: Codes, alpha: float) -> Difference:
-    """The difference, clustered by family; with one family, that of the fixed suite, which is told in `why_not`.
+    """The difference, clustered by family, its bounds within [-1, 1].
 
-    One family says nothing about others. A loss on these same tasks can still be shown (stats_ci.md 0.2): the tasks
-    are the units then, whose spread is at least what chance makes between two runs of them.
+    Under FEW_FAMILIES families nothing is known of others. A loss on these same tasks can still be shown (stats_ci.md
+    0.2 and 1.2): the tasks are the units then, whose spread is at least what chance makes between two runs of them.
+    OK needs the bound of the families too; of one family there is none, which is told in `why_not`.
     """
     d = paired(good, family, alpha)
-    if d.families != 1 or d.tasks < 2:
+    if d.tasks >= 2 and d.families < min(d.tasks, FEW_FAMILIES):
+        here = paired(good, np.arange(len(good), dtype=np.int64), alpha)
+        if d.families == 1:
+            d = replace(here, families=1, why_not=ONE_FAMILY)
+        elif d.low is not None and here.low is not None:
+            d = replace(here, families=d.families, low=min(d.low, here.low))
+    if d.low is None or d.high is None:
         return d
-    return replace(paired(good, np.arange(len(good), dtype=np.int64), alpha), families=1, why_not=ONE_FAMILY)
+    return replace(d, low=max(d.low, -1.0), high=min(d.high, 1.0))
 
 
 def verdict_of(d: Difference, margin: float) -> Verdict:
@@ -228,12 +239,21 @@ def _within(t: Tally) -> float | None:
 
 
 def _settle(a: Tally, b: Tally, d: NDArray[np.float64], family: Codes, spec: MetricSpec, options: Options) -> Settle:
+    g = len(np.unique(family))
     design = design_of(a, b, d, family, options.alpha)
     if design is None:
-        return Settle(
-            None, None, None, "one family: more families are needed" if len(d) > 1 else "more tasks are needed"
-        )
+        return Settle(None, None, None, FEW_WORDS.format(g, FEW_FAMILIES) if len(d) > 1 else "more tasks are needed")
     pooled = design.epochs_a > design.epochs_b * 1.5
+    if g < min(len(d), FEW_FAMILIES):
+        tasks = tasks_for(design, spec.margin)
+        here = same_tasks(design)
+        return Settle(
+            detectable=detectable(here),
+            tasks=tasks,
+            epochs=None,
+            families=None if tasks is None else max(FEW_FAMILIES, -(-tasks * g // len(d))),
+            families_now=g,
+        )
     return Settle(
         detectable=detectable(design),
         tasks=tasks_for(design, spec.margin),
@@ -244,7 +264,13 @@ def _settle(a: Tally, b: Tally, d: NDArray[np.float64], family: Codes, spec: Met
 def _notes(d: Difference, checks: Checks) -> tuple[str, ...]:
     found = []
     if d.low is not None and 1 < d.families < FEW_FAMILIES:
-        found.append(f"only {d.families} {'tasks' if d.families == d.tasks else 'families'}: the interval is rough")
+        if d.families == d.tasks:
+            found.append(f"only {d.families} tasks: the interval is rough")
+        else:
+            found.append(
+                f"only {d.families} families: a loss is judged on these same tasks, and OK by the families too; "
+                f"{FEW_FAMILIES} or more speak of others"
+            )
     others = {
         "sign-flip": checks.sign_flip,
         "Mantel-Haenszel (these same tasks)": checks.mantel_haenszel,

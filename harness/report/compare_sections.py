@@ -110,6 +110,9 @@ def settle_words(s: Settle, margin: float, tasks: int) -> str:
     """What would settle it, in words."""
     if s.why_not:
         return s.why_not
+    if s.families_now:
+        many_more = "more families" if s.families is None else f"{s.families:,} families like these in all"
+        return f"{many_more} (now {s.families_now}); a policy's `must_pass` holds single tasks meanwhile"
     ways = []
     if s.tasks is not None and s.tasks > tasks:
         ways.append(f"{s.tasks - tasks:,} more tasks like these")

@@ -73,12 +73,17 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """What would make a question of this margin answerable with 80 % power; None is *not by this alone*."""
+    """What would make a question of this margin answerable with 80 % power; None is *not by this alone*.
+
+    `families` is set where there are too few of them (`families_now`) to say that nothing was lost: as many in all.
+    """
 
     detectable: float | None
     tasks: int | None
     epochs: int | None
     why_not: str = ""
+    families: int | None = None
+    families_now: int = 0
 
 
 @dataclass(frozen=True, slots=True)

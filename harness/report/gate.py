@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 ABSENT = "ABSENT"
 """Kind of the check of a system that has a baseline and did not run."""
+NO_BASELINE = "NO_BASELINE"
+"""Kind of the check of a system whose policy compares with a baseline, where there is none."""
 CLOCK_SLACK = timedelta(hours=24)
 """How far ahead of now a run's own time may be: more than this is a wrong clock, and its age cannot be told."""
 
@@ -97,6 +99,16 @@ def _absent(name: str, baseline: str) -> GatedSystem:
     )
 
 
+def _without(measured: Measured) -> Check:
+    """What is compared with a baseline, where there is none: every other rule is judged all the same."""
+    name = measured.system.name
+    says = (
+        f"no baseline for {name}, so nothing was compared; make one from this run: "
+        f"harness baseline promote --system {name} --reason TEXT, or gate by `min:` and `max:` alone"
+    )
+    return Check(name, NO_BASELINE, "baseline", "not measured", says)
+
+
 def _gated(measured: Measured, given: GateInput) -> tuple[GatedSystem, list[str]]:
     policy = given.policy
     floor = policy.coverage if policy.coverage is not None else measured.origin.coverage_floor
@@ -105,14 +117,18 @@ def _gated(measured: Measured, given: GateInput) -> tuple[GatedSystem, list[str]
     checks = [*coverage_checks(g), *_clock(measured, given), *quarantine_checks(g, given.quarantine, given.now.date())]
     comparison, warnings = None, []
     baseline = given.baselines.get(measured.system.name)
-    if baseline is not None and measured.totals.attempts:
+    unjudged = checks[0].state == "skipped"  # others are compared with it: there is nothing to hold to any limit
+    if baseline is not None and measured.totals.attempts and not unjudged:
         found, comparison = _against(measured, baseline, given, floor, held)
         checks += found
         if comparison is not None:
             warnings += [f"{measured.system.name}: {note}" for note in comparison.notes]
             checks += metric_checks(g, comparison)
-    checks += [*absolute_checks(g), *cost_checks(g, comparison), *latency_checks(g, comparison)]
-    checks += [*critical_checks(g), *must_pass_checks(g)]
+    elif baseline is None and policy.needs_baseline and not unjudged:
+        checks.append(_without(measured))
+    if not unjudged:
+        checks += [*absolute_checks(g), *cost_checks(g, comparison), *latency_checks(g, comparison)]
+        checks += [*critical_checks(g), *must_pass_checks(g)]
     checks += [c for c in given.extra if c.system == measured.system.name]
     counted = tuple(_counted(c, policy) for c in checks)
     cost = per_success(spending(measured, measured.tallies[PASS_RATE].n > 0))
@@ -197,7 +213,7 @@ def _unusable(measured: Measured, baseline: Baseline, given: GateInput) -> str:
 
 
 def _decided(result: GateResult, given: GateInput) -> GateResult:
-    """The exit code: nothing ran, not comparable, invalid, failed, inconclusive, ok, in this order."""
+    """The exit code: nothing ran, not comparable, invalid, failed, not measured, inconclusive, ok, in this order."""
     checks = [c for c in result.checks if c.counts]
 
     def those(state: str, *kinds: str) -> list[str]:
@@ -222,6 +238,7 @@ def _decided(result: GateResult, given: GateInput) -> GateResult:
         ),
         (bool(those("invalid")), "INVALID", Exit.INVALID, those("invalid") + those("fail")),
         (bool(those("fail")), "FAILED", Exit.GATE_FAILED, those("fail")),
+        (bool(those("not measured")), "NOT MEASURED", Exit.INVALID, those("not measured") + inconclusive),
         (bool(inconclusive), "INCONCLUSIVE", Exit.INCONCLUSIVE if soft else Exit.OK, inconclusive),
     )
     for applies, overall, code, reasons in order:

@@ -17,7 +17,7 @@ from harness.report.economy import censored, p95_of, per_success, spending, unpr
 from harness.report.gate_model import Check, State, TaskLine
 from harness.report.identity import family_of
 from harness.report.tallies import PASS_RATE, Measured, Tally
-from harness.report.words import money, of, percent, percents, seconds
+from harness.report.words import many, money, of, percent, percents, seconds
 from harness.stats.intervals import Interval, cost_per_success, generalisation
 from harness.stats.ratios import Ratio
 
@@ -52,6 +52,9 @@ def coverage_checks(g: Gated) -> list[Check]:
     missing = ", ".join(f"{name} {n:,}" for name, n in g.measured.missing)
     if not t.planned or not t.attempts:
         return [Check(g.name, "COVERAGE", "coverage", "invalid", "nothing ran")]
+    if not t.graded and t.as_opponent and not t.counted:
+        says = f"{many(t.as_opponent, 'trial')}: others are compared with it, and nobody judges it"
+        return [Check(g.name, "COVERAGE", "coverage", "skipped", says)]
     if not t.graded:
         says = f"nothing was graded (0 of {t.planned:,} trials): {missing}"
         return [Check(g.name, "COVERAGE", "coverage", "invalid", says)]
@@ -90,7 +93,8 @@ def metric_checks(g: Gated, c: Comparison) -> Iterator[Check]:
             said = f"{m.verdict}: {numbers}{f'; {m.why_not}' if m.why_not else ''}"
             yield Check(g.name, m.verdict, m.name, "fail", said, moved)
         elif m.verdict == "INCONCLUSIVE":
-            more = m.why_not or f"to settle it: {settle_words(m.settle, m.margin, m.tasks)}"
+            settled = f"to settle it: {settle_words(m.settle, m.margin, m.tasks)}"
+            more = f"{m.why_not}; {settled}" if m.why_not else settled
             yield Check(g.name, "INCONCLUSIVE", m.name, "inconclusive", f"{m.verdict}: {numbers}; {more}")
         else:
             yield Check(g.name, m.verdict, m.name, "ok", numbers)
@@ -220,7 +224,6 @@ def critical_checks(g: Gated) -> Iterator[Check]:
 
 def must_pass_checks(g: Gated) -> Iterator[Check]:
     """Tasks that must pass, by K of n epochs."""
-    tally = g.measured.tallies[PASS_RATE]
     for rule in g.policy.must_pass:
         for i, task in enumerate(g.measured.tasks):
             if not fnmatchcase(task, rule.task):
@@ -229,17 +232,22 @@ def must_pass_checks(g: Gated) -> Iterator[Check]:
                 says = "under quarantine: not counted"
                 yield Check(g.name, "MUST_PASS", f"must_pass {task}", "skipped", says, (task,))
                 continue
-            yield _must_pass(g, rule, task, int(tally.total[i]), int(tally.n[i]))
+            yield _must_pass(g, rule, i)
 
 
-def _must_pass(g: Gated, rule: MustPass, task: str, passed: int, graded: int) -> Check:
+def _must_pass(g: Gated, rule: MustPass, at: int) -> Check:
+    """Epochs that were planned and have no grade are no passes; where they could turn it, it cannot be told."""
+    tally, task = g.measured.tallies[PASS_RATE], g.measured.tasks[at]
+    passed, graded = int(tally.total[at]), int(tally.n[at])
+    epochs = max(int(g.measured.planned[at]), graded, rule.of or 0, rule.passes or 0)
+    needed = rule.passes if rule.passes is not None else epochs // 2 + 1
+    if rule.passes is not None and rule.of is not None:
+        needed = -(-rule.passes * epochs // rule.of)  # of more epochs the same share, rounded up
     name, kind = f"must_pass {task}", "MUST_PASS"
-    needed = rule.passes if rule.passes is not None else graded // 2 + 1
-    epochs = max(rule.of or 0, needed)
-    says = f"passed {passed} of {graded} graded epochs, {needed} of {max(epochs, graded)} asked"
+    says = f"passed {passed} of {graded} graded epochs, {needed} of {epochs} asked"
     if passed >= needed:
         return Check(g.name, kind, name, "ok", says, (task,))
-    if graded == 0 or (passed + epochs - graded >= needed > passed and graded < epochs):
+    if graded == 0 or passed + epochs - graded >= needed:
         return Check(g.name, kind, name, "invalid", f"cannot be told: {says}", (task,))
     return Check(g.name, kind, name, "fail", says, (task,))
 

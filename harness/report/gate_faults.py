@@ -16,13 +16,21 @@ def gate_faults(policy: Policy, measured: Sequence[Measured], baselines: Mapping
     return [*_metric_faults(policy, measured, baselines), *_task_faults(policy, measured)]
 
 
-def planned_faults(policy: Policy, tasks: Sequence[str], graders: Sequence[str], systems: Sequence[str]) -> list[Fault]:
-    """The same before anything ran, by what the suite has: metrics, must-pass tasks, systems."""
+def planned_faults(
+    policy: Policy, tasks: Sequence[str], graders: Sequence[str], systems: Sequence[str], epochs: int
+) -> list[Fault]:
+    """The same before anything ran, by what the suite has: metrics, must-pass tasks, epochs, systems."""
     names = [*METRICS, *sorted(f"{GRADER}{g}" for g in graders)]
     found = _named_metrics(policy, names, "metrics of this suite")
     for i, rule in enumerate(policy.file.must_pass):
         if not any(fnmatchcase(t, rule.task) for t in tasks):
             found.append(_no_task(policy, i, rule.task, tasks, "suite"))
+        for key, asked in (("of", rule.of), ("passes", rule.passes)):
+            if asked is not None and asked > epochs:
+                says = f"must_pass '{rule.task}' wants {asked:,} epochs, and there {_are(epochs)}"
+                help = f"no run could decide it; `epochs: {asked}` in the suite, or `{key}: {epochs}` here"
+                found.append(policy.spot.fault(says, ("must_pass", i, key), help))
+                break
     by_system = policy.file.baseline if isinstance(policy.file.baseline, dict) else {}
     told: list[tuple[tuple[str | int, ...], str]] = [(("systems", i), s) for i, s in enumerate(policy.file.systems)]
     told += [(("baseline", s), s) for s in by_system]
@@ -33,6 +41,10 @@ def planned_faults(policy: Policy, tasks: Sequence[str], graders: Sequence[str],
             help = f"{close} — {there}" if close else there
             found.append(policy.spot.fault(f"no system '{name}' in this suite", loc, help, key=loc[0] == "baseline"))
     return found
+
+
+def _are(epochs: int) -> str:
+    return "is 1" if epochs == 1 else f"are {epochs:,}"
 
 
 def _metric_faults(policy: Policy, measured: Sequence[Measured], baselines: Mapping[str, Measured]) -> list[Fault]:

@@ -8,8 +8,8 @@ from typing import Literal
 from harness.errors import Exit
 from harness.report.comparison import Comparison
 
-State = Literal["ok", "fail", "inconclusive", "invalid", "skipped"]
-Overall = Literal["OK", "FAILED", "INCONCLUSIVE", "INVALID", "NOT COMPARABLE", "NOTHING RAN"]
+State = Literal["ok", "fail", "inconclusive", "invalid", "not measured", "skipped"]
+Overall = Literal["OK", "FAILED", "INCONCLUSIVE", "INVALID", "NOT COMPARABLE", "NOTHING RAN", "NOT MEASURED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Check:
     `kind` is the word of `fail_on` by which it can fail the gate (REGRESSION, CRITICAL, ...), `name` what was looked
     at, `says` the finding with its numbers. `tasks` are those it is about. `counts` is whether it decides: a failure
     that `fail_on` leaves out is told and does not.
+    `not measured` is the state of rules that had nothing to compare with.
     """
 
     system: str

@@ -23,9 +23,10 @@ COMMENT_BYTES = 60_000
 """A pull request's comment holds 65,536 characters."""
 
 _WORD: dict[State, str] = {
-    "ok": "ok", "fail": "FAIL", "inconclusive": "inconclusive", "invalid": "INVALID", "skipped": "skipped",
+    "ok": "ok", "fail": "FAIL", "inconclusive": "inconclusive", "invalid": "INVALID",
+    "not measured": "NOT MEASURED", "skipped": "skipped",
 }  # fmt: skip
-_ORDER: tuple[State, ...] = ("fail", "invalid", "inconclusive", "skipped", "ok")
+_ORDER: tuple[State, ...] = ("fail", "invalid", "not measured", "inconclusive", "skipped", "ok")
 
 
 def gate_head(r: GateResult) -> tuple[str, ...]:

@@ -148,7 +148,8 @@ def _shown(values: Mapping[str, str], key: str) -> str:
 def _flat(value: Json, at: str = "") -> dict[str, str]:
     if isinstance(value, dict) and value:
         return {k: v for key in sorted(value) for k, v in _flat(value[key], f"{at}.{key}" if at else str(key)).items()}
-    return {at: str(value)} if at and at != "name" else {}
+    said = at and at != "name" and value is not None and value != ""  # what is nothing is not set
+    return {at: str(value)} if said else {}
 
 
 def _notes(a: Measured, b: Measured) -> list[str]:

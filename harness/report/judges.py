@@ -15,6 +15,7 @@ import numpy as np
 from harness.config.judge_gate import JudgePolicy
 from harness.records.judgement import Judgement
 from harness.records.label import Label
+from harness.report.judges_apart import apart, mixed
 from harness.report.judges_calls import Asked, Calls, read_calls
 from harness.report.judges_gate import judged_valid, worst
 from harness.report.judges_items import Item, Judged, judged_items
@@ -28,14 +29,15 @@ from harness.report.judges_other import (
     recalibrated,
     repeat_figures,
     returned,
-    select_figures,
     sentinel_figure,
+    sentinels_alike,
     ungraded_figure,
 )
 from harness.report.judges_pairs import (
     Swapped,
     complete_pairs,
     family_figures,
+    only_ties,
     score_figures,
     single_pairs,
     style_figures,
@@ -43,6 +45,7 @@ from harness.report.judges_pairs import (
 )
 from harness.report.judges_panels import panel, rated
 from harness.report.judges_rubric import Rubric, rubric_figures
+from harness.report.judges_select import Rotated, rotated
 from harness.report.judges_steps import steps_figures
 from harness.stats.swap import Rule
 
@@ -94,7 +97,8 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
     mine = [x for x in about.labels if x.grader == asked.grader]
     source = Source(about.run, about.elsewhere.get((asked.grader, asked.judge), {}), about.design)
     by_labels, left_out = label_figures(calls.role("score"), asked.protocol, mine, source)
-    swapped, figures = _figures(asked, calls, measured, policy, about, rivals)
+    turned, figures = _figures(asked, calls, measured, policy, about, rivals)
+    swapped = turned if isinstance(turned, Swapped) else None
     ungraded, causes, where = ungraded_figure(calls)
     models = returned(calls)
     sheet = JudgeSheet(
@@ -106,7 +110,7 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
         returned=models,
         calibrations=calibrations(calls),
         figures=(*figures, sentinel_figure(calls), ungraded, injection_figure(calls), *by_labels),
-        position=swapped.verdict if swapped else None,
+        position=turned.verdict if turned else None,
         classes=swapped.classes if swapped else (),
         ungraded=causes,
         ungraded_by_system=where,
@@ -115,6 +119,8 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
         n_splits=swapped.n_splits if swapped else 0,
         informs=asked.grader in about.informs,
         notes=tuple(_notes(asked, len(models), about, left_out, calls)),
+        only_ties=only_ties(measured),
+        sentinels_alike=sentinels_alike(calls),
     )
     return judged_valid(sheet, policy)
 
@@ -133,16 +139,17 @@ def _measured(calls: Calls) -> Calls:
 
 def _figures(
     asked: Asked, calls: Calls, measured: Calls, policy: JudgePolicy, about: About, rivals: Calls
-) -> tuple[Swapped | None, tuple[Figure, ...]]:
+) -> tuple[Swapped | Rotated | None, tuple[Figure, ...]]:
     controls = control_figures(calls, asked.protocol)
+    if asked.protocol == "select":
+        turned = rotated(measured, policy.position_effect_equiv)
+        return turned, (*repeat_figures(measured), *turned.figures, *controls)
     if asked.protocol != "pairwise":
-        special = select_figures(measured) if asked.protocol == "select" else ()
-        special += steps_figures(measured, calls.role("sentinel")) if asked.protocol == "steps" else ()
         return None, (
             *repeat_figures(measured),
-            *special,
+            *(steps_figures(measured, calls.role("sentinel")) if asked.protocol == "steps" else ()),
             *controls,
-            *rate_figures(calls.role("score"), asked.protocol),
+            *_scored(calls.role("score"), asked.protocol, "conservative"),
             *rubric_figures(calls.role("score"), about.rubrics.get(asked.grader)),
         )
     pairs, incomplete = complete_pairs(measured)
@@ -152,12 +159,18 @@ def _figures(
         *style_figures(pairs),
         *family_figures(measured, asked.family, about.families, rivals.role("score", "audit")),
         *controls,
-        *score_figures(
-            complete_pairs(calls.role("score"))[0],
-            about.rules.get(asked.grader, "conservative"),
-            single_pairs(calls.role("score")),
-        ),
+        *_scored(calls.role("score"), asked.protocol, about.rules.get(asked.grader, "conservative")),
     )
+
+
+def _scored(calls: Calls, protocol: str, rule: Rule) -> tuple[Figure, ...]:
+    """What was scored: all of it, and where there are several, each system against each opponent."""
+    if protocol == "pairwise":
+        whole = score_figures(complete_pairs(calls)[0], rule, single_pairs(calls))
+    else:
+        whole = rate_figures(calls, protocol)
+    each = apart(calls, protocol, rule)
+    return (*mixed(whole), *each) if each else whole
 
 
 def _rivals(calls: Calls, asked: Asked) -> Calls:

@@ -20,9 +20,9 @@ from harness.report.judges_model import Money
 Ints = NDArray[np.int64]
 _INTS = (
     "sheet", "role", "task", "family", "system", "epoch", "attempt", "opponent", "about", "order", "repeat", "status",
-    "outcome", "expected", "slot", "chosen", "rival", "label", "other_label", "width", "cached", "flagged", "length",
-    "other_length", "style", "other_style", "calls", "unpriced", "provider_cached", "returned", "calibration", "work",
-    "case",
+    "outcome", "expected", "slot", "chosen", "rival", "label", "other_label", "width", "cached", "flagged",
+    "other_flagged", "length", "other_length", "style", "other_style", "calls", "unpriced", "provider_cached",
+    "returned", "calibration", "work", "case",
 )  # fmt: skip
 _CODES = {
     "role", "task", "family", "system", "opponent", "about", "status", "outcome", "expected", "chosen", "rival",
@@ -185,6 +185,7 @@ def _row(j: Judgement, names: Names) -> dict[str, int]:
         "outcome": code(j.outcome), "expected": code(j.expected), "slot": -1 if j.slot is None else j.slot,
         "chosen": code(chosen), "rival": code(rival), "label": code(shown[0]), "other_label": code(shown[1]),
         "width": len(j.slots), "cached": int(j.cached), "flagged": int(bool(j.flags)),
+        "other_flagged": int(bool(j.others_flags)),
         "length": _at(j.lengths, at), "other_length": _at(j.lengths, second),
         "style": sum(j.styles[at]) if at < len(j.styles) else 0,
         "other_style": sum(j.styles[second]) if second < len(j.styles) else 0,

@@ -9,22 +9,30 @@ from harness.config.judge_gate import JudgePolicy
 from harness.report.judges_model import Check, Figure, JudgeSheet, State, Validity
 from harness.report.words import many
 
+PROOFS = frozenset({"swap_consistency_min", "sentinel_agreement_min", "kappa_min"})
+"""Checks that a judge which never looks at the work cannot pass. One that always says the same passes all the others:
+it is never without a verdict, perfectly stable, moved by no text, and if it says *no*, empty phrases do not win."""
+UNPROVEN = "nothing was measured that a judge which always says the same would fail: sentinels, labels or both orders"
+TURNED = ("swap_consistency", "rotation_consistency")
+
 
 def judged_valid(sheet: JudgeSheet, policy: JudgePolicy) -> JudgeSheet:
     """The sheet with its checks, validity and reasons."""
     checks = _checks(sheet, policy)
+    proofs = PROOFS - {"sentinel_agreement_min"} if sheet.sentinels_alike else PROOFS
+    proven = any(c.state == "ok" and c.name in proofs for c in checks)
     failed = [c for c in checks if c.state == "failed"]
     open_ = [c for c in checks if c.state == "inconclusive"]
     open_ += [c for c in checks if c.state == "not_measured" and c.name in policy.model_fields_set]
     if failed:
         validity: Validity = "invalid"
-    elif open_ or not any(c.state == "ok" for c in checks):
+    elif open_ or not proven:
         validity = "inconclusive"
     else:
         validity = "valid"
     reasons = tuple(f"{c.name}: {c.reason}" for c in failed or open_)
     if validity == "inconclusive" and not reasons:
-        reasons = ("nothing that the gate asks for was measured",)
+        reasons = (UNPROVEN,)
     return replace(sheet, checks=tuple(checks), validity=validity, reasons=reasons)
 
 
@@ -36,9 +44,11 @@ def worst(sheets: Sequence[JudgeSheet]) -> Validity:
 
 def _checks(sheet: JudgeSheet, policy: JudgePolicy) -> list[Check]:
     least = policy.min_pairs
+    turned = "rotation_consistency" if sheet.protocol == "select" else "swap_consistency"
     found = [
-        _at_least(sheet, "swap_consistency_min", policy.swap_consistency_min, "swap_consistency", least),
+        _at_least(sheet, "swap_consistency_min", policy.swap_consistency_min, turned, least),
         _position(sheet, policy),
+        _stable(sheet, policy),
         _at_most(sheet, "ungraded_max", policy.ungraded_max, "ungraded"),
         _count(sheet, "null_answer_wins_max", policy.null_answer_wins_max, "control_null_answers"),
         _count(sheet, "injection_effective_max", policy.injection_effective_max, "injection_effective"),
@@ -66,7 +76,7 @@ def _at_least(sheet: JudgeSheet, name: str, limit: float | None, key: str, least
     if f.interval is None:
         return Check(name, "inconclusive", limit, f"{said}: {f.why_not}")
     said += f" [{f.interval.low:.2f}, {f.interval.high:.2f}]"
-    if key == "swap_consistency" and {c.name for c in sheet.classes} == {"consistent_tie"}:
+    if key in TURNED and sheet.only_ties:
         return Check(name, "inconclusive", limit, f"{said}: no information, every verdict is a tie")
     enough = f.n >= least
     state: State = "ok"
@@ -77,6 +87,15 @@ def _at_least(sheet: JudgeSheet, name: str, limit: float | None, key: str, least
     elif f.interval.low < limit:
         state, said = "inconclusive", f"{said}: the interval reaches under {limit:g}; more are needed"
     return Check(name, state, limit, said)
+
+
+def _stable(sheet: JudgeSheet, policy: JudgePolicy) -> Check | None:
+    """Repeats where there are some. With one repeat the default is no threshold of this judge, so it is not listed."""
+    name = "repetition_stability_min"
+    f = sheet.figure("repetition_stability")
+    if (f is None or f.value is None) and name not in policy.model_fields_set:
+        return None
+    return _at_least(sheet, name, policy.repetition_stability_min, "repetition_stability", policy.min_pairs)
 
 
 def _position(sheet: JudgeSheet, policy: JudgePolicy) -> Check | None:
@@ -90,7 +109,7 @@ def _position(sheet: JudgeSheet, policy: JudgePolicy) -> Check | None:
         return _absent(name, limit, f)
     span = f" [{f.interval.low:+.2f}, {f.interval.high:+.2f}]" if f.interval else ""
     words = f"order blind, its 90% interval is within {limit:g}" if sheet.position == "order_blind" else sheet.position
-    said = f"{f.value:+.2f}{span} of {many(f.n, 'pair')}: {words}"
+    said = f"{f.value:+.2f}{span} of {many(f.n, f.unit.removesuffix('s'))}: {words}"
     states: dict[str, State] = {"order_blind": "ok", "biased": "failed", "inconclusive": "inconclusive"}
     state = states[sheet.position]
     if state == "ok" and f.n < policy.min_pairs:

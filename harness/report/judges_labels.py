@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from harness.records.label import UNSURE, Label
+from harness.report.judges_apart import Side, mixed, of_side, side_of
 from harness.report.judges_calls import GOOD, PAIR, Calls, short_digest
 from harness.report.judges_items import Item, Judged, judged_items
 from harness.report.judges_model import Figure, figure
@@ -273,13 +274,40 @@ def _corrections(
     """By each design that the labels allow; where both do, both are shown."""
     drawn = [(k, x) for k, x in keyed if source.run and x.run == source.run and source.design != "external"]
     other = [(k, x) for k, x in keyed if (k, x) not in drawn] if source.design != "run_sample" else []
-    made = []
+    sides = sorted({side_of(item) for item in found})
+    made: list[Figure] = []
     if drawn or not other:
-        labelled = {k[1] for k, _ in drawn}
-        made.append(corrected_figure(found, match(known, drawn)[0], labelled, "run_sample"))
+        whole = corrected_figure(found, match(known, drawn)[0], {k[1] for k, _ in drawn}, "run_sample")
+        made += _by_side(whole, sides, lambda side: _of_run(found, known, drawn, side))
     if other:
-        by_others = corrected_figure(found, match(known, other)[0], set(), "external")
-        made.append(
-            replace(by_others, name="corrected_external", title="corrected by other labels") if made else by_others
-        )
+        m, second = match(known, other)[0], bool(made)
+
+        def by_others(items: dict[Item, Judged]) -> Figure:
+            f = corrected_figure(items, m, set(), "external")
+            return replace(f, name="corrected_external", title="corrected by other labels") if second else f
+
+        made += _by_side(by_others(found), sides, lambda side: by_others(_of_side(found, side)), ALL_LABELS)
     return tuple(made)
+
+
+ALL_LABELS = "error rates of all labels, also of other systems"
+
+
+def _by_side(whole: Figure, sides: Sequence[Side], of_one: Callable[[Side], Figure], note: str = "") -> list[Figure]:
+    """The score corrected, and where several systems or opponents are in it, of each by itself."""
+    if len(sides) < 2 or whole.n == 0:
+        return [whole]
+    each = [of_side(of_one(side), side) for side in sides]
+    return [*mixed((whole,)), *(replace(f, note="; ".join(w for w in (f.note, note) if w)) for f in each)]
+
+
+def _of_run(
+    found: dict[Item, Judged], known: Mapping[Key, Judged], drawn: Sequence[tuple[Key, Label]], side: Side
+) -> Figure:
+    """Of one side by its own labels: a part of a random draw is a random draw of that part."""
+    own = [(k, x) for k, x in drawn if side_of(k[1]) == side]
+    return corrected_figure(_of_side(found, side), match(known, own)[0], {k[1] for k, _ in own}, "run_sample")
+
+
+def _of_side(found: dict[Item, Judged], side: Side) -> dict[Item, Judged]:
+    return {item: judged for item, judged in found.items() if side_of(item) == side}

@@ -87,7 +87,8 @@ class JudgeSheet:
     `position` is the verdict on the position effect; `classes` what became of pairs under the swap; `ungraded` causes;
     `ungraded_by_system` where they fell; `returned` the models that really answered; `splits` are the first of
     `n_splits`. `validity` and `checks` are the judge gate; `reasons` say why it is not valid. With `informs` its
-    grader decides no task of the run: then it makes no run invalid.
+    grader decides no task of the run: then it makes no run invalid. `only_ties`: it never chose between works.
+    `sentinels_alike`: all of them expect the same word.
     """
 
     grader: str
@@ -110,6 +111,8 @@ class JudgeSheet:
     validity: Validity = "inconclusive"
     reasons: tuple[str, ...] = ()
     informs: bool = False
+    only_ties: bool = False
+    sentinels_alike: bool = False
 
     def figure(self, name: str) -> Figure | None:
         """A figure by name; None where this kind of judge has none of it."""

@@ -11,7 +11,6 @@ from harness.report.judges_items import item_of, judged_items, worth
 from harness.report.judges_model import Figure, figure
 from harness.report.judges_pairs import complete_pairs
 from harness.report.model import Count
-from harness.stats.agreement import select_consistency
 from harness.stats.intervals import Codes, Estimate, Numbers
 from harness.stats.shares import share
 from harness.stats.swap import consistency
@@ -64,32 +63,6 @@ def rate_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:
         return ()
     value, cluster = by_unit(calls)
     return (figure("good_rate", RATES[protocol], share(value, cluster), (len(value), "judged"), "as judged"),)
-
-
-def select_figures(calls: Calls) -> tuple[Figure, ...]:
-    """Best of K: the same candidate over the rotations, and how often the first slot is chosen (judge.md 1.5)."""
-    ok = calls.ok()
-    ok = ok.where(ok.column["slot"] >= 0)
-    unit, first = ok.units()
-    who, chosen = np.unique(ok.column["chosen"], return_inverse=True)
-    table = np.zeros((len(first), max(1, len(who))), dtype=np.int64)
-    np.add.at(table, (unit, chosen.reshape(-1)), 1)
-    same = select_consistency(table)
-    known = ~np.isnan(same)
-    cluster = ok.column["family"][first]
-    k = int(ok.column["width"].max()) if len(ok) else 0
-    first_slot = np.bincount(unit, weights=ok.column["slot"] == 0, minlength=len(first))
-    per_item = first_slot / np.maximum(np.bincount(unit, minlength=len(first)), 1)
-    expected = f"without bias {1 / k:.2f}" if k else ""
-    return (
-        figure(
-            "rotation_consistency",
-            "rotation consistency",
-            share(same[known], cluster[known]),
-            (int(known.sum()), "items"),
-        ),
-        figure("first_slot_rate", "first slot is chosen", share(per_item, cluster), (len(first), "items"), expected),
-    )
 
 
 def control_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:
@@ -190,6 +163,12 @@ def sentinel_figure(calls: Calls) -> Figure:
     return figure("sentinel_agreement", "sentinels agreed", e, (len(first), "sentinels"))
 
 
+def sentinels_alike(calls: Calls) -> bool:
+    """Whether all sentinels expect the same word: then a judge that always says it agrees with every one of them."""
+    rows = calls.role("sentinel")
+    return len(np.unique(rows.column["expected"][rows.column["expected"] > 0])) == 1
+
+
 def ungraded_figure(calls: Calls) -> tuple[Figure, tuple[Count, ...], tuple[Count, ...]]:
     """The share of judgements without a verdict, with their causes and the systems they fell on.
 
@@ -213,11 +192,18 @@ def _counts(words: list[str]) -> tuple[Count, ...]:
     return tuple(Count(n, k) for n, k in sorted(Counter(words).items(), key=lambda x: (-x[1], x[0])))
 
 
+NAMED = 6
+"""So many candidates whose text speaks to a judge are named."""
+
+
 def injection_figure(calls: Calls) -> Figure:
-    """How much of the scored work speaks to its judge."""
+    """How much of the scored work speaks to its judge. The note names whose text it is, opponents apart."""
     rows = calls.role("score")
     e = share(rows.column["flagged"].astype(np.float64), rows.column["family"])
-    return figure("injection_suspected", "speaks to its judge", e, (len(rows), "judgements"))
+    own = _counts(rows.where(rows.column["flagged"] > 0).words("system"))
+    others = _counts([w or "other candidates" for w in rows.where(rows.column["other_flagged"] > 0).words("opponent")])
+    said = [f"{c.name} in {c.n}" for c in own] + [f"the opponent {c.name} in {c.n}" for c in others]
+    return figure("injection_suspected", "speaks to its judge", e, (len(rows), "judgements"), "; ".join(said[:NAMED]))
 
 
 def returned(calls: Calls) -> tuple[Count, ...]:

@@ -77,6 +77,13 @@ def complete_pairs(calls: Calls) -> tuple[Pairs, int]:
     return whole, int((~both & both_asked).sum()) + len(calls.units()[1]) - len(first)
 
 
+def only_ties(calls: Calls) -> bool:
+    """Whether there were verdicts between works, and every one of them was a tie: then no order could matter."""
+    ok = calls.ok()
+    between = ok.where(ok.column["width"] > 1)
+    return len(between) > 0 and not (between.column["slot"] >= 0).any()
+
+
 def _counted(calls: Calls) -> tuple[Calls, Ints, Ints, NDArray[np.bool_]]:
     """The calls with a verdict, their counts (fresh or not, order, pair, outcome), each pair's first row, and whether
     the pair was asked in both orders.

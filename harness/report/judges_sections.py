@@ -104,7 +104,7 @@ def _scores(s: JudgeSheet) -> list[Table]:
 
 
 def _is_score(f: Figure) -> bool:
-    return f.name in _SCORES or f.name.startswith(PREFIX)
+    return f.name.partition(":")[0] in _SCORES or f.name.startswith(PREFIX)
 
 
 def _word(s: JudgeSheet) -> str:

@@ -86,7 +86,7 @@ class _Maker:
         says = self.text(c.says)
         if c.state == "fail" and c.counts:
             Xml.SubElement(case, "failure", message=self.text(c.says, NAME_LIMIT), type=c.kind).text = says
-        elif c.state == "invalid":
+        elif c.state in ("invalid", "not measured"):
             Xml.SubElement(case, "error", message=self.text(c.says, NAME_LIMIT), type=c.kind).text = says
         elif c.state == "skipped":
             Xml.SubElement(case, "skipped", message=self.text(c.says, NAME_LIMIT))

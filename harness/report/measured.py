@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageFault
-from harness.records.outcome import Digests
+from harness.records.outcome import IS_OPPONENT, Digests, Status
 from harness.report.columns import About
 from harness.report.system import SAID_SKIP
 from harness.report.tallies import GRADER, METRICS, PASS_RATE, Measured, Origin, Tally, Totals
@@ -43,8 +43,9 @@ def measure(trials: Trials, system: str) -> Measured:
     tasks = tuple(trials.words["task"][t] for t in named)
     at = np.searchsorted(named, trials.codes("task"))
     count = len(tasks)
-    overlooked = _overlooked(trials, decides & ~graded)
-    totals = _totals(trials, rows, graded, int(overlooked.sum()))
+    only_named = _with_cause(trials, decides & ~graded, "ungradable", {IS_OPPONENT})
+    overlooked = only_named | _with_cause(trials, decides & ~graded, "skipped", {*manifest.may_lack, SAID_SKIP})
+    totals = replace(_totals(trials, rows, graded, int(overlooked.sum())), as_opponent=int(only_named.sum()))
     return Measured(
         label=manifest.run,
         suite=manifest.suite,
@@ -61,7 +62,7 @@ def measure(trials: Trials, system: str) -> Measured:
         missing=_missing(trials, rows, decides, graded, bad, totals.planned),
         time_limited=_time_limited(trials, decides, at, count),
         criticals=_criticals(trials, graded),
-        warnings=_warnings(trials, rows, graded, totals.overlooked),
+        warnings=_warnings(trials, rows, graded, totals.overlooked - totals.as_opponent),
         images=_task_images(trials, graded),
     )
 
@@ -138,12 +139,11 @@ def _tallies(
     return found
 
 
-def _overlooked(trials: Trials, ungraded: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Trials skipped for what the suite lets a machine lack, or because their task says so."""
-    allowed = {*trials.manifest.may_lack, SAID_SKIP}
-    codes = [i for i, word in enumerate(trials.words["cause"]) if word in allowed]
-    skipped = trials.column["status"] == STATUSES.index("skipped")
-    return np.asarray(ungraded & skipped & np.isin(trials.column["cause"], codes))
+def _with_cause(trials: Trials, ungraded: NDArray[np.bool_], status: Status, causes: set[str]) -> NDArray[np.bool_]:
+    """Those of the trials that ended in this status for one of these causes."""
+    codes = [i for i, word in enumerate(trials.words["cause"]) if word in causes]
+    same = trials.column["status"] == STATUSES.index(status)
+    return np.asarray(ungraded & same & np.isin(trials.column["cause"], codes))
 
 
 def _totals(trials: Trials, rows: NDArray[np.bool_], graded: NDArray[np.bool_], overlooked: int) -> Totals:

@@ -27,7 +27,7 @@ class Coverage:
 
     `bounds` is the pass rate over all planned trials if every missing one had failed, and if it had passed.
     `overlooked` trials were skipped for something that the suite allows a machine to lack, or because their task says
-    `skip`: the floor does not count them, everything else does.
+    `skip`, or are of a system that others are compared with: the floor does not count them, everything else does.
     """
 
     planned: int

@@ -11,7 +11,7 @@ from statistics import median
 import msgspec
 
 from harness.records.content import Usage
-from harness.records.outcome import Digests
+from harness.records.outcome import IS_OPPONENT, Digests
 from harness.records.task import digest_of
 from harness.report.baseline import Baseline
 from harness.report.system import SAID_SKIP
@@ -130,7 +130,11 @@ def _night(manifest: Manifest, system: SystemInfo, sums: _Sums, judges: dict[str
     worked = [r for r in decided if r.status in ("graded", "ungradable")]
     tasks = _tasks(decided)
     may_lack = {*manifest.may_lack, SAID_SKIP}
-    lacking = sum(r.status == "skipped" and r.trouble is not None and r.trouble.cause in may_lack for r in decided)
+    why = [(r.status, r.trouble.cause) for r in decided if r.trouble is not None]
+    lacking = sum(
+        (status == "skipped" and cause in may_lack) or (status, cause) == ("ungradable", IS_OPPONENT)
+        for status, cause in why
+    )
     priced = sums.calls > 0 and sums.unpriced == 0 and not system.simulated
     return Night(
         suite=manifest.suite,

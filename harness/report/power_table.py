@@ -13,7 +13,7 @@ from harness.report.identity import family_of
 from harness.report.measured import PASS_RATE, Measured
 from harness.report.section import Table
 from harness.report.words import many, money
-from harness.stats.intervals import cluster_variance
+from harness.stats.intervals import FEW_FAMILIES, cluster_variance
 from harness.stats.power import Design, detectable, epochs_for, power_of, tasks_for
 
 WITHIN = 0.094
@@ -138,7 +138,9 @@ def power_table(basis: Basis, delta: float, epochs: Sequence[int] = EPOCHS, alph
 
 
 def _families(basis: Basis, tasks: int) -> int:
-    return 0 if basis.families >= basis.tasks else max(2, round(basis.families * tasks / basis.tasks))
+    """As a comparison has it: 0 where each task is its own, and where a loss is judged on these same tasks."""
+    count = round(basis.families * tasks / basis.tasks)
+    return 0 if basis.families >= basis.tasks or count < FEW_FAMILIES else count
 
 
 def _same(basis: Basis, tasks: int, epochs: int, alpha: float) -> Design:
@@ -147,7 +149,7 @@ def _same(basis: Basis, tasks: int, epochs: int, alpha: float) -> Design:
 
 def _row(basis: Basis, tasks: int, epochs: int, delta: float, alpha: float) -> Row:
     same = _same(basis, tasks, epochs, alpha)
-    other = replace(same, between=basis.between, deff=basis.deff)
+    other = replace(same, between=basis.between, deff=basis.deff if same.families else 1.0)
     cost = None if basis.cost_usd is None else basis.cost_usd * tasks * epochs
     return Row(tasks, epochs, detectable(same), detectable(other), power_of(same, delta), cost)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from harness.errors import NothingToRun
 from harness.records.content import Json, Usage
-from harness.records.outcome import Digests
+from harness.records.outcome import IS_OPPONENT, Digests
 from harness.records.task import Shape
 from harness.store.lines import TrialKey, TryLine, WorkingPart, is_verdict, keep_deciding
 from harness.store.manifest import Manifest, SystemInfo
@@ -30,7 +30,12 @@ class _Output(msgspec.Struct, frozen=True):
     metrics: dict[str, Json] = {}
 
 
+class _Trouble(msgspec.Struct, frozen=True, gc=False):
+    cause: str = ""
+
+
 class _Row(TryLine, frozen=True, gc=False):
+    trouble: _Trouble | None = None
     passed: bool | None = None
     value: float | None = None
     family: str = ""
@@ -147,7 +152,8 @@ def _read(
         spent[row.trial] = (cost + row.usage.cost_usd, unpriced + row.usage.unpriced)
         keep_deciding(last, row)
     for key, row in last.items():
-        lacking[row.system] += row.status == "skipped"
+        named = row.trouble is not None and row.trouble.cause == IS_OPPONENT
+        lacking[row.system] += named or row.status == "skipped"
         if not is_verdict(row.status, row.passed, row.value):
             continue
         if work.setdefault(row.task, row.digests.task + row.digests.grader) != row.digests.task + row.digests.grader:

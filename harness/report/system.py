@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.records.content import Usage
+from harness.records.outcome import IS_OPPONENT
 from harness.report.columns import STATUSES, Columns
 from harness.report.model import Cost, Count, Coverage, SystemReport, Times, Verification
 from harness.report.rates import TaskMeans, rate, task_means
@@ -100,10 +101,12 @@ def _coverage(manifest: Manifest, rows: Columns, decided: Columns, ok: Columns) 
         missing["not run"] = planned - attempted
     passed = int(ok.column["passed"].sum())
     worst_to_best = bounds(passed, n_graded, max(planned, attempted))
-    overlooked = sum(missing[skipped_for(lack)] for lack in (*manifest.may_lack, SAID_SKIP))
+    overlooked = sum(missing[skipped_for(lack)] for lack in (*manifest.may_lack, SAID_SKIP)) + missing[OPPONENTS]
     return Coverage(planned, attempted, n_graded, _counts(missing), worst_to_best, overlooked)
 
 
+OPPONENTS = f"ungradable: {IS_OPPONENT}"
+"""What trials are counted under that others are compared with, and that nobody judged."""
 SAID_SKIP = "unsupported"
 """The cause of trials whose task says `skip`."""
 

@@ -61,8 +61,8 @@ class Tally:
 class Totals:
     """A night in sums. Costs in US dollars over all billed attempts; `unpriced` calls make them lower bounds.
 
-    `overlooked` trials were skipped for something that the suite lets a machine lack, or that their task says: the
-    floor of coverage does not count them.
+    `overlooked` trials were skipped for something that the suite lets a machine lack, or that their task says, or are
+    of a system that others are compared with (`as_opponent`): the floor of coverage does not count them.
     """
 
     planned: int
@@ -82,6 +82,7 @@ class Totals:
     critical: int
     models: tuple[str, ...] = ()
     overlooked: int = 0
+    as_opponent: int = 0
 
     @property
     def counted(self) -> int:

@@ -200,6 +200,10 @@ def number_series(s: Split, number: NumberChart) -> Measured | None:
     return Measured(series, which, middle, base | shown, dict.fromkeys((*base, *shown), wider))
 
 
+NOTICED_S = 0.05
+"""Least standard deviation of a night's p50, in seconds: a machine's own jitter is no change of a system."""
+
+
 def _log(value: float | None) -> float | None:
     return math.log(value) if value is not None and value > 0 else None
 
@@ -216,7 +220,10 @@ NUMBERS = (
         lambda n: _log(n.cost_usd / n.successes) if n.cost_usd and n.successes else None,
         lambda _m, _n: 0.05, math.exp, "no priced calls, or no success",
     ),
-    NumberChart("p50", "s", +1, lambda n: _log(n.p50_s), lambda _m, _n: 0.05, math.exp, "no working time"),
+    NumberChart(
+        "p50", "s", +1,
+        lambda n: _log(n.p50_s), lambda m, _n: max(0.05, NOTICED_S * math.exp(-m)), math.exp, "no working time",
+    ),
     NumberChart(
         "refusals", "%", +1,
         lambda n: n.refused / n.graded if n.graded else None,

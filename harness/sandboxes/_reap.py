@@ -16,6 +16,8 @@ from harness.sandboxes._images import forget_key, used_at
 from harness.sandboxes._owner import CREATED, IMAGE, OWNER, RUN, TRIAL, is_alive
 
 DAY_S = 86400.0
+BUSY_S = 20.0
+"""How long to wait for somebody else's question about the disk; after that sizes are unknown, and 0."""
 OURS = {"label": [OWNER]}
 
 
@@ -34,7 +36,7 @@ def _made(engine: Engine) -> list[Held]:
 
 def images_of(engine: Engine, *, sizes: bool = True) -> list[Held]:
     """Cached images, the longest unused first. Their `sizes` take the engine longer than the rest."""
-    about = engine.api.df()["Images"] or () if sizes else ()
+    about = _usage(engine) if sizes else ()
     own = {i["Id"]: max(0, i["Size"] - max(0, i.get("SharedSize") or 0)) for i in about}
     found = [
         Held("image", name, "", "", float(i["Created"]), True, _last_use(i), own.get(i["Id"], 0))
@@ -42,6 +44,20 @@ def images_of(engine: Engine, *, sizes: bool = True) -> list[Held]:
         for name in _names_of(i)
     ]
     return sorted(found, key=lambda image: image.used)
+
+
+def _usage(engine: Engine) -> Iterable[Mapping[str, Any]]:
+    """What the engine says of the disk that each image takes; it answers one asker at a time and refuses the others."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return engine.api.df()["Images"] or ()
+        except APIError as e:
+            if "already running" not in str(e):
+                raise
+            if time.monotonic() >= until:
+                return ()
+            time.sleep(0.1)
 
 
 def prune(engine: Engine, things: Iterable[Held]) -> list[Held]:

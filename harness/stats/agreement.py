@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from harness.stats.intervals import Codes, Estimate, Numbers, wilson, z_of
 
 Table: TypeAlias = NDArray[np.float64]
-Chosen: TypeAlias = NDArray[np.int64]
 Weights = Literal["none", "linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval"]
 
@@ -132,12 +131,22 @@ def majority(votes: NDArray[np.int64]) -> int | None:
     return int(values[best[0]]) if len(best) == 1 else None
 
 
-def select_consistency(chosen: Chosen) -> Numbers:
-    """Of each item, the chance that two rotations choose the same candidate: sum c(c-1) / (R(R-1)); NaN below two.
+def rotation_consistency(item: Codes, rotation: Codes, chosen: Codes) -> Numbers:
+    """Of each item 0.., the chance that verdicts of two different rotations choose the same; NaN with one rotation.
 
-    `chosen` is (items, candidates): how often each was chosen over the rotations (judge.md 1.5).
+    One row per verdict. With one verdict a rotation it is sum c(c-1) / (R(R-1)) of judge.md 1.5, and with two
+    candidates it is swap consistency. Repeats of one rotation are not held against each other: a judge that always
+    takes the first slot agrees with itself there, and would be praised for it.
     """
-    n = chosen.sum(axis=1).astype(np.float64)
+    n = int(item.max()) + 1 if len(item) else 0
+
+    def squares(*of: Codes) -> Numbers:
+        kinds, count = np.unique(np.stack(of), axis=1, return_counts=True)
+        return np.bincount(kinds[0], weights=count.astype(np.float64) ** 2, minlength=n).astype(np.float64)
+
+    if not n:
+        return np.zeros(0)
+    pairs = squares(item) - squares(item, rotation)
+    same = squares(item, chosen) - squares(item, rotation, chosen)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = (chosen * (chosen - 1)).sum(axis=1) / (n * (n - 1))
-    return np.asarray(np.where(n > 1, found, np.nan), dtype=np.float64)
+        return np.asarray(np.where(pairs > 0, same / pairs, np.nan), dtype=np.float64)

@@ -42,6 +42,11 @@ class Design:
         return (self.between + within) * self.deff / self.tasks
 
 
+def same_tasks(design: Design) -> Design:
+    """The design by which a loss is judged where families are too few: the tasks are the units."""
+    return replace(design, deff=1.0, families=0)
+
+
 def power_of(design: Design, delta: float, margin: float = 0.0) -> float:
     """The chance that a loss of `delta` (> 0) is shown to be more than `margin`."""
     share, spread, reach = _parts(design)

@@ -10,7 +10,7 @@ import fnmatch
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -131,11 +131,14 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-async def apply_changes(box: Box, archive: bytes, allow: Sequence[str] = ()) -> Applied:
+async def apply_changes(
+    box: Box, archive: bytes, allow: Sequence[str] = (), held: Callable[[str], bool] = lambda path: False
+) -> Applied:
     """Apply changes to a clean box. What would change how a verifier runs is dropped, not applied (`protected`).
 
-    `allow` are globs of paths that are applied all the same. Raises SandboxError; ValueError for an archive that is
-    not of `take_changes`.
+    `allow` are globs of paths that are applied all the same; `held` says which others are dropped too, by their path
+    from the root without its first slash. Raises SandboxError; ValueError for an archive that is not of
+    `take_changes`.
     """
     gone, members = _read(archive)
     files = [f"/{name}" for name, (member, _) in members.items() if not member.isdir()]
@@ -143,6 +146,7 @@ async def apply_changes(box: Box, archive: bytes, allow: Sequence[str] = ()) -> 
     dropped = {path for path in (*files, *gone) if shadow(path, commands, allow)}
     dropped |= await _existing(box, [p for p in files if p not in dropped and is_system(p, allow)])
     dropped |= {path for path in gone if is_system(path, allow)}
+    dropped |= {path for path in (*files, *gone) if held(path.lstrip("/"))}
     deleted = [path for path in gone if path not in dropped]
     left = await _delete(box, deleted)
     kept = {n: m for n, m in members.items() if f"/{n}" not in dropped and not _under(n, dropped)}

@@ -312,6 +312,52 @@ def test_a_night_is_held_against_its_baseline_and_fails_when_the_system_got_wors
     assert "gate: failed" in (result(workspace, 3)[1] / "issue.md").read_text()
 
 
+def with_gate(workspace, gate, *, critical=False):
+    """The suite under a policy; with `critical`, the task that `ours` gets wrong is one where a wrong answer is."""
+    path = workspace / "tasks" / "mine" / "suite.yaml"
+    text = SUITE.replace("{id: sum,", "{id: sum, tags: [critical],") if critical else SUITE
+    path.write_text(text + f"gate: {gate}\n")
+
+
+def test_a_critical_error_is_red_in_the_first_night_too(workspace, capsys):
+    with_gate(workspace, "{systems: [ours]}", critical=True)
+    assert nightly(workspace, 1) == 1
+    gate = steps(workspace, 1)["gate"]
+    assert (gate["state"], "critical_errors" in gate["said"]) == ("failed", True)
+
+
+def test_a_must_pass_task_is_judged_in_the_first_night_too(workspace, capsys):
+    with_gate(workspace, "{must_pass: [capital]}")
+    assert nightly(workspace, 1) == 0
+    assert steps(workspace, 1)["gate"]["state"] == "not measured"
+    with_gate(workspace, "{must_pass: [sum]}")
+    assert nightly(workspace, 2) == 1
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "metrics: {pass_rate: 0.05}",
+        "latency: {max_ratio: 1.2}",
+        "cost_per_success: {max_ratio: 1.2}",
+        "same_system: true",
+        "max_age_days: 30",
+    ],
+)
+def test_a_night_whose_written_rule_has_nothing_to_compare_with_is_no_green(workspace, capsys, rule):
+    with_gate(workspace, f"{{systems: [ours], {rule}}}")
+    assert nightly(workspace, 1) == 3
+    assert steps(workspace, 1)["gate"]["state"] == "invalid"
+
+
+def test_half_a_gate_is_no_green(workspace, capsys):
+    with_gate(workspace, "{systems: [ours, reference]}")
+    assert nightly(workspace, 1) == 0
+    promoted = ["baseline", "promote", "--workspace", str(workspace), "--system", "reference", "--reason", "first"]
+    assert main([*promoted, "--from", runs(workspace)[0]]) == 0
+    assert nightly(workspace, 2) == 3, "ours must pass, and was compared with nothing"
+
+
 def test_json_on_stdout_is_the_result_and_nothing_else(workspace, capsys):
     assert nightly(workspace, 1, "--json") == 0
     assert json.loads(capsys.readouterr().out) == result(workspace, 1)[0]

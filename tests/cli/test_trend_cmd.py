@@ -376,3 +376,22 @@ def test_a_suite_may_be_named_by_its_file(quiet, copy, capsys):
     folder.mkdir()
     (folder / "suite.yaml").write_text("suite: mine\ntasks: []\n")
     assert trend(workspace, capsys, "--suite", str(folder / "suite.yaml"))[0] == 0
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(0.001, 0), (4.0, 1)])
+def test_a_machine_s_jitter_is_no_slower_system(quiet, copy, capsys, seconds, code):
+    """Six times the time alarms where somebody waits for it; from one millisecond to six nobody does."""
+    workspace = copy(quiet)
+    assert trend(workspace, capsys)[0] == 0
+    [history] = (workspace / "runs" / "history").glob("*.jsonl")
+    lines = [json.loads(line) for line in history.read_text().splitlines()]
+    nights = [line for line in lines if "p50_s" in line]
+    assert len(nights) == NIGHTS
+    for t, night in enumerate(nights):
+        night["p50_s"] = seconds * (6 if t >= 28 else 1 + t % 3 / 100)
+    history.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for run in (workspace / "runs").glob("2*"):
+        shutil.rmtree(run)
+    got, said, _ = trend(workspace, capsys)
+    assert got == code, said["systems"][0]["state"]
+    assert [c["state"] for c in said["systems"][0]["charts"] if c["name"] == "p50"] == [["ok"], ["alarm"]][code]

@@ -49,6 +49,9 @@ def test_without_names_the_newest_run_is_taken(tmp_path: Path) -> None:
     assert "one -> two" in only and "one -> three" not in only
     both = harness(tmp_path, "compare", "--systems", "one", "three").out
     assert both.splitlines()[0].endswith("three against one")
+    [run] = (tmp_path / "runs").glob("2*")
+    assert harness(tmp_path, "compare", "--systems", "one", "three", run.name).out == both
+    assert harness(tmp_path, "compare", "--systems", "one", "three", run.name, run.name, "x").code == 2
     mistaken = harness(tmp_path, "compare", "one", "three")
     assert mistaken.code == 2
     assert "harness compare --systems one OTHER" in mistaken.err, mistaken.err
@@ -56,10 +59,12 @@ def test_without_names_the_newest_run_is_taken(tmp_path: Path) -> None:
 
 
 def test_what_changed_in_the_system_is_told_by_key(tmp_path: Path) -> None:
-    a, b = pair(tmp_path, Conduct(versions={"max_turns": "40", "harness": "2"}, model="sim-2"))
+    two = {"max_turns": "40", "harness": "2", "append_system": ""}
+    a, b = pair(tmp_path, Conduct(versions=two, model="sim-2"))
     said = harness(tmp_path, "compare", a, b).out
     assert "model" in said and "main simulated/sim-1 -> simulated/sim-2" in said
     assert "harness.max_turns" in said and "not set -> 40" in said
+    assert "append_system" not in said, "what is empty is not set"
 
 
 def test_a_changed_image_of_a_grading_box_is_told(tmp_path: Path) -> None:

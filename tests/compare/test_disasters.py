@@ -170,6 +170,40 @@ def test_one_family_is_never_ok(tmp_path: Path) -> None:
     assert gate(tmp_path, "--fail-on", "inconclusive")[0] == 4
 
 
+def lost_in_one_family(root: Path, world: World) -> None:
+    """A night like the baseline, but for one family, whose tasks all fail."""
+    promoted(root, nights=1, world=world)
+    run = night(root, 30, world=world, seed=0)  # as the baseline's night: nothing else moved
+    names = sorted({json.loads(line)["family"] for line in (run / "attempts.jsonl").read_text().splitlines()})
+    edit(run, lambda lines: [{**x, "passed": False, "value": 0.0} if x["family"] == names[0] else x for x in lines])
+
+
+@pytest.mark.parametrize("families", [2, 4, 7])
+def test_a_family_that_is_lost_is_a_regression_of_these_tasks(tmp_path: Path, families: int) -> None:
+    """INCONCLUSIVE for ever before: with two families no loss at all could be shown, and exit 0 was the answer."""
+    lost_in_one_family(tmp_path, World(tasks=families * 15, families=families, mean=0.9, seed=3))
+    code, said = gate(tmp_path)
+    assert (code, "REGRESSION" in said or "WORSE" in said) == (1, True), said
+    assert f"only {families} families" in harness(tmp_path, "gate", "--now", NOW, "--format", "md").out
+
+
+def test_what_few_families_cannot_show_says_what_it_takes(tmp_path: Path) -> None:
+    lost_in_one_family(tmp_path, World(tasks=15, families=5, mean=0.9, seed=3))
+    code, said = gate(tmp_path, "--fail-on", "INCONCLUSIVE")
+    said = " ".join(said.split())
+    assert (code, "INCONCLUSIVE" in said) == (4, True), said
+    assert "families like these in all (now 5)" in said, said
+    assert "`must_pass` holds single tasks" in said, said
+
+
+@pytest.mark.parametrize("families", [2, 4, 7])
+def test_few_families_without_a_change_are_never_bad(tmp_path: Path, families: int) -> None:
+    world = World(tasks=families * 15, families=families, mean=0.9, seed=3)
+    promoted(tmp_path, nights=1, world=world)
+    night(tmp_path, 30, world=world, seed=0)
+    assert gate(tmp_path)[0] == 0
+
+
 @pytest.mark.parametrize(("limit", "code"), [("min: 0.9", 1), ("min: 0.1", 4)])
 def test_a_limit_on_one_family_can_be_broken_and_not_kept(tmp_path: Path, limit: str, code: int) -> None:
     promoted(tmp_path, nights=1, world=ONE_FAMILY)

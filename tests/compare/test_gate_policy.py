@@ -73,6 +73,43 @@ def test_must_pass_is_by_k_of_n(tmp_path: Path) -> None:
     assert code("{task: task-00000, passes: 3, of: 4}") == 1  # nothing could
 
 
+def test_more_epochs_are_asked_for_the_same_share_of_passes(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30, epochs=6)
+
+    def set_passes(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+        for x in lines:
+            won = x["epoch"] <= {"task-00000": 3, "task-00001": 4}.get(str(x["task"]), 6)  # type: ignore[operator]
+            x |= {"passed": won, "value": float(won)}
+        return lines
+
+    edit(run, set_passes)
+    policy = "metrics: {pass_rate: 0.9}\nmust_pass: [{task: %s, passes: 2, of: 3}]\n"
+    assert gate(tmp_path, policy % "task-00001").code == 0
+    assert gate(tmp_path, policy % "task-00000").code == 1, "3 of 6 are not two of three"
+
+
+def test_lost_epochs_that_could_turn_a_must_pass_task_leave_it_undecided(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30, epochs=3)
+    kept = {"task-00000": (True,), "task-00001": (True, True), "task-00002": (False, False)}
+
+    def lose(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+        found = []
+        for x in lines:
+            wins = kept.get(str(x["task"]), (True, True, True))
+            if int(str(x["epoch"])) <= len(wins):
+                won = wins[int(str(x["epoch"])) - 1]
+                found.append({**x, "passed": won, "value": float(won)})
+        return found
+
+    edit(run, lose)
+    policy = "coverage: 0.9\nmetrics: {pass_rate: 0.9}\nmust_pass: [%s]\n"
+    assert gate(tmp_path, policy % "task-00000").code == 3, "one pass, and two epochs that nobody saw"
+    assert gate(tmp_path, policy % "task-00001").code == 0
+    assert gate(tmp_path, policy % "task-00002").code == 1
+
+
 def test_a_must_pass_task_that_was_not_graded_is_no_pass(tmp_path: Path) -> None:
     promoted(tmp_path, nights=1)
     run = night(tmp_path, 30)
@@ -188,9 +225,58 @@ def test_an_old_baseline_is_refused(tmp_path: Path) -> None:
 
 def test_a_gate_without_anything_to_compare_with_is_no_green(tmp_path: Path) -> None:
     (tmp_path / "tasks").mkdir()
-    night(tmp_path, 0)
+    run = night(tmp_path, 0)
     done = harness(tmp_path, "gate", "--now", NOW)
-    assert (done.code, "harness baseline promote" in done.err) == (2, True)
+    assert (done.code, "gate NOT MEASURED (exit 3)" in done.out, "harness baseline promote" in done.out) == (
+        3,
+        True,
+        True,
+    )
+    assert json.loads((run / "result.json").read_text())["verdict"] == "NOT MEASURED"
+    assert 'type="NO_BASELINE"' in (run / "junit.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "critical_errors: {max: 0}",
+        "must_pass: [task-00003]",
+        "cost_per_success: {max_usd: 0.0001, max_ratio: 1.2}",
+        "latency_p95: 1s",
+        "metrics: {pass_rate: {margin: 0.05, min: 0.95}}",
+    ],
+)
+def test_a_rule_that_needs_no_baseline_is_broken_without_one(tmp_path: Path, rule: str) -> None:
+    (tmp_path / "tasks").mkdir()
+    run = night(tmp_path, 0, world=MANY)
+    bad = {"value": 0.0, "passed": False, "critical": True, "kind": "grade"}
+    edit(
+        run,
+        lambda lines: [
+            {**x, "passed": False, "value": 0.0, "grades": {"match": bad}} if x["task"] == "task-00003" else x
+            for x in lines
+        ],
+    )
+    off = "" if rule.startswith("critical") else "critical_errors: null\n"
+    done = gate(tmp_path, f"{off}{rule}\n")
+    assert (done.code, "gate FAILED (exit 1)" in done.out) == (1, True), done.out
+    assert "NOT MEASURED" in done.out, "what had nothing to compare with is told beside it"
+
+
+def test_a_run_without_a_baseline_and_under_the_floor_is_not_valid(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    run = night(tmp_path, 0)
+    edit(run, lambda lines: lines[:40])
+    done = harness(tmp_path, "gate", "--now", NOW)
+    assert (done.code, "gate INVALID (exit 3)" in done.out) == (3, True)
+
+
+def test_a_baseline_named_on_the_command_line_names_its_system(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30)
+    (tmp_path / "tasks" / "simulated" / "gates.yaml").write_text("metrics: {pass_rate: 0.9}\nsystems: [other]\n")
+    assert harness(tmp_path, "gate", "--now", NOW).code == 2, "the run has no such system"
+    assert harness(tmp_path, "gate", "--now", NOW, "--baseline", "simulated-sim").code == 0
 
 
 def test_the_suite_names_its_policy(tmp_path: Path) -> None:
@@ -246,3 +332,31 @@ def test_a_faulty_policy_is_told_before_anything_runs(tmp_path: Path, words: tup
     for word in (place, "did you mean 'floor'", "did you mean 'pass_rate'", "did you mean 'grader.match'", "'ohne'"):
         assert word in done.err, done.err
     assert not list((tmp_path / "runs").glob("2*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs", "code"),
+    [
+        (("run", "--quiet"), 1, 2),
+        (("check",), 1, 2),
+        (("nightly", "--now", NOW), 1, 2),
+        (("run", "--dry-run"), 3, 0),
+        (("run", "--dry-run", "--epochs", "1"), 3, 0),
+        (("nightly", "--now", NOW, "--epochs", "1"), 3, 2),
+    ],
+    ids=lambda w: " ".join(w) if isinstance(w, tuple) else str(w),
+)
+@pytest.mark.parametrize("rule", ["passes: 2, of: 3", "passes: 2"])
+def test_a_rule_that_no_run_of_the_suite_can_decide_is_a_fault(
+    tmp_path: Path, words: tuple[str, ...], epochs: int, code: int, rule: str
+) -> None:
+    folder = tmp_path / "tasks" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "suite.yaml").write_text(
+        f"{SUITE}epochs: {epochs}\ngate:\n  must_pass:\n    - one\n    - {{task: o*, {rule}}}\n"
+    )
+    done = harness(tmp_path, words[0], "--suite", "mine", *words[1:])
+    assert done.code == code, done.err
+    if code:
+        assert "suite.yaml:11:" in done.err and "and there is 1" in done.err, done.err
+        assert not list((tmp_path / "runs").glob("2*"))

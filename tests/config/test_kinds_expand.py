@@ -218,3 +218,26 @@ def test_the_other_kinds(space: Space, kind: str) -> None:
     validator = jsonschema.Draft202012Validator(file_schema("task", space.path))
     assert validator.is_valid(yaml.safe_load(OTHER_KINDS[kind]))
     assert not validator.is_valid(yaml.safe_load(OTHER_KINDS[kind]) | {"fail_to_pass": []})
+
+
+@pytest.mark.parametrize(
+    ("box", "roots"),
+    [
+        ("environment: {image: sandbox}", ["/work"]),
+        ("sandbox: {workdir: /srv/app, dockerfile: env}", ["/srv/app"]),
+        ("environment: {image: mine}", None),
+        ("sandbox: {dockerfile: env}", None),
+    ],
+)
+def test_a_verifier_sees_the_work_in_its_folder(space: Space, box: str, roots: list[str] | None) -> None:
+    """Without anything taken out every work would fail, right work too."""
+    text = OTHER_KINDS["script"].replace("environment: {image: sandbox}", box)
+    text = "".join(line for line in text.splitlines(keepends=True) if "collect" not in line)
+    files = {"tasks/demo/t.yaml": text, "tasks/demo/solve.sh": "S\n", "tasks/demo/check.sh": "C\n"}
+    space.write(files | {"env/Dockerfile": "FROM mine\n"})
+    if roots is None:
+        assert any("t.yaml:2:7 " in f and "nothing of the work would reach the verifier" in f for f in space.faults())
+        return
+    [task] = space.load().tasks
+    [one] = task.collect
+    assert (one.name, one.what, one.options["roots"]) == ("work", "changes", roots)

@@ -57,6 +57,15 @@ tasks:
       test "$(cat /work/out/sub/a.txt)" = hello
       exit $?
     reference: {script: mkdir /work/out/sub && echo hello > /work/out/sub/a.txt}
+  - id: changed
+    kind: script
+    prompt: Write hello into /work/out/sub/a.txt, and take /work/old away.
+    collect: {work: {changes: [/work]}}
+    sandbox: {setup: [install -d -o agent /work/out, install -o agent /etc/hostname /work/old]}
+    verifier: |
+      test "$(cat /work/out/sub/a.txt)" = hello && test ! -e /work/old
+      exit $?
+    reference: {script: mkdir /work/out/sub && echo hello > /work/out/sub/a.txt && rm /work/old}
   - id: checked
     kind: state
     prompt: Write hello into /work/out/sub/a.txt.
@@ -110,7 +119,7 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     return {(row["task"], row["system"]): row for row in rows}
 
 
-@pytest.mark.parametrize("task", ["hello", "calc", "verified", "checked"])
+@pytest.mark.parametrize("task", ["hello", "calc", "verified", "changed", "checked"])
 def test_the_reference_passes_and_the_empty_work_fails(
     attempts: dict[tuple[str, str], dict[str, Any]], task: str
 ) -> None:

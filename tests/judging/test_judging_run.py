@@ -71,7 +71,7 @@ def test_the_opponents_trial_goes_first_and_its_output_is_what_is_compared(lab: 
     grader = {**FIELD, "opponent": {"system": "base"}, "judge": planted("honest")}
     suite = lab.suite(grader, {"a": WRONG, "base": RIGHT, "c": RIGHT + " Surely."}, tasks=6, epochs=2, concurrency=1)
     assert lab.run(suite) == "complete"
-    assert {(a.system, a.label) for a in lab.attempts()} == {("a", "loss"), ("base", "itself"), ("c", "tie")}
+    assert {(a.system, a.label) for a in lab.attempts()} == {("a", "loss"), ("base", ""), ("c", "tie")}
     assert {j.opponent for j in lab.judgements()} == {"base"}
 
 
@@ -101,7 +101,7 @@ def test_a_resumed_run_finds_the_opponent_in_its_folder(lab: JudgeLab) -> None:
     kept = [line for line in path.read_bytes().splitlines(keepends=True) if json.loads(line)["system"] == "base"]
     path.write_bytes(b"".join(kept))
     assert lab.run(suite, resume=True) == "complete"
-    assert {(a.system, a.label) for a in lab.attempts()} == {("a", "loss"), ("base", "itself")}
+    assert {(a.system, a.label) for a in lab.attempts()} == {("a", "loss"), ("base", "")}
     assert len(lab.judgements("score")) == 6, "those of the lost attempts are made again, once"
 
 

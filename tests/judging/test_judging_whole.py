@@ -100,7 +100,7 @@ def test_a_new_user_sees_a_judge_that_was_measured(mine: Path) -> None:
     assert report.judges is not None and report.judges.validity == "valid" and report.judges.warnings == ()
     states = {s.grader: Counter(c.state for c in s.checks) for s in report.judges.sheets}
     assert states == {
-        "against-expert": {"ok": 7}, "complaint-reply": {"ok": 5}, "nothing-made-up": {"ok": 5},
+        "against-expert": {"ok": 8}, "complaint-reply": {"ok": 5}, "nothing-made-up": {"ok": 5},
         "sound-steps": {"ok": 3, "not_measured": 2},
     }  # fmt: skip
     pairs = next(s for s in report.judges.sheets if s.grader == "against-expert")
@@ -185,7 +185,7 @@ def test_regrading_compares_with_the_other_system_of_the_same_run(lab: JudgeLab)
     with RunFolder.create(lab.workspace / "runs", msgspec.structs.replace(manifest, regrade_of=source.name)) as folder:
         assert regrade(source, folder, suite, list(suite.tasks), lambda n: None) == 6
     found = {(a.system, a.label) for a in iter_attempts(folder.path)}
-    assert found == {("a", "loss"), ("base", "itself")}
+    assert found == {("a", "loss"), ("base", "")}
     judged: list[Judgement] = list(iter_judgements(folder.path))
     assert len(judged) == 6 and {j.opponent for j in judged} == {"base"}
 

@@ -9,9 +9,9 @@ from cells import Cell, Row, at_least, at_most, between, means, measured
 from scipy.stats import binom
 
 from harness.report.compare import compare
-from harness.report.compare_metrics import verdict_of
+from harness.report.compare_metrics import difference_of, verdict_of
 from harness.report.comparison import BAD, MetricSpec, Options
-from harness.stats.intervals import cost_per_success, generalisation, quantile, wilson, z_of
+from harness.stats.intervals import FEW_FAMILIES, cost_per_success, generalisation, quantile, wilson, z_of
 from harness.stats.multiple import holm
 from harness.stats.paired import Difference, paired
 from harness.stats.power import Design, power_of
@@ -31,7 +31,7 @@ def pairs(world: World, conduct: Conduct, epochs: int, replicates: int, *, fresh
             means(here, draw(here, Night(epochs=epochs, seed=2 * seed + k), c))
             for k, c in enumerate((Conduct(), conduct))
         )
-        found.append(paired(b / n_b - a / n_a, here.family(), ALPHA))
+        found.append(difference_of(b / n_b - a / n_a, here.family(), ALPHA))
     return found
 
 
@@ -104,6 +104,9 @@ def row_4(replicates: int) -> list[Cell]:
     for groups in (8, 20):
         found = pairs(World(groups * 10, groups), Conduct(family_sd=0.1), 1, replicates)
         cells.append(at_most(f"{groups} families x 10, effects of SD 0.1", share(found, *BAD), 0.05, replicates))
+    for groups in (2, 5):
+        found = pairs(World(groups * 20, groups), Conduct(), 1, replicates)
+        cells.append(at_most(f"{groups} families x 20", share(found, *BAD), 0.05, replicates))
     bad = 0
     for seed in range(replicates):
         p = []
@@ -124,9 +127,11 @@ def row_5(replicates: int) -> list[Cell]:
             for verdict in ("OK", "REGRESSION"):
                 what = f"{n} tasks, discordance {discordance}: {verdict}"
                 cells.append(at_most(what, share(found, verdict), 0.05, replicates))
-    found = pairs(World(200, 20), Conduct(delta=-MARGIN, family_sd=0.05), 1, replicates)
-    for verdict in ("OK", "REGRESSION"):
-        cells.append(at_most(f"20 families x 10, SD 0.05: {verdict}", share(found, verdict), 0.05, replicates))
+    for groups, size in ((20, 10), (5, 60)):
+        found = pairs(World(groups * size, groups), Conduct(delta=-MARGIN, family_sd=0.05), 1, replicates)
+        for verdict in ("OK", "REGRESSION")[: 2 if groups >= FEW_FAMILIES else 1]:
+            what = f"{groups} families x {size}, SD 0.05: {verdict}"
+            cells.append(at_most(what, share(found, verdict), 0.05, replicates))
     return cells
 
 

@@ -175,3 +175,32 @@ def test_three_way_labels_correct_by_class_from_thirty_of_each_and_wins_alone_be
     assert found.title == "wins corrected by labels"
     assert "20 labels in the rarest class: 30 are needed in each" in found.note
     assert found.value == pytest.approx(1 / 3)
+
+
+def test_a_correction_is_of_one_system_and_not_of_a_mixture():
+    """Work of `good` is right 9 times of 10, of `bad` 1 time; the judge passes everything; all of it is labelled."""
+    rows = [judged.plain("correct", i, system=who) for who in ("good", "bad") for i in range(100)]
+    rows[0] = judged.plain("incorrect", 0, system="good")
+    labels = [
+        label(i, word(i % 10 != 0 if who == "good" else i % 10 == 0), system=who, run="r1")
+        for who in ("good", "bad")
+        for i in range(100)
+    ]
+    s = sheet(rows, labels, run="r1")
+    assert s.figure("corrected").value == pytest.approx(0.5)
+    assert "a mixture" in s.figure("corrected").note
+    assert s.figure("corrected:good").value == pytest.approx(0.9)
+    assert s.figure("corrected:bad").value == pytest.approx(0.1)
+    assert s.figure("corrected:bad").title == "bad: score corrected by labels"
+    assert (s.figure("good_rate:good").value, s.figure("good_rate:bad").value) == (0.99, 1)
+
+
+def test_labels_from_elsewhere_correct_each_system_by_the_judges_error_rates():
+    """A judge with no error: each system's own share, not that of both."""
+    rows = [judged.plain(word(i % 4 != 0), i, system="good") for i in range(100)]
+    rows += [judged.plain(word(i % 4 == 0), i, system="bad") for i in range(100)]
+    labels = [label(i, word(i % 4 != 0), system="good") for i in range(100)]
+    s = sheet(rows, labels, run="r1")
+    assert s.figure("corrected:good").value == pytest.approx(0.75)
+    assert s.figure("corrected:bad").value == pytest.approx(0.25)
+    assert "also of other systems" in s.figure("corrected:bad").note

@@ -128,7 +128,7 @@ def test_a_sentinel_that_cannot_be_read_does_not_agree():
     assert value(only(rows), "sentinel_agreement") == 0.9
 
 
-@pytest.mark.parametrize(("bad", "verdict"), [(2, "valid"), (3, "invalid")])
+@pytest.mark.parametrize(("bad", "verdict"), [(2, "inconclusive"), (3, "invalid")])
 def test_more_than_two_in_a_hundred_without_a_verdict_is_invalid(bad, verdict):
     rows = [judged.plain("correct" if i >= bad else "", i, system=f"s{i % 2}") for i in range(100)]
     s = only(rows)
@@ -148,6 +148,90 @@ def test_repeats_of_other_protocols_show_the_judges_noise():
         for r in (0, 1, 2)
     ]
     assert value(only(rows), "repetition_stability") == pytest.approx(0.82, abs=0.06)
+
+
+@pytest.mark.parametrize(("rate", "state_"), [(0.02, "ok"), (0.5, "failed")])
+def test_a_judge_alone_with_its_noise_is_gated_by_its_repeats(rate, state_):
+    rng = random.Random(7)
+    rows = [
+        judged.plain("met" if rng.random() >= rate else "not_met", i, protocol="rubric", about="dose", repeat=r)
+        for i in range(300)
+        for r in (0, 1)
+    ]
+    s = only(rows)
+    assert state(s, "repetition_stability_min") == state_
+    assert s.validity == ("inconclusive" if state_ == "ok" else "invalid")
+
+
+def test_repeats_from_the_cache_are_no_stability_and_one_repeat_is_no_check():
+    rows = [
+        judged.plain("met", i, protocol="rubric", about="dose", repeat=r, cached=r > 0)
+        for i in range(60)
+        for r in (0, 1)
+    ]
+    assert "repetition_stability_min" not in {c.name for c in only(rows).checks}
+    named = only(rows, JudgePolicy(repetition_stability_min=0.8))
+    assert (state(named, "repetition_stability_min"), named.validity) == ("not_measured", "inconclusive")
+
+
+@pytest.mark.parametrize("outcome", ["correct", "incorrect"])
+def test_a_judge_that_always_says_the_same_is_not_proven_valid_by_what_it_cannot_fail(outcome):
+    """Never without a verdict, perfectly stable, moved by nothing, and its *no* lets no empty phrase win."""
+    rows = [judged.plain(outcome, i, repeat=r) for i in range(100) for r in (0, 1)]
+    rows += [judged.plain("incorrect", i, role="control:null_answers") for i in range(12)]
+    rows += [judged.plain(outcome, i, role="control:injection", expected=outcome) for i in range(12)]
+    s = only(rows)
+    assert {c.state for c in s.checks} == {"ok", "not_measured"}
+    assert s.validity == "inconclusive"
+    assert "always says the same" in s.reasons[0]
+    alike = [judged.plain(outcome, i, role="sentinel", expected=outcome) for i in range(30)]
+    assert only([*rows, *alike]).validity == "inconclusive"
+    other = "incorrect" if outcome == "correct" else "correct"
+    mixed = [judged.plain(w, i, role="sentinel", expected=w) for i, w in enumerate([outcome, other] * 15)]
+    assert only([*rows, *mixed]).validity == "valid"
+
+
+def rotations(say, k=4, items=200, repeats=1):
+    """Best of `k` by `say(item, slots)`, every rotation."""
+    for item in range(items):
+        for rotation in range(k):
+            slots = tuple(f"c{(rotation + i) % k}" for i in range(k))
+            for repeat in range(repeats):
+                slot = say(item, slots)
+                outcome = "tie" if slot is None else slots[slot]
+                yield judged.plain(
+                    outcome, item, protocol="select", order=rotation, slots=slots, slot=slot, repeat=repeat
+                )
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+@pytest.mark.parametrize(("slot", "effect"), [(0, 1), (3, -1 / 3)])
+def test_a_select_judge_that_obeys_a_slot_is_invalid(slot, effect, repeats):
+    s = only(rotations(lambda item, slots: slot, repeats=repeats))
+    assert (value(s, "rotation_consistency"), value(s, "position_effect")) == (0, pytest.approx(effect))
+    assert state(s, "swap_consistency_min") == state(s, "position_effect_equiv") == "failed"
+    assert s.validity == "invalid"
+
+
+def test_a_select_judge_that_sees_the_work_is_valid_and_one_that_only_ties_says_nothing():
+    good = only(rotations(lambda item, slots: slots.index(f"c{item % 4}")))
+    assert (state(good, "swap_consistency_min"), state(good, "position_effect_equiv")) == ("ok", "ok")
+    assert good.validity == "valid"
+    ties = only(rotations(lambda item, slots: None))
+    assert state(ties, "swap_consistency_min") == "inconclusive"
+    assert ties.validity == "inconclusive"
+
+
+def test_an_item_without_a_verdict_in_some_rotation_is_left_out_of_what_slots_show():
+    rows = [
+        msgspec.structs.replace(j, status="unparseable", outcome="", slot=None)
+        if (j.task, j.order) == ("t00003", 2)
+        else j
+        for j in rotations(lambda item, slots: slots.index(f"c{item % 4}"), items=60)
+    ]
+    f = only(rows).figure("rotation_consistency")
+    assert (f.value, f.n) == (1, 59)
+    assert "1 items without a verdict in some rotation left out" in f.note
 
 
 def test_rotation_bias_of_a_select_judge():

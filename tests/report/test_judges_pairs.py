@@ -13,6 +13,7 @@ from harness.errors import StoreError
 from harness.records.judgement import Judgement
 from harness.report.judges import About, judge_report
 from harness.report.judges_model import JudgeSheet
+from harness.report.judges_sections import score_tables
 
 POLICY = JudgePolicy()
 
@@ -265,7 +266,7 @@ def test_a_named_threshold_must_be_measured():
     assert sheet(rows, JudgePolicy()).validity == "valid"
     asked = sheet(rows, JudgePolicy(sentinel_agreement_min=0.9))
     assert (asked.validity, check(asked, "sentinel_agreement_min").state) == ("inconclusive", "not_measured")
-    assert sheet(rows, JudgePolicy(swap_consistency_min=None)).validity == "valid"
+    assert sheet(rows, JudgePolicy(swap_consistency_min=None)).validity == "inconclusive"
 
 
 def exchanged(j: Judgement) -> Judgement:
@@ -295,3 +296,35 @@ def test_order_blind_says_by_which_interval():
     s = sheet(list(judged.pairwise(judged.oracle(), n=60)))
     reason = next(c.reason for c in s.checks if c.name == "position_effect_equiv")
     assert reason == "+0.00 [-0.05, +0.05] of 60 pairs: order blind, its 90% interval is within 0.1"
+
+
+def sides(wins: dict[tuple[str, str], int], n: int = 20) -> list[Judgement]:
+    """`n` pairs of each (work, opponent), of which so many are won in both orders and the next one is tied."""
+    rows = []
+    for (work, opponent), won in wins.items():
+        for i in range(n):
+            for order in (0, 1):
+                slot = None if i == won else order if i < won else 1 - order
+                slots = (work, opponent) if order == 0 else (opponent, work)
+                rows.append(judged.verdict(i, order, slot, system=work, opponent=opponent, slots=slots))
+    return rows
+
+
+def test_wins_are_told_of_each_system_against_each_opponent():
+    wins = {("good", "expert"): 18, ("good", "base"): 12, ("bad", "expert"): 2, ("bad", "base"): 0}
+    s = sheet(sides(wins))
+    for (work, opponent), won in wins.items():
+        assert value(s, f"wins:{work}:{opponent}") == won / 20
+        assert value(s, f"wins_plus_ties:{work}:{opponent}") == (won + 1) / 20
+        assert value(s, f"win_rate:{work}:{opponent}") == (won + 0.5) / 20
+    assert value(s, "wins") == 32 / 80
+    assert "a mixture" in s.figure("wins").note
+    assert s.figure("wins:bad:base").title == "bad against base: wins"
+    told = " ".join(cell for t in score_tables(judge_report(sides(wins), POLICY)) for row in t.rows for cell in row)
+    assert "good against expert: wins and ties" in told
+
+
+def test_one_system_against_one_opponent_is_told_once():
+    s = sheet(sides({("good", "expert"): 18}))
+    assert not [f.name for f in s.figures if ":" in f.name]
+    assert "a mixture" not in s.figure("wins").note

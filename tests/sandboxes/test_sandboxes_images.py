@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -129,5 +130,18 @@ def test_an_image_that_somebody_made_of_ours_is_theirs(docker: WithDocker, purpo
         mark_used(own.rpartition(":")[2], time.time() - 31 * 86400)
         await sandbox.prune()
         assert api.inspect_image(ours)["RepoTags"] == [f"theirs-{purpose.run}:1"]
+
+    docker(body)
+
+
+def test_many_may_ask_at_once_what_is_on_the_engine(docker: WithDocker) -> None:
+    """The engine refuses a second question about disk usage while it answers one; each asker waits for its turn."""
+
+    async def body(sandbox: Docker) -> None:
+        async def ask() -> None:
+            for _ in range(10):
+                await sandbox.held()
+
+        await asyncio.gather(*(ask() for _ in range(6)))
 
     docker(body)

@@ -19,7 +19,7 @@ from harness.stats.agreement import (
     kappa,
     majority,
     observed,
-    select_consistency,
+    rotation_consistency,
     table_of,
 )
 
@@ -115,9 +115,18 @@ def test_the_constant_judge_is_the_commonest_label():
     assert constant(np.array([0, 1, 1, 1])) == 0.75
 
 
-def test_select_consistency_of_rotations():
-    assert select_consistency(np.array([[4, 0, 0, 0], [1, 1, 1, 1], [2, 2, 0, 0]])) == pytest.approx([1, 0, 1 / 3])
-    assert math.isnan(select_consistency(np.array([[1, 0, 0]]))[0])
+def test_rotation_consistency():
+    item, rotation = np.repeat([0, 1, 2], 4), np.tile([0, 1, 2, 3], 3)
+    chosen = np.array([5, 5, 5, 5, 0, 1, 2, 3, 0, 0, 1, 1])
+    assert rotation_consistency(item, rotation, chosen) == pytest.approx([1, 0, 1 / 3])
+    assert math.isnan(rotation_consistency(np.array([0]), np.array([0]), np.array([0]))[0])
+    assert len(rotation_consistency(*(np.zeros(0, dtype=np.int64),) * 3)) == 0
+
+
+def test_repeats_of_one_rotation_do_not_hide_that_the_slot_decides():
+    """Two candidates, three repeats, always the first slot: within a rotation always the same, between them never."""
+    item, rotation = np.zeros(6, dtype=np.int64), np.repeat([0, 1], 3)
+    assert rotation_consistency(item, rotation, rotation)[0] == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -15,7 +15,7 @@ from harness.config.bind import Binder
 from harness.config.document import Loc
 from harness.config.faults import Spot, checked, describe, unknown_key
 from harness.config.files import Finder
-from harness.config.kinds.keys import GRADERS, KEYS, BoxKind, CodeTests, RepoPatch
+from harness.config.kinds.keys import GRADERS, KEYS, BoxKind, CodeTests, RepoPatch, Script
 from harness.config.kinds.moved import MovedSpot
 from harness.config.schema import TaskSpec
 from harness.errors import Fault
@@ -23,6 +23,8 @@ from harness.plugins.contracts import Plugin
 from harness.plugins.loader import did_you_mean
 from harness.records.content import Json
 
+OWN_IMAGE, OWN_WORKDIR = "sandbox", "/work"
+"""The image of a box that names none, which is the Dockerfile's stage of this name, and the folder it begins in."""
 FILE_PARAMETERS = ("tests", "test_patch", "verifier")
 """Parameters of these graders that may name a file or folder: looked up beside the task file too."""
 
@@ -77,6 +79,8 @@ def expand(data: Mapping[str, Json], spot: Spot, tools: Tools) -> tuple[dict[str
         _repo_patch(keys, made, spot, tools)
     else:
         _solution(kind, getattr(keys, "solution", None), made, spot, tools)
+    if isinstance(keys, Script) and "collect" not in made.task and _is_box(made):
+        _what_a_verifier_sees(made, spot, tools)
     _graders(data, kind, grader, made, tools)
     return made.task, MovedSpot(spot, tuple(made.moves.items()))
 
@@ -127,6 +131,17 @@ def _repo_patch(keys: RepoPatch, made: Expansion, spot: Spot, tools: Tools) -> N
     if keys.gold is not None:
         text = tools.finder.text(keys.gold, tools.folder, spot.at("gold"))
         _instead(made, "reference", {"patch": text}, ("reference", "reference_file"), "gold", spot, tools)
+
+
+def _what_a_verifier_sees(made: Expansion, spot: Spot, tools: Tools) -> None:
+    """What the work changed in its folder, if nothing else is said. Where that is only an image knows, it has to be."""
+    box = made.task.get("sandbox", {})
+    folder = box.get("workdir")
+    if folder is None and ("dockerfile" in box or box.get("image", OWN_IMAGE) != OWN_IMAGE):
+        help = "add `collect: {work: {changes: [/app]}}` with the folder the work is in, or `collect: {}` for nothing"
+        tools.faults.append(spot.fault("nothing of the work would reach the verifier", ("kind",), help))
+        return
+    made.put(("collect", "work"), {"changes": [folder or OWN_WORKDIR]}, ("kind",))
 
 
 def _solution(kind: str, name: str | None, made: Expansion, spot: Spot, tools: Tools) -> None:
