@@ -117,6 +117,10 @@ class JudgeRubric(JudgeGrader):
         ),
     )
 
+    def turns(self) -> float:
+        """Each criterion, or all at once."""
+        return len(self.criteria) if self.call == "per_criterion" else 1
+
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The labels of its grades."""
         return ("met", "partly_met", "capped", "not_met")
