@@ -15,6 +15,8 @@ from harness.toolkit.testreports.record import Report, Status
 
 Semantics = Literal["own", "official", "strict", "live", "fail_only"]
 MAX_NAMED = 50
+MAX_COMPARED = 2_000
+"""So many reported names are looked at for one that is nearly that of a test that was not reported."""
 
 _FIX: dict[Semantics, tuple[Status | None, ...]] = {
     "own": ("pass",),
@@ -134,7 +136,19 @@ def grade_of(run: Run, wanted: Wanted, flags: Sequence[str]) -> Grade:
         why = f"{len(ok_fix)} of {len(fix)} tests"
     if wrong:
         why += f"; not passed: {', '.join(shown(id) for id in wrong[:5])}{' …' if len(wrong) > 5 else ''}"
+    why += _absent([id for id in wrong if report.status(id) is None], canary.without(list(report.results)))
     return Grade(float(passed), passed, label, why, flags=limited([*flags, *twice]), parts=parts)
+
+
+def _absent(ids: Sequence[str], reported: Sequence[str]) -> str:
+    """Of tests that are in no report: a test that never ran, or a name that no test has."""
+    if not ids:
+        return ""
+    from rapidfuzz import fuzz, process
+
+    close = process.extractOne(ids[0], reported[:MAX_COMPARED], scorer=fuzz.ratio, score_cutoff=60)
+    hint = f" (reported is {shown(close[0])})" if close else ""
+    return f"; not in the report: {shown(ids[0])}{hint}{f' and {len(ids) - 1} more' if len(ids) > 1 else ''}"
 
 
 def failed_keeps(run: Run, wanted: Wanted) -> list[str]:

@@ -61,6 +61,14 @@ def test_labels() -> None:
     assert grade_of(run(), wanted, ()).label == "no_tests"
 
 
+def test_a_test_that_no_report_has_is_told_with_the_nearest_name() -> None:
+    """A name that was mistyped in a task fails every work: the message has to say so."""
+    said = run(**{"t.Slugs.test_accents": "pass", "t.Slugs.test_dots": "fail", "other": "pass"})
+    grade = grade_of(said, Wanted(("t.Slugs.test_acents",), ("t.Slugs.test_dots", "nowhere")), ())
+    assert "; not in the report: t.Slugs.test_acents (reported is t.Slugs.test_accents) and 1 more" in grade.explanation
+    assert "not in the report" not in grade_of(run(a="fail"), Wanted(("a",), ()), ()).explanation
+
+
 def test_what_was_seen_and_what_was_hidden_are_told_apart() -> None:
     wanted = Wanted(("hidden",), (), ("seen",))
     grade = grade_of(run(hidden="fail", seen="pass"), wanted, ())
