@@ -17,7 +17,7 @@ from harness.config.suite import BoundGrader
 from harness.engine.asked_again import again
 from harness.engine.rehearse import graders_with_judges, judged, said
 from harness.engine.services import Services
-from harness.plugins.contracts import Rehearsal
+from harness.plugins.contracts import Grader, Rehearsal
 from harness.plugins.judging import Delivered
 from harness.records.content import Json
 from harness.records.judgement import Judgement
@@ -58,6 +58,13 @@ async def control(services: Services, folder: Path, tasks: Sequence[Task]) -> li
             results = await asyncio.gather(*(judged(services, bound, r, role, gate) for r in made))
             told += [j for _, judgements in results for j in judgements]
     return told
+
+
+def controls_of(grader: Grader, works: int) -> dict[str, int]:
+    """How many controls of each kind this grader has made of so many works: planted ones into few again and again."""
+    pairwise = getattr(grader, "protocol", "") == "pairwise"
+    asked = {k: n for k, n in grader.made_controls().items() if pairwise or k not in PAIRS_ONLY}
+    return {k: n if k in PLANTED else min(n, works) for k, n in asked.items()} if works else {}
 
 
 async def _audited(

@@ -8,19 +8,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from harness.api import Card, Grade, Grader, Judgement, Model, NotGraded, Usage, UsageFault, Verdict, Work
 from harness.graders._hearing import OWN, Sitting, Without
+from harness.graders._judge_parts import UNGRADED, Budget, Controls, Escalate, PanelRule
 from harness.graders._sentinels import read_sentinels
-from harness.plugins.contracts import JudgeBudget, Rehearsal
+from harness.plugins.contracts import JudgeAsks, JudgeBudget, Rehearsal
 from harness.plugins.loader import did_you_mean
 from harness.toolkit.answers import no_answer
 from harness.toolkit.files import one_line
-from harness.toolkit.judging.attacks import SHELLS, attacks
 from harness.toolkit.judging.judge import Judge, unpinned
 from harness.toolkit.judging.material import Inputs, question_pieces, seen_files, side_text, work_digest, work_pieces
 from harness.toolkit.judging.prompt import Piece
@@ -29,69 +29,8 @@ from harness.toolkit.refused import placed, refused
 
 NAMED = 5
 """So many sentinels that do not fit are named."""
-UNGRADED = "ungraded"
-"""What a draw of votes means in words where it means nothing (judge.md 7.1)."""
 Opinion = dict[str, Outcome]
 """What one judge makes of the work, by what it is about ("" where there is one question only)."""
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class PanelRule(_Closed):
-    """How a panel decides."""
-
-    quorum: int = Field(default=0, ge=0)
-    """How many members must have an opinion; 0 is more than half. It is not asked of those that `escalate.to` names: of
-    them more than half must."""
-    tie: str = ""
-    """What a draw of votes means, one of the protocol's outcomes (`tie`, `not_met`, ...); left out, or `ungraded`, it
-    leaves the work without a verdict."""
-
-
-class Escalate(_Closed):
-    """Who decides what the judge, or the panel, could not."""
-
-    when: tuple[Literal["swap_disagrees", "panel_disagrees", "ungraded"], ...] = ("panel_disagrees", "swap_disagrees")
-    """What is handed on: a verdict that changed with the order, a panel that is not of one mind, no verdict at all."""
-    to: tuple[Judge, ...] = ()
-    """A stronger judge, or another panel; its opinion replaces the first."""
-    person: bool = False
-    """Left for a person instead: not graded, cause `needs_person`, and listed in the run's `to_label.jsonl`."""
-
-
-class Budget(_Closed):
-    """What this grader's judges may use in one run."""
-
-    max_cost_usd: float | None = Field(default=None, gt=0)
-    """US dollars."""
-    max_calls: int | None = Field(default=None, ge=1)
-    """Calls, repairs included."""
-
-
-class Controls(_Closed):
-    """Work with a known verdict, made from this run's own outputs, judged at its end; never in a score."""
-
-    identical: int = Field(default=0, ge=0)
-    """Pairs of one answer with itself: which slot is picked when there is nothing to choose? (pairwise)"""
-    near_identical: int = Field(default=0, ge=0)
-    """Pairs of an answer with the same answer in other line breaks and list marks (pairwise)."""
-    padded: int = Field(default=0, ge=0)
-    """An answer against itself with its own sentences repeated: longer, and no better."""
-    null_answers: Annotated[int, Field(ge=0)] | Literal["all"] = 0
-    """Shells of an answer (`:`, `Thought process:`, flattery, the question again, the reference of another task): they
-    must lose. `all` is each of them once."""
-    injection: Annotated[int, Field(ge=0)] | Literal["all"] = 0
-    """Answers with an order to the judge appended: the verdict must stay what it was. `all` is the whole corpus."""
-    audit_items: int = Field(default=0, ge=0)
-    """Works of this run that are asked again, in every order and twice: what `harness judge audit` does, in the run."""
-
-    def counts(self) -> dict[str, int]:
-        """How many of each kind that is asked for."""
-        every = {"null_answers": SHELLS, "injection": len(attacks())}
-        said = {kind: every[kind] if n == "all" else int(n) for kind, n in self.model_dump().items()}
-        return {kind: n for kind, n in said.items() if n}
 
 
 class JudgeGrader(Grader):
@@ -193,6 +132,18 @@ class JudgeGrader(Grader):
     def judges(self) -> Mapping[str, Model]:
         """Every judge's model, by the judge's name."""
         return {j.name: j.model for j in self.all_judges}
+
+    def judge_asks(self) -> Sequence[JudgeAsks]:
+        """Each member, in every order, repeat and part."""
+        return tuple(JudgeAsks(j.name, self.turns() * self.repeats, self.shown()) for j in self.members)
+
+    def turns(self) -> float:
+        """Calls about one work in one repeat: orders, rotations, criteria."""
+        return 1
+
+    def shown(self) -> int:
+        """How many works one call shows."""
+        return 1
 
     def judge_budget(self) -> JudgeBudget:
         """What they may use."""
@@ -301,13 +252,13 @@ class JudgeGrader(Grader):
         found = await self._decided(sitting)
         if isinstance(found, NotGraded) and self.on_ungraded == "fail_run" and work.bench.role == "score":
             work.bench.stop(f"'{work.bench.grader}' has no verdict on '{work.task.id}': {found.cause}")
-        if self.injection == "record" or not sitting.spoken_to or isinstance(found, NotGraded):
+        if self.injection == "record" or not sitting.attackers or isinstance(found, NotGraded):
             return _with(found, sitting)
         clean = await self._again(sitting, "all")
         if _same(clean, found):
             return _with(found, sitting)
         own = await self._own_text_did_it(sitting, found)
-        who = "its own text" if own else f"text of {' and '.join(sorted(set(sitting.spoken_to) - {OWN}))}"
+        who = "its own text" if own else f"text of {' and '.join(sorted(sitting.attackers - {OWN}))}"
         sitting.notes.append(f"{who} that spoke to the judge had changed the verdict to {found.label}")
         if own and self.injection == "fail":
             clean = Grade(0.0, False, "injection", "it fails for that")
@@ -322,9 +273,9 @@ class JudgeGrader(Grader):
 
     async def _own_text_did_it(self, sitting: Sitting, found: Grade) -> bool:
         """Whether the work under test itself changed the verdict, not an opponent that spoke to the judge too."""
-        if len(sitting.spoken_to) == 1:
-            return OWN in sitting.spoken_to
-        return OWN in sitting.spoken_to and not _same(await self._again(sitting, "own"), found)
+        if len(sitting.attackers) == 1:
+            return OWN in sitting.attackers
+        return OWN in sitting.attackers and not _same(await self._again(sitting, "own"), found)
 
     def before(self, work: Work) -> Verdict | None:
         """A verdict that needs no judge: nothing was delivered."""

@@ -130,6 +130,14 @@ class JudgePairwise(JudgeGrader):
         """Of a pair, the three outcomes."""
         return tuple(WORTH)
 
+    def turns(self) -> float:
+        """Both orders, one, or one and a share of the other."""
+        return {"both": 2.0, "random_single": 1.0, "audit": 1 + self.audit_share}[self.orders]
+
+    def shown(self) -> int:
+        """The work and its opponent."""
+        return 2
+
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The outcomes."""
         return tuple(WORTH)

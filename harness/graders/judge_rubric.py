@@ -66,7 +66,7 @@ class JudgeRubric(JudgeGrader):
     verdict, or whose quote is not in the work, leaves the whole not graded; the interval it could lie in is told.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "rubric"
     menu: ClassVar[tuple[str, ...]] = VERDICTS
 
@@ -116,6 +116,10 @@ class JudgeRubric(JudgeGrader):
             },
         ),
     )
+
+    def turns(self) -> float:
+        """Each criterion, or all at once."""
+        return len(self.criteria) if self.call == "per_criterion" else 1
 
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The labels of its grades."""

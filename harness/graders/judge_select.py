@@ -108,6 +108,14 @@ class JudgeSelect(JudgeGrader):
         """Nobody has a majority, or this work is picked."""
         return ("tie", "win")
 
+    def turns(self) -> float:
+        """Every rotation."""
+        return self.shown()
+
+    def shown(self) -> int:
+        """The work and the other candidates."""
+        return 1 + len(self.against)
+
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The labels of its grades."""
         return ("selected", "not_selected", "no_majority")
