@@ -44,13 +44,23 @@ def _share(word: str) -> float:
     return value
 
 
+def _take_runs_back(args: argparse.Namespace) -> None:
+    """`--systems A B RUN` is read as three systems: what follows the second is what stands first elsewhere."""
+    names = args.systems or []
+    free = [args.a, args.b].count(None)
+    if len(names) - 2 > free:
+        help = "without --systems all pairs of a run are compared; runs stand before it"
+        raise UsageFault("--systems takes one name or two", help=help)
+    runs = [r for r in (args.a, args.b, *names[2:]) if r is not None]
+    args.systems, (args.a, args.b) = names[:2], (*runs, None, None)[:2]
+
+
 def execute(args: argparse.Namespace) -> int:
     """0; 3 when a side is not valid, 5 when nothing ran, 6 when they are not comparable. Never fails on quality."""
     from harness.cli._sides import folder_of, measured_side, pairs_of, read_side
     from harness.report.fingerprints import with_fingerprints
 
-    if args.systems and len(args.systems) > 2:
-        raise UsageFault("--systems takes one name or two", help="without --systems all pairs of a run are compared")
+    _take_runs_back(args)
     a = read_side(args.a or "latest", args.workspace)
     if args.b is None and len(args.systems or ()) != 2:
         return _within(args, a)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -17,10 +16,10 @@ from harness.cli.execute import add_execution_arguments, execute_job, policy_of
 from harness.config.load import load_suite
 from harness.config.suite import Suite, System
 from harness.config.workspace import find_workspace
-from harness.engine.estimate import Estimate, estimate
-from harness.engine.judge_checks import kin_judges
+from harness.engine.estimate import Check, Estimate, estimate, judge_checks
+from harness.engine.judge_checks import strict_faults
 from harness.engine.plan import Plan
-from harness.engine.prepare import advice, make_manifest, named_secrets, preflight, with_delegates
+from harness.engine.prepare import make_manifest, named_secrets, preflight, with_delegates
 from harness.engine.select import Filters, parse_shape, select_systems, select_tasks
 from harness.engine.session import Job
 from harness.errors import ConfigError, Exit
@@ -63,7 +62,7 @@ def execute(args: argparse.Namespace) -> int:
     """Load, select, check, run, report."""
     workspace = find_workspace(args.workspace)
     if args.dry_run:
-        return _dry_run(_select(workspace, args), args.json)
+        return _dry_run(_select(workspace, args), args)
     if not (args.gate or args.baseline):
         return execute_job(_job(_select(workspace, args), args), args)
     from harness.cli._run_gate import check_gate, gate_run
@@ -103,15 +102,21 @@ def _select(workspace: Path, args: argparse.Namespace) -> _Selected:
 def _job(chosen: _Selected, args: argparse.Namespace) -> Job:
     """A new run folder for what was chosen, after keys and prices were checked."""
     suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
-    for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced):
-        print(f"warning: {warning}", file=sys.stderr)
-    if args.strict and (kin := kin_judges(suite, with_delegates(suite, systems), tasks)):
-        raise ConfigError(kin)
+    _refuse(chosen, args)
     manifest = make_manifest(suite, tasks, systems, chosen.selection, chosen.prices)
     labels = labels_for(suite)
     folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))
     keep_labels(folder, labels)
     return Job(suite, folder, tasks, NOTHING_SETTLED, chosen.prices, policy_of(args))
+
+
+def _refuse(chosen: _Selected, args: argparse.Namespace) -> None:
+    """Everything that a run refuses before it starts, and what it warns of. Raises ConfigError."""
+    suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
+    for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced, dry=args.dry_run):
+        print(f"warning: {warning}", file=sys.stderr)
+    if args.strict and (faults := strict_faults(suite, with_delegates(suite, systems), tasks)):
+        raise ConfigError(faults)
 
 
 def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
@@ -127,21 +132,22 @@ def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:
     return replace(suite, **{name: value for name, value in changes.items() if value is not None})
 
 
-def _dry_run(chosen: _Selected, as_json: bool) -> int:
+def _dry_run(chosen: _Selected, args: argparse.Namespace) -> int:
     suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
-    for line in advice(suite, systems, datetime.now(UTC).date()):
-        print(f"warning: {line}", file=sys.stderr)
+    _refuse(chosen, args)
+    labels_for(suite)
     estimates = estimate(suite, systems, tasks, chosen.prices)
+    checks = judge_checks(suite, systems, tasks, chosen.prices)
     plan = Plan(tasks, list(systems), suite.epochs, suite.seed, NOTHING_SETTLED)
     from harness.cli.power_cmd import history_of
     from harness.report.power_table import basis_of, one_line
 
     families = len({t.family or t.id for t in tasks})
     detectable = one_line(basis_of(len(tasks), families, history_of(suite.workspace, suite.name)), suite.epochs)
-    if as_json:
+    if args.json:
         said = {
             "suite": suite.name, "tasks": [t.id for t in tasks], "systems": list(systems), "epochs": suite.epochs,
-            "trials": plan.total, "budget_usd": suite.budget_usd, "estimates": estimates,
+            "trials": plan.total, "budget_usd": suite.budget_usd, "estimates": estimates, "judge_checks": checks,
             "detectable": detectable,
         }  # fmt: skip
         print(msgspec.json.format(msgspec.json.encode(said)).decode())
@@ -154,8 +160,11 @@ def _dry_run(chosen: _Selected, as_json: bool) -> int:
     width = max(len(e.system) for e in estimates)
     for e in estimates:
         print(f"  {e.system:<{width}}  {_n(e.trials, 'trial')}  {_cost_words(e)}")
-    total = sum(e.usd or 0.0 for e in estimates)
-    open_ended = "at least " if any(e.usd is None for e in estimates) else ""
+    for c in checks:
+        print(f"  {c.what} of {c.grader}: {_n(c.works, 'work')}, {_n(c.calls, 'judge call')}  {_check_words(c)}")
+    parts = [*(e.usd for e in estimates), *(c.usd for c in checks)]
+    total = sum(usd or 0.0 for usd in parts)
+    open_ended = "at least " if None in parts else ""
     budget = f"; budget ${suite.budget_usd:g}" if suite.budget_usd is not None else ""
     print(detectable)
     print(f"estimated cost: {open_ended}${total:.4f}{budget}; nothing was run")
@@ -164,6 +173,10 @@ def _dry_run(chosen: _Selected, as_json: bool) -> int:
 
 def _n(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _check_words(c: Check) -> str:
+    return "unpriced: no known price for a judge" if c.usd is None else f"about ${c.usd:.4f} (a guess, as above)"
 
 
 def _cost_words(e: Estimate) -> str:

@@ -133,8 +133,10 @@ def checked(model: type[M], data: Json, spot: Spot, faults: list[Fault], default
 
 
 def translate(errors: Sequence[Any], model: type[BaseModel], data: Json, spot: Spot) -> list[Fault]:
-    """Pydantic's errors as faults."""
-    return [_fault(error, model, data, spot) for error in errors]
+    """Pydantic's errors as faults. A list whose items are wrong is not called too short as well."""
+    wrong = {error["loc"][:n] for error in errors for n in range(len(error["loc"]))}
+    own = [e for e in errors if not (e["type"] == "too_short" and e["loc"] in wrong)]
+    return [_fault(error, model, data, spot) for error in own]
 
 
 def describe(value: Json) -> str:
@@ -174,6 +176,8 @@ def _fault(error: Any, model: type[BaseModel], data: Json, spot: Spot) -> Fault:
     shown = next((str(step) for step in reversed(loc) if isinstance(step, str)), "")
     prefix = f"`{shown}`: " if shown else ""
     what = _what(kind, error, value if inside else error["input"])
+    if kind == "value_error":
+        loc = (*loc, *getattr(error.get("ctx", {}).get("error"), "at", ()))
     help = _help(kind, error, spot.scalar(loc))
     if not help and kind == "too_short":
         help = _first_line(_field_text(model, error["loc"]))

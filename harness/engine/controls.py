@@ -17,7 +17,7 @@ from harness.config.suite import BoundGrader
 from harness.engine.asked_again import again
 from harness.engine.rehearse import graders_with_judges, judged, said
 from harness.engine.services import Services
-from harness.plugins.contracts import Rehearsal
+from harness.plugins.contracts import Grader, Rehearsal
 from harness.plugins.judging import Delivered
 from harness.records.content import Json
 from harness.records.judgement import Judgement
@@ -26,6 +26,7 @@ from harness.records.task import Task
 from harness.store.judgements import iter_judgements
 from harness.store.read import iter_attempts, read_transcript
 from harness.toolkit.judging.attacks import NULL_ANSWERS, SHELLS, attacks
+from harness.toolkit.judging.twins import twin
 from harness.toolkit.reference import as_text
 
 PAIRS_ONLY = ("identical", "near_identical")
@@ -58,6 +59,13 @@ async def control(services: Services, folder: Path, tasks: Sequence[Task]) -> li
             results = await asyncio.gather(*(judged(services, bound, r, role, gate) for r in made))
             told += [j for _, judgements in results for j in judgements]
     return told
+
+
+def controls_of(grader: Grader, works: int) -> dict[str, int]:
+    """How many controls of each kind this grader has made of so many works: planted ones into few again and again."""
+    pairwise = getattr(grader, "protocol", "") == "pairwise"
+    asked = {k: n for k, n in grader.made_controls().items() if pairwise or k not in PAIRS_ONLY}
+    return {k: n if k in PLANTED else min(n, works) for k, n in asked.items()} if works else {}
 
 
 async def _audited(
@@ -127,7 +135,8 @@ def _made(
         elif kind == "null_answers":
             text, expect = _shells(task, golds)[i % SHELLS], "loss" if _is_pairwise(bound) else ""
         else:
-            text, expect = _altered(kind, answer, before, pairwise=_is_pairwise(bound))
+            text = _altered(kind, answer, i)
+            expect = "tie" if _is_pairwise(bound) else before
         again = f"#{i // len(pool)}" if i >= len(pool) else ""
         name = f"{kind}-{task.id}@{attempt.system}@{attempt.epoch}{again}"
         found.append(
@@ -163,15 +172,17 @@ def _before(bound: BoundGrader, verdict: Verdict) -> Json:
     return said(verdict)
 
 
-def _altered(kind: str, answer: str, before: Json, *, pairwise: bool) -> tuple[str, Json]:
-    """The altered answer, and the outcome that is right for it."""
+def _altered(kind: str, answer: str, i: int) -> str:
+    """The i-th answer, altered so that it is worth what it was."""
     match kind:
         case "identical":
-            return answer, "tie"
+            return answer
         case "near_identical":
-            return reflowed(answer), "tie"
+            return reflowed(answer)
+        case "padded":
+            return padded(answer)
         case _:
-            return padded(answer), "tie" if pairwise else before
+            return twin(kind, answer, i)
 
 
 def reflowed(text: str) -> str:

@@ -52,17 +52,27 @@ def with_delegates(suite: Suite, systems: Mapping[str, System]) -> dict[str, Sys
 
 
 def preflight(
-    suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task], prices: PriceBook, allow_unpriced: bool
+    suite: Suite,
+    systems: Mapping[str, System],
+    tasks: Sequence[Task],
+    prices: PriceBook,
+    allow_unpriced: bool,
+    *,
+    dry: bool = False,
 ) -> list[str]:
-    """Check keys and prices before money is spent. Returns warnings; raises ConfigError with every fault."""
+    """Check keys and prices before money is spent. Returns warnings; raises ConfigError with every fault.
+
+    `dry` is a plan without a run: what this machine lacks for one (keys, programs) is a warning then, all else a fault.
+    """
     faults: list[Fault] = []
+    lacks: list[Fault] = []
     warnings: list[str] = []
     for system in with_delegates(suite, systems).values():
         for harness in _with_inner(system.harness):
-            faults += [Fault(f"system '{system.name}': {line}") for line in harness.missing(suite.workspace)]
+            lacks += [Fault(f"system '{system.name}': {line}") for line in harness.missing(suite.workspace)]
     capped = suite.budget_usd is not None or any(s.limits.cost_usd is not None for s in systems.values())
     for model, needed_by in models_of(suite, systems, tasks):
-        faults += [
+        lacks += [
             Fault(
                 f"{name} is not set; {needed_by} needs it for {model.lane}", help=f"export {name}=... or leave it out"
             )
@@ -83,8 +93,11 @@ def preflight(
     everybody = with_delegates(suite, systems)
     faults += own_judges(suite, everybody, tasks)
     check_opponents(tasks, suite.graders, suite.systems)
+    if not dry:
+        faults = [*lacks, *faults]
     if faults:
         raise ConfigError(faults)
+    warnings += [f"a run would be refused here: {fault.what}" for fault in lacks if dry]
     warnings += judge_warnings(suite, everybody, tasks)
     return [*advice(suite, systems, datetime.now(UTC).date()), *warnings]
 

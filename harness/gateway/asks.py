@@ -90,8 +90,12 @@ def _google(raw: msgspec.Raw) -> tuple[ToolHead, ...]:
     return tuple(ToolHead(type=key) for tool in listed for key in tool)
 
 
+OTHER_MODELS = ("models", "fallbacks")
+"""Fields by which routers (OpenRouter, LiteLLM) are told which models to ask when the named one fails."""
+
+
 def body_for(ask: Ask, model: str, pins: Mapping[str, Json]) -> bytes:
-    """The body to send: the agent's own bytes, but for what has to be another."""
+    """The body to send: the agent's own bytes, but for what has to be another, and without other models to fall to."""
     changes: dict[str, Json] = {}
     if not ask.path.model and model != ask.model:
         changes["model"] = model
@@ -99,9 +103,13 @@ def body_for(ask: Ask, model: str, pins: Mapping[str, Json]) -> bytes:
         changes |= pins
     if ask.swallows:
         changes["stream_options"] = {"include_usage": True}
-    if not changes:
+    hinted = ask.path.action == "generate" and any(f'"{name}"'.encode() in ask.body for name in OTHER_MODELS)
+    if not changes and not hinted:
         return ask.body
     fields = _raws.decode(ask.body)
+    others = [fields.pop(name) for name in OTHER_MODELS if name in fields] if hinted else []
+    if not changes and not others:
+        return ask.body
     for name, value in changes.items():
         fields[name] = msgspec.Raw(_encode(_over(fields.get(name), value)))
     return _encode(fields)

@@ -26,6 +26,7 @@ from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import style_of
 from harness.toolkit.judging.material import cut_alike, sendable, work_digest
 from harness.toolkit.judging.prompt import TEMPLATE, Piece, derive, render, seed_of
+from harness.toolkit.prompt import prompt_text
 
 AT_ONCE = 8
 """Hearings of one grading in flight; the provider's lane bounds them across the run."""
@@ -115,7 +116,10 @@ class Hearing:
 
 
 class Sitting:
-    """All hearings of one grader about one piece of work. `heard` is everything that was said, in a fixed order."""
+    """All hearings of one grader about one piece of work. `heard` is everything that was said, in a fixed order.
+
+    `attackers` are the candidates whose text surely speaks to the judge, so that it can be judged without that.
+    """
 
     def __init__(
         self, grader: Protocolled, work: Work, without: Without = "", before: Sequence[Judgement] = ()
@@ -139,6 +143,8 @@ class Sitting:
         )
         self._flags: dict[str, tuple[str, ...]] = {}
         self._spoken: dict[str, set[str]] = {}
+        self._asked = prompt_text(work.task.prompt)
+        self.attackers: set[str] = set()
         self._sides: Sequence[tuple[str, Sequence[Piece]]] | NotGraded | None = None
         self._calibrations: dict[str, str] = {}
 
@@ -259,7 +265,7 @@ class Sitting:
         if not isinstance(piece.content, str) or whose is None or not self.without:
             return piece
         spared = self.without == "own" and whose != OWN
-        return piece if spared else Piece(piece.name, cleaned(piece.content), piece.side)
+        return piece if spared else Piece(piece.name, cleaned(piece.content, self._asked), piece.side)
 
     def _seen(self, pieces: Sequence[Piece], hearing: Hearing) -> dict[str, tuple[str, ...]]:
         """Flags by candidate; the suite's own pieces are not looked at."""
@@ -270,8 +276,10 @@ class Sitting:
                 continue
             known = self._flags.get(piece.content)
             if known is None:
-                known = self._flags[piece.content] = injection_flags(piece.content)
+                known = self._flags[piece.content] = injection_flags(piece.content, self._asked)
             if known:
+                if cleaned(piece.content, self._asked) != piece.content:
+                    self.attackers.add(whose)
                 found.setdefault(whose, set()).update(known)
                 self._spoken.setdefault(whose, set()).update(known)
         return {whose: tuple(sorted(flags)) for whose, flags in found.items()}

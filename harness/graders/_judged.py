@@ -8,85 +8,29 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from harness.api import Card, Grade, Grader, Judgement, Model, NotGraded, Usage, UsageFault, Verdict, Work
 from harness.graders._hearing import OWN, Sitting, Without
+from harness.graders._judge_parts import UNGRADED, Budget, Controls, Escalate, PanelRule
 from harness.graders._sentinels import read_sentinels
-from harness.plugins.contracts import JudgeBudget, Rehearsal
+from harness.plugins.contracts import JudgeAsks, JudgeBudget, Rehearsal
+from harness.plugins.loader import did_you_mean
 from harness.toolkit.answers import no_answer
 from harness.toolkit.files import one_line
-from harness.toolkit.judging.attacks import SHELLS, attacks
 from harness.toolkit.judging.judge import Judge, unpinned
 from harness.toolkit.judging.material import Inputs, question_pieces, seen_files, side_text, work_digest, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, vote
-from harness.toolkit.refused import refused
+from harness.toolkit.refused import placed, refused
 
 NAMED = 5
 """So many sentinels that do not fit are named."""
 Opinion = dict[str, Outcome]
 """What one judge makes of the work, by what it is about ("" where there is one question only)."""
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class PanelRule(_Closed):
-    """How a panel decides."""
-
-    quorum: int = Field(default=0, ge=0)
-    """How many members must have an opinion; 0 is more than half."""
-    tie: str = ""
-    """What a draw of votes means (`tie`, `not_met`, ...); left out, it leaves the work without a verdict."""
-
-
-class Escalate(_Closed):
-    """Who decides what the judge, or the panel, could not."""
-
-    when: tuple[Literal["swap_disagrees", "panel_disagrees", "ungraded"], ...] = ("panel_disagrees", "swap_disagrees")
-    """What is handed on: a verdict that changed with the order, a panel that is not of one mind, no verdict at all."""
-    to: tuple[Judge, ...] = ()
-    """A stronger judge, or another panel; its opinion replaces the first."""
-    person: bool = False
-    """Left for a person instead: not graded, cause `needs_person`, and listed in the run's `to_label.jsonl`."""
-
-
-class Budget(_Closed):
-    """What this grader's judges may use in one run."""
-
-    max_cost_usd: float | None = Field(default=None, gt=0)
-    """US dollars."""
-    max_calls: int | None = Field(default=None, ge=1)
-    """Calls, repairs included."""
-
-
-class Controls(_Closed):
-    """Work with a known verdict, made from this run's own outputs, judged at its end; never in a score."""
-
-    identical: int = Field(default=0, ge=0)
-    """Pairs of one answer with itself: which slot is picked when there is nothing to choose? (pairwise)"""
-    near_identical: int = Field(default=0, ge=0)
-    """Pairs of an answer with the same answer in other line breaks and list marks (pairwise)."""
-    padded: int = Field(default=0, ge=0)
-    """An answer against itself with its own sentences repeated: longer, and no better."""
-    null_answers: Annotated[int, Field(ge=0)] | Literal["all"] = 0
-    """Shells of an answer (`:`, `Thought process:`, flattery, the question again, the reference of another task): they
-    must lose. `all` is each of them once."""
-    injection: Annotated[int, Field(ge=0)] | Literal["all"] = 0
-    """Answers with an order to the judge appended: the verdict must stay what it was. `all` is the whole corpus."""
-    audit_items: int = Field(default=0, ge=0)
-    """Works of this run that are asked again, in every order and twice: what `harness judge audit` does, in the run."""
-
-    def counts(self) -> dict[str, int]:
-        """How many of each kind that is asked for."""
-        every = {"null_answers": SHELLS, "injection": len(attacks())}
-        said = {kind: every[kind] if n == "all" else int(n) for kind, n in self.model_dump().items()}
-        return {kind: n for kind, n in said.items() if n}
 
 
 class JudgeGrader(Grader):
@@ -136,20 +80,40 @@ class JudgeGrader(Grader):
         if self.judge is None and not self.panel:
             raise refused("no judge is named, and there is no default judge", "judge: NAME, of those under `judges:`")
         if self.judge is not None and self.panel:
-            raise refused("`judge` and `panel` are both given", "give one: one judge, or several that vote")
-        names = [j.name for j in self.all_judges]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise refused(f"two judges are called {', '.join(twice)}", "give each a `name` of its own")
+            raise refused("`judge` and `panel` are both given", "give one: one judge, or several that vote", "panel")
+        if self.escalate is not None and bool(self.escalate.to) == self.escalate.person:
+            what = "`escalate` says neither or both of `to` and `person`"
+            raise refused(what, "to: [JUDGE, ...], or person: true", "escalate")
         if self.panel_rule.quorum > len(self.members):
             what = f"a quorum of {self.panel_rule.quorum} cannot be had from {len(self.members)} judges"
-            raise refused(what, "name more judges under `panel`, or ask for fewer; 0 is more than half")
-        if self.escalate is not None and bool(self.escalate.to) == self.escalate.person:
-            raise refused("`escalate` says neither or both of `to` and `person`", "to: [JUDGE, ...], or person: true")
-        for judge in self.all_judges:
+            help_ = "name more judges under `panel`, or ask for fewer; 0 is more than half"
+            raise refused(what, help_, "panel_rule", "quorum")
+        words = (UNGRADED, *self.draws())
+        if (tie := self.panel_rule.tie) and tie not in words:
+            close, all_ = did_you_mean(tie, list(words)), f"a draw can mean {', '.join(words)}"
+            help_ = f"{close} — {all_}" if close else all_
+            raise refused(f"`tie`: '{tie}' is no outcome of {self.protocol}", help_, "panel_rule", "tie")
+        self._judges_fit()
+        return self
+
+    def _judges_fit(self) -> None:
+        """Each has a name of its own, and can answer in this protocol's form. Raises ValueError."""
+        places: list[tuple[str | int, ...]] = (
+            [("judge",)] if self.judge else [("panel", i) for i in range(len(self.panel))]
+        )
+        places += [("escalate", "to", i) for i in range(len(self.all_judges) - len(places))]
+        seen: set[str] = set()
+        for judge, at in zip(self.all_judges, places, strict=True):
+            if judge.name in seen:
+                raise refused(f"two judges are called {judge.name}", "give each a `name` of its own", *at)
+            seen.add(judge.name)
             if judge.output == "tagged" and not self.fits_tagged():
                 what = f"judge '{judge.name}' answers in tagged lines, which cannot hold the lists of this protocol"
-                raise refused(what, "output: json, or schema where the provider has it")
-        return self
+                raise refused(what, "output: json, or schema where the provider has it", *at)
+
+    def draws(self) -> Sequence[str]:
+        """The outcomes that a draw of votes may be said to mean."""
+        return self.menu
 
     @property
     def members(self) -> tuple[Judge, ...]:
@@ -168,6 +132,18 @@ class JudgeGrader(Grader):
     def judges(self) -> Mapping[str, Model]:
         """Every judge's model, by the judge's name."""
         return {j.name: j.model for j in self.all_judges}
+
+    def judge_asks(self) -> Sequence[JudgeAsks]:
+        """Each member, in every order, repeat and part."""
+        return tuple(JudgeAsks(j.name, self.turns() * self.repeats, self.shown()) for j in self.members)
+
+    def turns(self) -> float:
+        """Calls about one work in one repeat: orders, rotations, criteria."""
+        return 1
+
+    def shown(self) -> int:
+        """How many works one call shows."""
+        return 1
 
     def judge_budget(self) -> JudgeBudget:
         """What they may use."""
@@ -188,10 +164,10 @@ class JudgeGrader(Grader):
         try:
             known = self.rehearsals(workspace)
         except UsageFault as e:
-            return [*faults, one_line(e)]
+            return [*faults, placed(one_line(e), "sentinels")]
         odd = [f"sentinel '{r.id}': {why}" for r in known if (why := self.odd_sentinel(r))]
         more = [f"and {len(odd) - NAMED} more"] if len(odd) > NAMED else []
-        return [*faults, *(f"{self.sentinels}: {line}" for line in (*odd[:NAMED], *more))]
+        return [*faults, *(placed(f"{self.sentinels}: {line}", "sentinels") for line in (*odd[:NAMED], *more))]
 
     def odd_sentinel(self, rehearsal: Rehearsal) -> str:
         """What this grader could never say of a sentinel, or what it lacks to be judged; nothing if it fits.
@@ -276,13 +252,13 @@ class JudgeGrader(Grader):
         found = await self._decided(sitting)
         if isinstance(found, NotGraded) and self.on_ungraded == "fail_run" and work.bench.role == "score":
             work.bench.stop(f"'{work.bench.grader}' has no verdict on '{work.task.id}': {found.cause}")
-        if self.injection == "record" or not sitting.spoken_to or isinstance(found, NotGraded):
+        if self.injection == "record" or not sitting.attackers or isinstance(found, NotGraded):
             return _with(found, sitting)
         clean = await self._again(sitting, "all")
         if _same(clean, found):
             return _with(found, sitting)
         own = await self._own_text_did_it(sitting, found)
-        who = "its own text" if own else f"text of {' and '.join(sorted(set(sitting.spoken_to) - {OWN}))}"
+        who = "its own text" if own else f"text of {' and '.join(sorted(sitting.attackers - {OWN}))}"
         sitting.notes.append(f"{who} that spoke to the judge had changed the verdict to {found.label}")
         if own and self.injection == "fail":
             clean = Grade(0.0, False, "injection", "it fails for that")
@@ -297,9 +273,9 @@ class JudgeGrader(Grader):
 
     async def _own_text_did_it(self, sitting: Sitting, found: Grade) -> bool:
         """Whether the work under test itself changed the verdict, not an opponent that spoke to the judge too."""
-        if len(sitting.spoken_to) == 1:
-            return OWN in sitting.spoken_to
-        return OWN in sitting.spoken_to and not _same(await self._again(sitting, "own"), found)
+        if len(sitting.attackers) == 1:
+            return OWN in sitting.attackers
+        return OWN in sitting.attackers and not _same(await self._again(sitting, "own"), found)
 
     def before(self, work: Work) -> Verdict | None:
         """A verdict that needs no judge: nothing was delivered."""
@@ -308,23 +284,22 @@ class JudgeGrader(Grader):
 
     async def _decided(self, sitting: Sitting) -> Verdict:
         opinions = [await self.opinion(judge, sitting) for judge in self.members]
-        joined = self.joined(opinions)
+        joined = self.joined(opinions, self.panel_rule.quorum)
         escalate = self.escalate
         if escalate is not None and (why := _handed_on(escalate, opinions, joined)):
             if escalate.person:
                 return NotGraded("needs_person", f"{why}: a person decides")
-            joined = self.joined([await self.opinion(judge, sitting) for judge in escalate.to])
+            joined = self.joined([await self.opinion(judge, sitting) for judge in escalate.to], quorum=0)
             sitting.notes.append(f"escalated: {why}")
         return self.verdict(joined, sitting)
 
-    def joined(self, opinions: Sequence[Opinion]) -> Opinion:
-        """The panel's opinion on everything any member spoke about."""
+    def joined(self, opinions: Sequence[Opinion], quorum: int) -> Opinion:
+        """The opinion of several on everything any of them spoke about. A quorum of 0 is more than half of them."""
         if len(opinions) == 1:
             return opinions[0]
-        quorum = self.panel_rule.quorum or len(opinions) // 2 + 1
         names = dict.fromkeys(name for o in opinions for name in o)
-        missing = Outcome(None, "missing")
-        return {n: vote([o.get(n, missing) for o in opinions], quorum, self.panel_rule.tie) for n in names}
+        missing, tie = Outcome(None, "missing"), "" if self.panel_rule.tie == UNGRADED else self.panel_rule.tie
+        return {n: vote([o.get(n, missing) for o in opinions], quorum or len(opinions) // 2 + 1, tie) for n in names}
 
     @abstractmethod
     async def opinion(self, judge: Judge, sitting: Sitting) -> Opinion:

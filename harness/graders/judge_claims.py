@@ -13,7 +13,7 @@ from harness.graders._case_judge import TOKEN
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
 from harness.graders._opponents import field_of
-from harness.plugins.contracts import Rehearsal
+from harness.plugins.contracts import JudgeAsks, Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.looks import holds
@@ -63,7 +63,7 @@ class JudgeClaims(JudgeGrader):
     without any claim, leaves the work not graded.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "claims"
     menu: ClassVar[tuple[str, ...]] = VERDICTS
 
@@ -120,6 +120,11 @@ class JudgeClaims(JudgeGrader):
         if isinstance(value, list):
             return [(str(i), as_text(text)) for i, text in enumerate(value, 1)]
         return [("text", as_text(value))] if value not in (None, "") else []
+
+    def judge_asks(self) -> Sequence[JudgeAsks]:
+        """The first member splits the work into claims, once; each checks all of them."""
+        first, *rest = super().judge_asks()
+        return (replace(first, calls=first.calls + 1), *rest)
 
     async def opinion(self, judge: Judge, sitting: Sitting) -> Opinion:
         """Split once, whoever is on the panel; then each judge checks every claim."""

@@ -23,6 +23,7 @@ from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import Delivery, question_pieces, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import WORTH, Outcome, PairRule, pair_outcome
+from harness.toolkit.refused import placed
 
 TASK = """Two pieces of work on the same question are shown, each under a letter. Say which is better by this measure:
 
@@ -90,7 +91,7 @@ class JudgePairwise(JudgeGrader):
 
     def check(self, workspace: Path) -> Sequence[str]:
         """The opponent is there."""
-        return (*super().check(workspace), *self.opponent.check(workspace))
+        return (*super().check(workspace), *(placed(line, "opponent") for line in self.opponent.check(workspace)))
 
     def digest_files(self) -> Sequence[str]:
         """The opponent's file, too."""
@@ -124,6 +125,18 @@ class JudgePairwise(JudgeGrader):
     def odd_sentinel(self, rehearsal: Rehearsal) -> str:
         """It brings its own opponent: none of the run's is one for it."""
         return "it has no `opponent`" if rehearsal.opponent is None else super().odd_sentinel(rehearsal)
+
+    def draws(self) -> Sequence[str]:
+        """Of a pair, the three outcomes."""
+        return tuple(WORTH)
+
+    def turns(self) -> float:
+        """Both orders, one, or one and a share of the other."""
+        return {"both": 2.0, "random_single": 1.0, "audit": 1 + self.audit_share}[self.orders]
+
+    def shown(self) -> int:
+        """The work and its opponent."""
+        return 2
 
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The outcomes."""

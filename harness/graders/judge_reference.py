@@ -40,7 +40,7 @@ class JudgeReference(JudgeGrader):
     told not to solve the problem. A judge that cannot be read or cannot decide leaves the work not graded.
     """
 
-    version = "1"
+    version = "2"
     needs_reference: ClassVar[bool] = True
     protocol: ClassVar[str] = "reference"
     menu: ClassVar[tuple[str, ...]] = LABELS

@@ -66,7 +66,7 @@ class JudgeRubric(JudgeGrader):
     verdict, or whose quote is not in the work, leaves the whole not graded; the interval it could lie in is told.
     """
 
-    version = "1"
+    version = "2"
     protocol: ClassVar[str] = "rubric"
     menu: ClassVar[tuple[str, ...]] = VERDICTS
 
@@ -117,6 +117,10 @@ class JudgeRubric(JudgeGrader):
         ),
     )
 
+    def turns(self) -> float:
+        """Each criterion, or all at once."""
+        return len(self.criteria) if self.call == "per_criterion" else 1
+
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The labels of its grades."""
         return ("met", "partly_met", "capped", "not_met")
@@ -132,13 +136,18 @@ class JudgeRubric(JudgeGrader):
     @model_validator(mode="after")
     def _criteria_make_a_score(self) -> Self:
         ids = [c.id for c in self.criteria]
-        if twice := sorted({i for i in ids if ids.count(i) > 1}):
-            raise refused(f"two criteria are called {', '.join(twice)}", "ids are unique in a rubric: rename one")
-        if any(c.points == 0 for c in self.criteria):
-            raise refused("a criterion with 0 points counts for nothing", "leave it out, or give it points")
+        for i, name in enumerate(ids):
+            if name in ids[:i]:
+                what = f"two criteria are called {name}"
+                raise refused(what, "ids are unique in a rubric: rename one", "criteria", i, "id")
+        for i, criterion in enumerate(self.criteria):
+            if criterion.points == 0:
+                what = "a criterion with 0 points counts for nothing"
+                raise refused(what, "leave it out, or give it points", "criteria", i, "points")
         if not any(c.points > 0 for c in self.criteria):
             what = "no criterion has positive points: nothing could ever be scored"
-            raise refused(what, "the score is points met of all positive points: name at least one good thing")
+            help_ = "the score is points met of all positive points: name at least one good thing"
+            raise refused(what, help_, "criteria")
         return self
 
     def fits_tagged(self) -> bool:

@@ -22,6 +22,7 @@ from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import question_pieces, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, majority
+from harness.toolkit.refused import placed
 
 TASK = """Several pieces of work on the same question are shown, each under a letter. Say which one is the best by this
 measure:
@@ -76,7 +77,10 @@ class JudgeSelect(JudgeGrader):
 
     def check(self, workspace: Path) -> Sequence[str]:
         """The opponents are there."""
-        return (*super().check(workspace), *(f for o in self.against for f in o.check(workspace)))
+        return (
+            *super().check(workspace),
+            *(placed(f, "against", i) for i, o in enumerate(self.against) for f in o.check(workspace)),
+        )
 
     def digest_files(self) -> Sequence[str]:
         """Their files, too."""
@@ -99,6 +103,18 @@ class JudgeSelect(JudgeGrader):
     def odd_sentinel(self, rehearsal: Rehearsal) -> str:
         """It brings its own opponent."""
         return "it has no `opponent`" if rehearsal.opponent is None else super().odd_sentinel(rehearsal)
+
+    def draws(self) -> Sequence[str]:
+        """Nobody has a majority, or this work is picked."""
+        return ("tie", "win")
+
+    def turns(self) -> float:
+        """Every rotation."""
+        return self.shown()
+
+    def shown(self) -> int:
+        """The work and the other candidates."""
+        return 1 + len(self.against)
 
     def words_of(self, rehearsal: Rehearsal) -> Sequence[str]:
         """The labels of its grades."""

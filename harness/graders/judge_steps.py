@@ -39,7 +39,7 @@ class JudgeSteps(JudgeGrader):
     one step, or blamed too late; that measures the judge and moves no score.
     """
 
-    version = "2"
+    version = "3"
     protocol: ClassVar[str] = "steps"
     menu: ClassVar[tuple[str, ...]] = ("clean",)
 

@@ -31,6 +31,7 @@ from harness.plugins.gateway import Served as Served
 from harness.plugins.gateway import Upstream as Upstream
 from harness.plugins.judging import Bench as Bench
 from harness.plugins.judging import Card as Card
+from harness.plugins.judging import JudgeAsks as JudgeAsks
 from harness.plugins.judging import JudgeBudget as JudgeBudget
 from harness.plugins.judging import Rehearsal as Rehearsal
 from harness.records.content import File, Json, Request, Response
@@ -302,10 +303,7 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GraderCase:
-    """A known case a grader ships with: `expect` is True (passes), False (fails) or None (cannot be graded).
-
-    `artifacts` are what was left behind besides the answer, by name.
-    """
+    """A known case a grader ships with: `expect` is True (passes), False (fails) or None (cannot be graded)."""
 
     answer: str | None
     expect: bool | None
@@ -313,6 +311,7 @@ class GraderCase:
     params: Mapping[str, Json] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    """What was left behind besides the answer, by name."""
 
 
 class Grader(Plugin):
@@ -330,6 +329,10 @@ class Grader(Plugin):
     def judges(self) -> Mapping[str, Model]:
         """Judge models this grader calls, by role; never silently the model under test."""
         return {}
+
+    def judge_asks(self) -> Sequence[JudgeAsks]:
+        """What its judges are asked about one work, for the estimate before a run; once each unless it says more."""
+        return tuple(JudgeAsks(role, 1) for role in self.judges())
 
     def judge_budget(self) -> JudgeBudget:
         """The most its judges may cost in a run. Past it the engine refuses their calls (LimitReached `cost`)."""

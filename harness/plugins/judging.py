@@ -41,6 +41,17 @@ class Rehearsal:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeAsks:
+    """What a judge is asked about one work: how many calls (a mean, where the seed draws orders), and how many works
+    each of them shows. Repairs, retries, cleaned work and escalation come on top.
+    """
+
+    role: str
+    calls: float
+    works: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeBudget:
     """The most that one grader's judges may cost in a run; None is no limit."""
 

