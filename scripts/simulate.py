@@ -34,11 +34,12 @@ Runs with planted effects, in which the truth is known. Each cell must lie in it
 of the simulation in it. The same rows run with fewer replicates in every test run (`tests/planted`). The generator is
 `harness.testing.simulate`; what is planted is never clipped, so that *no change* is exactly none.
 
-**Through the command line or through functions.** Rows 101 to 118 are the rows 1 to 18 again, on the whole way: run folders
-are generated, `harness compare`, `gate`, `baseline`, `report`, `power`, `trend` and `route` read them, and their JSON and
-exit codes are counted. Rows 9, 20 and 21 are tests of the commands. Rows 2 to 8, 10, 11, 15, 16 and 18 call the functions
-behind the commands on arrays instead: with thousands of replicates, folders would take hours. That the arrays are those
-of a folder is a test of its own (`test_the_arrays_of_these_rows_are_those_of_the_run_folder`). By functions alone:
+**Through the command line or through functions.** Rows 101 to 118 are the rows 1 to 18 again, on the whole way: run
+folders are generated, `harness compare`, `gate`, `baseline`, `report`, `power`, `trend` and `route` read them, and
+their JSON and exit codes are counted. Rows 9, 20 and 21 are tests of the commands. Rows 2 to 8, 10, 11, 15, 16 and 18
+call the functions behind the commands on arrays instead: with thousands of replicates, folders would take hours. That
+the arrays are those of a folder is a test of its own (`test_the_arrays_of_these_rows_are_those_of_the_run_folder`).
+By functions alone:
 
 - 1: an exact sum over every outcome of the interval; a command has one outcome.
 - 12: nights with so much missing are hollow in `harness trend`, so that no z of theirs can be read from it.
