@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: mine test test-boxes agents agents-ci base-image lint setup dev simulate docs bench clean
+.PHONY: mine test test-boxes agents agents-ci runners runners-ci base-image lint setup dev simulate docs bench clean
 
 setup: $(VENV)/.installed
 dev: $(VENV)/.dev
@@ -45,6 +45,16 @@ agents: dev base-image
 	$(BIN)/harness agent verify
 	HARNESS_REQUIRE_AGENTS=1 HARNESS_REQUIRE_DOCKER=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m docker \
 	  tests/agents tests/gateway tests/e2e/test_agent_clis.py tests/e2e/test_agent_ends.py tests/e2e/test_agent_others.py
+
+# The test runner that every CI run grades by for real, and every one: images with real runners, and the attacks on them.
+# Once a week (.github/workflows/runners.yml).
+runners-ci: base-image
+	scripts/runners-image node
+
+runners: dev base-image
+	scripts/runners-image node js go rust cpp
+	HARNESS_REQUIRE_RUNNERS="node js go rust cpp" HARNESS_REQUIRE_DOCKER=1 \
+	  $(BIN)/python -m pytest -n 2 -m docker tests/adversarial/test_attacks_on_runners.py
 
 lint: dev
 	$(BIN)/ruff format --check .

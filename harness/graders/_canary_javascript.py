@@ -28,10 +28,11 @@ _ESM = re.compile(r"^\s*(?:import\s|export\s)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A hidden file with its canary's title."""
+    """A hidden file with its canary's title, and the title of the test that it is a copy of, empty for none."""
 
     text: bytes
     title: str
+    of: str = ""
 
 
 def titles_of(text: str) -> list[str]:
@@ -49,7 +50,7 @@ def grown(style: Style, path: str, text: bytes, chance: random.Random) -> Grown 
     if not titles or re.search(r"\b(?:test|it|describe|suite)\.only\b|only: true", source):
         return None
     title = title_like(titles, source, chance)
-    blocks = [m for m in _BLOCK.finditer(source) if not _odd(m["body"])]
+    blocks = [m for m in _BLOCK.finditer(source) if not _odd(m["body"]) and _surely(source, m.start(), m["in"])]
     if not blocks:
         return Grown(_appended(style, path, source, title, chance).encode(), title)
     kept = frozenset(_KEPT.findall(source))
@@ -58,7 +59,7 @@ def grown(style: Style, path: str, text: bytes, chance: random.Random) -> Grown 
     block = blocks[0]
     body = _body(block["body"], kept, chance)[0]
     copy = f"{block['in']}{block['call']}'{title}', {block['how']} {{\n{body}{block['in']}}});\n"
-    return Grown(f"{source[: block.end()]}\n\n{copy}{source[block.end() :]}".encode(), title)
+    return Grown(f"{source[: block.end()]}\n\n{copy}{source[block.end() :]}".encode(), title, block["title"])
 
 
 def plain_test(style: Style, title: str, chance: random.Random) -> str:
@@ -74,6 +75,17 @@ def plain_test(style: Style, title: str, chance: random.Random) -> str:
 def _odd(body: str) -> bool:
     """Whether a test may end early or leave out, or was read wrongly."""
     return bool(re.search(r"\breturn\b|skip|todo|\bdone\b|^[ \t]*(?:test|it|describe)\(", body, re.MULTILINE))
+
+
+def _surely(source: str, at: int, space: str) -> bool:
+    """Whether what stands around a test only describes it: in an `if`, a loop or a skipped suite it may not be told."""
+    for line in reversed(source[:at].split("\n")):
+        own = line[: len(line) - len(line.lstrip())]
+        if line.strip() and len(own) < len(space):
+            if not re.match(r"\s*(?:describe|suite)\(", line) or re.search(r"\b(?:skip|todo)\b", line):
+                return False
+            space = own
+    return True
 
 
 def _body(body: str, kept: frozenset[str], chance: random.Random) -> tuple[str, int]:

@@ -7,12 +7,15 @@ import re
 
 WORDS = ("value", "empty", "order", "input", "range", "type", "state", "path", "limit", "names", "update", "default")
 _NAME = re.compile(r"\btest_?([A-Za-z0-9_]{2,60})")
+_CAMEL = re.compile(r"\bTest([A-Z][A-Za-z0-9_]{2,60})\(")
 _TRIES = 200
 
 
 def words_of(text: str) -> list[str]:
     """Words of the test names in a Python, Go or Rust file, and some common ones."""
-    own = {w.lower() for m in _NAME.finditer(text) for w in m[1].split("_") if w.isalpha() and len(w) > 1}
+    found = [w for m in _NAME.finditer(text) for w in m[1].split("_")]
+    found += [w for m in _CAMEL.finditer(text) for w in re.findall(r"[A-Z][a-z]+", m[1])]
+    own = {w.lower() for w in found if w.isalpha() and len(w) > 1}
     return sorted(own | set(WORDS))
 
 

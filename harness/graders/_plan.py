@@ -110,7 +110,7 @@ def make_plan(grader: TestReport, task: Task, spec: SandboxSpec, said: Said, gol
         root=tree_root(task, grader.artifact, grader.root),
         profile=shape,
         hidden=said.hidden,
-        patched=tuple(p for p in said.patched if p in said.files(grader.runner)),
+        patched=_seen_too(grader.runner, said),
         files=tuple(said.files(grader.runner)),
         canary=lambda hidden: _canary(grader, hidden, said.files(grader.runner)),
         timeout_s=grader.timeout_s,
@@ -129,6 +129,19 @@ def make_plan(grader: TestReport, task: Task, spec: SandboxSpec, said: Said, gol
         paths=grader.paths,
         options=grader.options,
     )
+
+
+def _seen_too(runner: Runner, said: Said) -> tuple[str, ...]:
+    """Test files in the box that run: of the test patch and, where a file is a program of its own, those of ids."""
+    files = [p for p in said.patched if p in said.files(runner)]
+    if runner in ("jest", "vitest", "node"):
+        files += said.files(runner)
+    elif runner in ("cargo", "nextest"):
+        files += [p for p in said.patched if p.endswith(".rs")]
+        at = 0 if runner == "cargo" else 1
+        of_ids = (id.split("::") for ids in said.lists.values() for id in ids)
+        files += [f"tests/{parts[at]}.rs" for parts in of_ids if len(parts) > at + 1]
+    return tuple(dict.fromkeys(path for path in files if path not in said.hidden))
 
 
 def _canary(grader: TestReport, hidden: Mapping[str, bytes], files: Sequence[str]) -> Canary:

@@ -42,8 +42,10 @@ class Profile:
     """One runner. `failed` are its exit codes for failed tests; empty means any but 0.
 
     `stdout` says that the report is what it prints. `user` is who runs it, empty for the box's own user.
-    `weak` says that the tested program can itself say how its tests went: the runner believes what the tests' process
-    prints (cargo, go, node, tap), or that it ended with 0 (nextest, ctest).
+    `believes` says whose word the runner takes for how tests went, besides its own: `program`, what a test program
+    prints (cargo, go) or that it ended with 0 (nextest); `files`, what each test file's process writes (node);
+    `anything`, the same where no canary can stand beside the tests (tap, ctest). `own_formats` are more formats that it
+    writes to a file itself.
     """
 
     format: Format
@@ -52,7 +54,8 @@ class Profile:
     canary: Language | None = None
     failed: frozenset[int] = frozenset((1,))
     stdout: bool = False
-    weak: bool = False
+    believes: Literal["", "program", "files", "anything"] = ""
+    own_formats: Sequence[Format] = ()
     user: str = ""
     report: str = ""
 
@@ -63,11 +66,13 @@ def profile(runner: Runner) -> Profile:
 
 
 def boot_files(ini: Mapping[str, str]) -> dict[str, bytes]:
-    """What lies in our private folder of a box: the runners' starters and pytest's configuration, which is ours."""
+    """What lies in our private folder of a box: starters of runners, and our configuration of pytest and nextest."""
     here = Path(__file__).parent
     names = ("_box_pytest.py", "_box_unittest.py")
+    nextest = b'[profile.ci.junit]\npath = "junit.xml"\n'
     lines = "".join(f"{key} = {_indented(value)}\n" for key, value in ini.items())
-    return {**{name: (here / name).read_bytes() for name in names}, "pytest.ini": f"[pytest]\n{lines}".encode()}
+    return {**{name: (here / name).read_bytes() for name in names}, "pytest.ini": f"[pytest]\n{lines}".encode(),
+            "nextest.toml": nextest}  # fmt: skip
 
 
 def _indented(value: str) -> str:
@@ -118,7 +123,8 @@ def _cargo(at: Place) -> list[str]:
 
 
 def _nextest(at: Place) -> list[str]:
-    return ["cargo", "nextest", "run", "--offline", "--no-fail-fast", "--profile", "ci", *at.options]
+    ours = ["--config-file", f"{at.private}/nextest.toml", "--profile", "ci"]
+    return ["cargo", "nextest", "run", "--offline", "--no-fail-fast", *ours, *at.options]
 
 
 def _jest(at: Place) -> list[str]:
@@ -136,8 +142,11 @@ def _node(at: Place) -> list[str]:
     return ["node", "--test", *told, *at.options, *at.files]
 
 
+_MAKE_AND_TEST = 'cmake -S . -B build >&2 && cmake --build build >&2 && exec ctest --test-dir build --output-junit "$@"'
+
+
 def _ctest(at: Place) -> list[str]:
-    return ["ctest", "--test-dir", "build", "--output-junit", at.report, *at.options]
+    return ["sh", "-c", _MAKE_AND_TEST, "sh", at.report, *at.options]
 
 
 def _none(at: Place) -> list[str]:
@@ -147,16 +156,15 @@ def _none(at: Place) -> list[str]:
 _PROFILES: Mapping[Runner, Profile] = {
     "pytest": Profile("junit", _pytest, protected.PYTHON, "pytest", user=NOBODY),
     "unittest": Profile("lines", _unittest, protected.PYTHON, "unittest", user=NOBODY),
-    "go": Profile("go", _go, protected.GO, "go", stdout=True, weak=True),
-    "cargo": Profile("cargo", _cargo, protected.RUST, "cargo", frozenset((101,)), stdout=True, weak=True),
-    "nextest": Profile(
-        "junit", _nextest, protected.RUST, "cargo", frozenset((100,)), weak=True, report="target/nextest/ci/junit.xml"
-    ),
+    "go": Profile("go", _go, protected.GO, "go", frozenset((1, 2)), stdout=True, believes="program"),
+    "cargo": Profile("cargo", _cargo, protected.RUST, "cargo", frozenset((101,)), stdout=True, believes="program"),
+    "nextest": Profile("junit", _nextest, protected.RUST, "cargo", frozenset((100,)), believes="program",
+                       report="target/nextest/ci/junit.xml"),
     "jest": Profile("jest", _jest, protected.JAVASCRIPT, "jest", user=NOBODY),
     "vitest": Profile("jest", _vitest, protected.JAVASCRIPT, "vitest", user=NOBODY),
-    "node": Profile("junit", _node, protected.JAVASCRIPT, "node", weak=True, user=NOBODY),
-    "ctest": Profile("junit", _ctest, protected.ANY, failed=frozenset((8,)), weak=True),
-    "tap": Profile("tap", _none, protected.ANY, failed=frozenset(), stdout=True, weak=True),
+    "node": Profile("junit", _node, protected.JAVASCRIPT, "node", believes="files", own_formats=("tap",), user=NOBODY),
+    "ctest": Profile("junit", _ctest, protected.ANY, failed=frozenset((8,)), believes="anything"),
+    "tap": Profile("tap", _none, protected.ANY, failed=frozenset(), stdout=True, believes="anything"),
     "junit": Profile("junit", _none, protected.ANY, failed=frozenset()),
     "command": Profile("lines", _none, protected.ANY, failed=frozenset()),
-}
+}  # fmt: skip

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.api import Grade, Json
-from harness.graders._canary import Canary
 from harness.graders._protected import limited, shown
 from harness.graders._runners import Profile
 from harness.graders._runs import Run
@@ -16,6 +15,8 @@ from harness.toolkit.testreports.record import Report, Status
 
 Semantics = Literal["own", "official", "strict", "live", "fail_only"]
 MAX_NAMED = 50
+MAX_COMPARED = 2_000
+"""So many reported names are looked at for one that is nearly that of a test that was not reported."""
 
 _FIX: dict[Semantics, tuple[Status | None, ...]] = {
     "own": ("pass",),
@@ -78,16 +79,23 @@ def doubt_of(run: Run, profile: Profile, count: int | None) -> Doubt | None:
             return Doubt(f"out_of_{run.exhausted}", False, f"the tests used up the box's {run.exhausted}")
         why = f"{run.trouble}; exit code {run.exit_code}"
         return Doubt("exit_code", True, why) if run.exit_code == 0 else Doubt("crash", False, why)
-    canary = run.canary
-    if faults := canary.faults(run.report):
-        return Doubt(faults[0], True, "a test that must fail was not reported as failed")
-    bad = any(r.status in ("fail", "error") for r in run.report.results.values())
+    if faults := run.canary.faults(run.report):
+        if faults == ["cut_short"] and run.exit_code != 0:
+            return Doubt("crash", False, f"tests were cut short; exit code {run.exit_code}")
+        word = faults[0].replace("cut_short", "canary_missing")
+        return Doubt(word, True, "a test that must fail was not reported as failed")
+    return _code_or_count(run, run.report, profile, count)
+
+
+def _code_or_count(run: Run, report: Report, profile: Profile, count: int | None) -> Doubt | None:
+    """An exit code or a number of results that does not go with the report."""
+    bad = any(r.status in ("fail", "error") for r in report.results.values())
     known = profile.failed or frozenset(range(1, 126))
     if bad and run.exit_code not in known:
         return Doubt("exit_code", True, f"exit code {run.exit_code}, though tests were reported as failed")
     if not bad and run.exit_code != 0:
         return Doubt("exit_code", True, f"exit code {run.exit_code}, though no test was reported as failed")
-    own = len(canary.without(list(run.report.results)))
+    own = len(run.canary.without(list(report.results)))
     if count is not None and own != count:
         return Doubt("count", True, f"{own} results, {count} were expected")
     return None
@@ -128,7 +136,19 @@ def grade_of(run: Run, wanted: Wanted, flags: Sequence[str]) -> Grade:
         why = f"{len(ok_fix)} of {len(fix)} tests"
     if wrong:
         why += f"; not passed: {', '.join(shown(id) for id in wrong[:5])}{' …' if len(wrong) > 5 else ''}"
+    why += _absent([id for id in wrong if report.status(id) is None], canary.without(list(report.results)))
     return Grade(float(passed), passed, label, why, flags=limited([*flags, *twice]), parts=parts)
+
+
+def _absent(ids: Sequence[str], reported: Sequence[str]) -> str:
+    """Of tests that are in no report: a test that never ran, or a name that no test has."""
+    if not ids:
+        return ""
+    from rapidfuzz import fuzz, process
+
+    close = process.extractOne(ids[0], reported[:MAX_COMPARED], scorer=fuzz.ratio, score_cutoff=60)
+    hint = f" (reported is {shown(close[0])})" if close else ""
+    return f"; not in the report: {shown(ids[0])}{hint}{f' and {len(ids) - 1} more' if len(ids) > 1 else ''}"
 
 
 def failed_keeps(run: Run, wanted: Wanted) -> list[str]:
@@ -149,12 +169,42 @@ def not_run(run: Run, wanted: Wanted) -> frozenset[tuple[str, Status]]:
     return frozenset((id, status) for id, status in said if status in ("skip", "xfail"))
 
 
-def is_weak(profile: Profile, format: Format, canary: Canary) -> bool:
+def missing_tests(run: Run, right: frozenset[str]) -> Doubt | None:
+    """Whether a run left out tests that the right patch's has. Without lists nobody else misses them."""
+    missing = right - counted_tests(run)
+    if not missing:
+        return None
+    some = ", ".join(shown(id) for id in sorted(missing)[:5])
+    return Doubt("tests", True, f"{len(missing)} tests of the right patch's run are missing: {some}")
+
+
+def counted_tests(run: Run) -> frozenset[str]:
+    """The tests of a run that are no canaries, of Go without subtests: of programs with a canary where it has any."""
+    report = run.report or Report()
+    ids = run.canary.without(list(report.results))
+    if heads := run.canary.heads(report):
+        ids = [id for id in ids if id.startswith(heads)]
+    return frozenset(id.partition("/")[0] if "::" in id and "/" in id.rpartition("::")[2] else id for id in ids)
+
+
+def is_weak(profile: Profile, format: Format, run: Run, wanted: Wanted, files: Sequence[str]) -> bool:
     """Whether a grade is weak evidence: nothing had to fail, or the tested program can itself say how its tests went.
 
-    It can where the runner reads the standard output, or only the end, of the process that the program runs in.
+    It can where the runner reads the standard output, or only the end, of the process that the program runs in, unless
+    a canary of that very process had to be reported as failed.
     """
-    return not canary.names or profile.weak or format in PRINTED
+    canary = run.canary
+    if not canary.names or profile.believes == "anything":
+        return True
+    if profile.believes == "":
+        return format in PRINTED
+    if format not in (profile.format, *profile.own_formats):
+        return True
+    if profile.believes == "files":
+        return not files or not set(files) <= set(canary.with_file.values())
+    report = run.report or Report()
+    ids = (*wanted.fail_to_pass, *wanted.pass_to_pass) or canary.without(list(report.results))
+    return not canary.covers(ids, report)
 
 
 def _part(ids: Sequence[str], ok: Sequence[str], report: Report) -> dict[str, Json]:

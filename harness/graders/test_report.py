@@ -25,10 +25,12 @@ from harness.graders._verdicts import (
     Doubt,
     Semantics,
     Wanted,
+    counted_tests,
     doubt_of,
     failed_keeps,
     grade_of,
     is_weak,
+    missing_tests,
     not_run,
 )
 from harness.toolkit.said import last_words
@@ -125,13 +127,14 @@ class TestReport(Grader):
     """More arguments for the runner."""
     canary: bool | CanaryTest = True
     """The test that must fail: the runner's own, one of yours, or none (such grades are weak). They are weak too where
-    the tested program can itself say how its tests went: `cargo`, `nextest`, `go`, `node`, `ctest`, `tap`."""
+    the tested program can itself say how its tests went: `ctest`, `tap`; `cargo`, `nextest`, `go` where a test that
+    counts is in a program without a copy of a test that must fail; `node` where a file has none."""
     count: int | None = Field(default=None, ge=1)
     """How many results a whole run has, canaries apart; any other number is tampering."""
     rerun: bool = True
     """Run failed pass-to-pass tests once more before charging a regression; told as a flag."""
 
-    version = "2"
+    version = "3"
     needs_box = True
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {
@@ -216,7 +219,12 @@ class TestReport(Grader):
         if self.rerun and (again := failed_keeps(run, trial.wanted)):
             run = await self._once_more(trial, patch, run, again, flags)
         grade = grade_of(run, trial.wanted, flags)
-        return msgspec.structs.replace(grade, weak=is_weak(profile(self.runner), trial.plan.format, run.canary))
+        if grade.passed and trial.gold and profile(self.runner).believes:
+            right = await self._right(trial)
+            if not right.trouble and (doubt := missing_tests(run, right.tests)):
+                return await self._doubtful(trial, doubt, run, flags)
+        weak = is_weak(profile(self.runner), trial.plan.format, run, trial.wanted, trial.plan.files)
+        return msgspec.structs.replace(grade, weak=weak)
 
     async def _excused(self, trial: Trial, run: Run) -> Trial | NotGraded:
         """The trial, with the tests excused that the right patch's run skips too. Only where the run asks for it."""
@@ -255,7 +263,7 @@ class TestReport(Grader):
                 run = await trial.run(trial.gold)
                 odd = not_run(run, trial.wanted)
                 trouble = self._trouble_of(run, replace(trial.wanted, excused=odd))
-                self._gold[trial.key] = Right(trouble, odd if not trouble else frozenset())
+                self._gold[trial.key] = Right(trouble, odd if not trouble else frozenset(), counted_tests(run))
             return self._gold[trial.key]
 
     def _trouble_of(self, run: Run, wanted: Wanted) -> str:
@@ -299,10 +307,11 @@ _ABSENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """The right patch's own run: what is wrong with it, or nothing, and what it skipped or failed as expected."""
+    """The right patch's own run: its tests, those skipped or failed as expected, and what is wrong with it."""
 
     trouble: str
     skipped: frozenset[tuple[str, Status]]
+    tests: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,10 +223,23 @@ def cheat_outcome(name: str, tried: Tried) -> CheatOutcome:
     return CheatOutcome(name, bool(a.passed), a.label if graded else _trouble(a), tuple(flags), graded)
 
 
-def cheats_checked(outcomes: Sequence[CheatOutcome]) -> Iterator[Finding]:
-    """No cheat passes."""
-    for cheat in outcomes:
-        if cheat.passed:
-            yield Finding("cheat", "fail", f"a cheat passes: {cheat.name}", cheat.name)
-        elif not cheat.graded:
-            yield Finding("cheat", "warn", f"a cheat was not graded: {cheat.name}: {cheat.label[:120]}", cheat.name)
+def cheats_checked(
+    outcomes: Sequence[CheatOutcome], base: Sequence[Verdict], ceiling: Tally | None
+) -> Iterator[Finding]:
+    """No cheat passes. Where doing nothing passes, or nothing does, cheats tell nothing of their own: one line then."""
+    passing = [c for c in outcomes if c.passed]
+    if passing and any(isinstance(v, Grade) and v.passed for v in base):
+        what = (
+            f"{len(passing)} of {len(outcomes)} cheats pass as the untouched code does; they can be told once it fails"
+        )
+        yield Finding("cheat", "info", what)
+        passing = []
+    for cheat in passing:
+        yield Finding("cheat", "fail", f"a cheat passes: {cheat.name}", cheat.name)
+    unknown = [c for c in outcomes if not c.graded]
+    if unknown and ceiling is not None and not ceiling.right:
+        what = f"{len(unknown)} of {len(outcomes)} cheats were not graded, for the reference does not pass either"
+        yield Finding("cheat", "info", what)
+        unknown = []
+    for cheat in unknown:
+        yield Finding("cheat", "warn", f"a cheat was not graded: {cheat.name}: {cheat.label[:120]}", cheat.name)

@@ -159,7 +159,6 @@ async def _cheated(lab: Lab, task: Task, material: Material, known: Known) -> No
         lab.add(names[name], harness)
     tried = await asyncio.gather(*(lab.attempt(task, names[name], 1) for name, _ in plans))
     known.cheats = [proof.cheat_outcome(name, t) for (name, _), t in zip(plans, tried, strict=True)]
-    known.findings += proof.cheats_checked(known.cheats)
 
 
 async def _based(lab: Lab, task: Task, graders: Sequence[BoundGrader], options: Options, known: Known) -> None:
@@ -204,7 +203,9 @@ async def _shaken(lab: Lab, task: Task, graders: Sequence[BoundGrader], material
 def _summed_up(lab: Lab, task: Task, graders: Sequence[BoundGrader], known: Known, seconds: float) -> TaskCheck:
     gold = [v for t in known.reference for b in graders if (v := t.attempt.grades.get(b.name)) is not None]
     flaky = proof.flaky_tests(gold, known.base)
+    ceiling = proof.tally(known.reference, passed=True) if known.reference else None
     findings = [*known.findings, *proof.base_checked(known.base, flaky)]
+    findings += proof.cheats_checked(known.cheats, known.base, ceiling)
     for on, shake, verdict in known.shaken:
         findings += proof.shaken_checked(on, shake, gold if on == "gold" else known.base, verdict)
     if known.reference:
@@ -217,7 +218,7 @@ def _summed_up(lab: Lab, task: Task, graders: Sequence[BoundGrader], known: Know
         task=task.id,
         verdict=verdict_of(findings),
         findings=tuple(findings),
-        reference=proof.tally(known.reference, passed=True) if known.reference else None,
+        reference=ceiling,
         empty=proof.tally(known.empty, passed=False) if known.empty else None,
         solve_s=proof.solve_seconds(known.reference),
         grade_s=proof.grade_seconds(known.reference),

@@ -129,7 +129,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     permutation shown: `choice_order[i]` is the index, in the task, of the option lettered i. `flags` are those of all
     grades and of collecting. `images` are the digests of every image a box of it was made of, by what the box was for:
     `work`, `collecting`, `grading`, a second image for the same as `grading 2`, a service as `work: NAME`. They tell
-    what was used and are not compared; `digests.image` is, and is that of the work's own box.
+    what was used; `compare` notes a change. `digests.image`, of the work's own box, keeps runs apart.
     """
 
     task: str

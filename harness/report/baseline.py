@@ -41,6 +41,7 @@ class BaselineTask(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     passed: tuple[float, ...]
     time_limited: bool = False
     sums: dict[str, tuple[float, float, float]] = {}
+    images: dict[str, tuple[str, ...]] = {}
 
 
 class BaselineNight(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -214,6 +215,7 @@ def made_of(name: str, nights: Sequence[Measured], created: Sequence[str], said:
             passed=tuple(float(v) for v in passed[:, i]),
             time_limited=bool(limited[i]),
             sums={n: _sums(t, i) for n, t in sorted(whole.tallies.items()) if t.n[i]},
+            images={k: tuple(sorted(v)) for k, v in sorted(whole.images.get(task, {}).items())},
         )
         for i, task in enumerate(whole.tasks)
     )
@@ -267,6 +269,7 @@ def measured_of(baseline: Baseline) -> Measured:
         totals=Totals(**sums, models=tuple(sorted({m for t in totals for m in t.models}))),
         origin=baseline.origin,
         time_limited=np.array([t.time_limited for t in baseline.tasks]),
+        images={t.id: {k: frozenset(v) for k, v in t.images.items()} for t in baseline.tasks if t.images},
     )
 
 

@@ -153,7 +153,7 @@ def _flat(value: Json, at: str = "") -> dict[str, str]:
 
 
 def _notes(a: Measured, b: Measured) -> list[str]:
-    found = []
+    found = _images(a, b)
     before, after = dict(a.origin.versions), dict(b.origin.versions)
     moved = [
         f"{k} {before.get(k, 'none')} -> {after.get(k, 'none')}"
@@ -167,6 +167,20 @@ def _notes(a: Measured, b: Measured) -> list[str]:
     if len(a.runs) == 1 == len(b.runs) and a.runs != b.runs and _older(b, a):
         found.append(f"{b.label} is older than {a.label}: is the order meant?")
     return found
+
+
+def _images(a: Measured, b: Measured) -> list[str]:
+    """Images other than that of the work's own box, which is a digest. No two runs are kept apart by them.
+
+    How many boxes a grader opens depends on the work, so a side that only has more images has not changed.
+    """
+    moved: dict[str, list[str]] = {}
+    for task in sorted({*a.images} & {*b.images}):
+        for purpose in sorted(({*a.images[task]} & {*b.images[task]}) - {"work"}):
+            before, after = a.images[task][purpose], b.images[task][purpose]
+            if not (before <= after or after <= before):
+                moved.setdefault(purpose, []).append(task)
+    return [f"images of boxes for {purpose} changed for {_some(tuple(tasks))}" for purpose, tasks in moved.items()]
 
 
 def _older(one: Measured, other: Measured) -> bool:

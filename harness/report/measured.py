@@ -6,10 +6,12 @@ pool([night, night, ...]) -> Measured                            a baseline: nig
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,6 +63,7 @@ def measure(trials: Trials, system: str) -> Measured:
         time_limited=_time_limited(trials, decides, at, count),
         criticals=_criticals(trials, graded),
         warnings=_warnings(trials, rows, graded, totals.overlooked - totals.as_opponent),
+        images=_task_images(trials, graded),
     )
 
 
@@ -207,6 +210,19 @@ def _task_digests(
     return tuple(found)
 
 
+def _task_images(trials: Trials, graded: NDArray[np.bool_]) -> dict[str, dict[str, frozenset[str]]]:
+    """Per task the images of its graded trials by purpose; `grading 2`, a second one for the same, is put to it."""
+    pairs = np.unique(np.stack([trials.codes("task")[graded], trials.codes("images")[graded]]), axis=1)
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for task, code in pairs.T.tolist():
+        said = msgspec.json.decode(trials.words["images"][code] or "{}", type=dict[str, str])
+        by_purpose = found.setdefault(trials.words["task"][task], {}) if said else {}
+        for key, digest in said.items():
+            purpose = re.sub(r" \d+$", "", key)
+            by_purpose[purpose] = by_purpose.get(purpose, frozenset()) | {digest}
+    return found
+
+
 def _time_limited(trials: Trials, decides: NDArray[np.bool_], at: Codes, count: int) -> NDArray[np.bool_]:
     if "time" not in trials.words["limit"]:
         return np.zeros(count, dtype=bool)
@@ -280,6 +296,7 @@ def pool(nights: Sequence[Measured], label: str) -> Measured:
         time_limited=limited,
         criticals=(),
         warnings=tuple(dict.fromkeys(w for night in nights for w in night.warnings)),
+        images={task: said for night in nights for task, said in night.images.items()},
     )
 
 

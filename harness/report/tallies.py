@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,8 @@ class Measured:
     `tallies` has the metrics of METRICS, `grader.<name>`, and the sums behind money and time: `cost` and `tokens_in`,
     `tokens_out` (n is attempts), `log_seconds` and `seconds` (working time of fresh trials). `planned` is trials per
     task. `unseen` counts planned tasks of which no line tells even the name. `time_limited` marks tasks cut by their
-    time limit. `runs` are the nights, oldest first; `missing` says why planned trials have no grade.
+    time limit. `runs` are the nights, oldest first; `missing` says why planned trials have no grade. `images` are
+    digests of images by task and by what a box was for.
     """
 
     label: str
@@ -131,6 +132,7 @@ class Measured:
     time_limited: NDArray[np.bool_] | None = None
     criticals: tuple[tuple[str, int, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    images: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
 
     @property
     def coverage(self) -> float:

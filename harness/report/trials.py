@@ -79,14 +79,16 @@ class _Row(TryLine, frozen=True, gc=False):
     timing: _Timing = _Timing()
     models: msgspec.Raw = msgspec.Raw()
     digests: msgspec.Raw = msgspec.Raw()
+    images: msgspec.Raw = msgspec.Raw()
 
 
 _NAMES = (
     "task", "system", "epoch", "attempt", "status", "final", "passed", "value", "declared", "abstained", "refused",
     "critical", "limit", "cause", "input", "cache_read", "output", "calls", "cost_usd", "unpriced", "cached",
     "judge_cost", "judge_unpriced", "working", "started", "models", "digests",
+    "images",
 )  # fmt: skip
-_WORDS = ("task", "system", "limit", "cause", "models", "digests")
+_WORDS = ("task", "system", "limit", "cause", "models", "digests", "images")
 _TIES = ("passed", "value", "status", "cost_usd", "working", "final")
 """What orders lines that claim to be the same try of the same trial: the worse verdict comes last and decides."""
 
@@ -95,9 +97,9 @@ _TIES = ("passed", "value", "status", "cost_usd", "working", "final")
 class Trials:
     """One row per attempt of a run. `column` maps a name to an array, NaN where there is no number.
 
-    `words` has the sorted words that `task`, `system`, `limit`, `cause`, `models` and `digests` are codes into (the
-    last two as JSON); `about` is in the order of `words["task"]`. `grades` has, per grader, a value per row, NaN where
-    that grader gave none. `doubled` counts lines that claim a try which another line claims too.
+    `words` has the sorted words that `task`, `system`, `limit`, `cause`, `models`, `digests` and `images` are codes
+    into (the last three as JSON); `about` is in the order of `words["task"]`. `grades` has, per grader, a value per
+    row, NaN where that grader gave none. `doubled` counts lines that claim a try which another line claims too.
     """
 
     manifest: Manifest
@@ -169,6 +171,7 @@ class _Reader:
             u.input + u.cache_read + u.cache_write_short + u.cache_write_long, u.cache_read, u.output + u.reasoning,
             u.calls, u.cost_usd, u.unpriced, u.cached, j.cost_usd, j.unpriced, r.timing.working, r.timing.started,
             _coded(code["models"], bytes(r.models).decode()), _coded(code["digests"], bytes(r.digests).decode()),
+            _coded(code["images"], bytes(r.images).decode()),
         ))  # fmt: skip
 
     def finish(self, manifest: Manifest) -> Trials:

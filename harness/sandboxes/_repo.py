@@ -16,7 +16,7 @@ import shlex
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,17 +148,11 @@ def _fetched(repo: Repo, source: str, cache: Path) -> Path:
                 return git_dir
         except SandboxError:
             pass  # a short id, or a server that gives refs only: everything is fetched
-        everything = (
-            "fetch",
-            "-q",
-            "--no-tags",
-            "--",
-            source,
-            "+refs/heads/*:refs/heads/*",
-            "+refs/tags/*:refs/tags/*",
-        )
+        fetch = ("fetch", "-q", "--no-tags", "--", source)
+        with suppress(SandboxError):  # a bundle made of HEAD has no branches, one made of branches may have no HEAD
+            _git(git_dir, *fetch, "+HEAD:refs/sources/head", timeout_s=FETCH_S)
         try:
-            _git(git_dir, *everything, timeout_s=FETCH_S)
+            _git(git_dir, *fetch, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", timeout_s=FETCH_S)
         except SandboxError as e:
             raise SandboxError("image", f"{repo.source} cannot be fetched: {e}") from e
     return git_dir

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -33,13 +34,15 @@ def baseline(workspace: Path, found: list[Measured]) -> Baseline:
 
 
 def test_a_pool_goes_through_its_file_unchanged(tmp_path: Path) -> None:
-    found = nights(tmp_path)
+    images = {"grading": frozenset({"sha256:a", "sha256:b"}), "work: db": frozenset({"sha256:c"})}
+    found = [dataclasses.replace(m, images={m.tasks[3]: images}) for m in nights(tmp_path)]
     write_baseline(tmp_path, baseline(tmp_path, found))
     back, whole = measured_of(read_baseline(tmp_path, "base")), pool(found, "baseline:base")
     assert back.tasks == whole.tasks
     assert back.digests == whole.digests
     assert back.about == whole.about
     assert back.totals == whole.totals
+    assert back.images == whole.images == found[0].images
     for name, tally in whole.tallies.items():
         assert np.allclose(back.tallies[name].total, tally.total, atol=1e-8), name
         assert back.tallies[name].n.tolist() == tally.n.tolist()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import WORLD, harness, night, promoted, workspace
+from nights import WORLD, edit, harness, night, promoted, workspace
 
 from harness.report.compare import compare
 from harness.report.comparison import MetricSpec, Options
@@ -65,6 +65,23 @@ def test_what_changed_in_the_system_is_told_by_key(tmp_path: Path) -> None:
     assert "model" in said and "main simulated/sim-1 -> simulated/sim-2" in said
     assert "harness.max_turns" in said and "not set -> 40" in said
     assert "append_system" not in said, "what is empty is not set"
+
+
+def test_a_changed_image_of_a_grading_box_is_told(tmp_path: Path) -> None:
+    """The work's own image is a digest; that of another box a grader opens is not, and must not change unseen."""
+    a, b = pair(tmp_path, Conduct())
+
+    def graded_in(rows: list[dict[str, Any]], grading: str, db: str) -> list[dict[str, Any]]:
+        names = sorted({row["task"] for row in rows})[:2]
+        more = {"grading 2": "sha256:more", "grading: db": db}
+        images = [{"work": grading, "grading": grading, **(more if row["epoch"] == 1 else {})} for row in rows]
+        return [r | {"images": i} if r["task"] in names else r for r, i in zip(rows, images, strict=True)]
+
+    edit(tmp_path / "runs" / a, lambda rows: graded_in(rows, "sha256:one", "sha256:db"))
+    edit(tmp_path / "runs" / b, lambda rows: graded_in(rows, "sha256:two", "sha256:db"))
+    notes = [note for note in compared(tmp_path, a, b)["notes"] if "images" in note]
+    assert len(notes) == 1 and notes[0].startswith("images of boxes for grading changed for 2 tasks: "), notes
+    assert notes[0] in " ".join(harness(tmp_path, "compare", a, b).out.split())
 
 
 def test_a_changed_task_is_left_out_when_a_mismatch_is_allowed(tmp_path: Path) -> None:

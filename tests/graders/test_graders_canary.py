@@ -214,3 +214,75 @@ def test_go_has_one_in_every_folder_of_hidden_tests() -> None:
     good = CaseResult(f"m/a::{names['a']}", "fail")
     assert canary.faults(report_of([good, CaseResult("m/b", "error")])) == []
     assert canary.faults(report_of([good, CaseResult("m/b::TestZ", "pass")])) == ["canary_missing"]
+
+
+GO = b"""package calc
+
+import "testing"
+
+func TestSmallSum(t *testing.T) {
+\tif got := Add(1, 2); got != 3 {
+\t\tt.Errorf("got %d, want 3", got)
+\t}
+}
+
+func TestWrites(t *testing.T) {
+\tos.WriteFile("x", nil, 0o600)
+}
+"""
+RUST = b"""use calc::add;
+
+#[test]
+#[ignore]
+fn test_later() {
+    assert_eq!(add(1, 1), 2);
+}
+
+#[test]
+fn test_small_sum() {
+    assert_eq!(add(1, 2), 3);
+}
+
+#[test]
+fn test_early() {
+    if add(1, 1) == 2 {
+        return;
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_go_and_rust_have_a_copy_that_does_what_its_test_does_and_then_fails(turn: int) -> None:
+    go = make_canary("go", {"add_test.go": GO}, ("add_test.go",))
+    ((name, path),) = go.with_file.items()
+    body = go.files[path].decode().split(f"func {name}(t *testing.T) {{\n")[1].split("\n}\n")[0].split("\n")
+    assert body[:3] == GO.decode().split("\n")[5:8] and re.fullmatch(r"\tif got, want := \d+, \d+; .*", body[3])
+    rust = make_canary("cargo", {"tests/add.rs": RUST}, ())
+    ((name, path),) = rust.with_file.items()
+    body = rust.files[path].decode().split(f"#[test]\nfn {name}() {{\n")[1].split("\n}\n")[0].split("\n")
+    assert body[0] == "    assert_eq!(add(1, 2), 3);" and re.fullmatch(r"    assert_eq!\(\d+, \d+\);", body[1])
+    assert list(go.files) == ["add_test.go"] and list(rust.files) == ["tests/add.rs"]
+    assert not go.plain and not rust.plain and set(rust.copies.values()) == {"test_small_sum"}
+
+
+def test_where_no_body_may_be_run_twice_the_copy_fails_first_and_is_known_to_be_no_witness() -> None:
+    writes = GO.replace(b"if got := Add(1, 2); got != 3 {", b'if err := os.Remove("x"); err != nil {')
+    canary = make_canary("go", {"add_test.go": writes}, ("add_test.go",))
+    assert canary.plain == frozenset(canary.names)
+    table = make_canary("cargo", {"tests/add.rs": b"mod common;\n\n#[test] fn x() {}\n"}, ())
+    assert table.plain == frozenset(table.names) == frozenset(table.with_file)
+
+
+def test_a_program_that_broke_off_is_no_forgery_and_its_tests_are_not_believed() -> None:
+    go = Canary({}, (), {"TestZ": "a/a_test.go"})
+    cut = report_of([CaseResult("m/a::TestA", "pass"), CaseResult("m/a::TestB", "fail")])
+    assert go.faults(cut) == ["cut_short"], "a panic ends the program"
+    assert go.faults(report_of([CaseResult("m/b::TestC", "pass")])) == ["cut_short"], "it was not built"
+    left = "\n".join(
+        f'{{"Action":"pass","Package":"m/{p}"{t}}}' for p, t in (("b", ',"Test":"TestC"'), ("b", ""), ("a", ""))
+    )
+    assert go.faults(read_report("go", left.encode())) == ["canary_missing"], "it was left before a test began"
+    node = Canary({}, (), {"hyphen stay value": "test/a.test.js"}, beside={"test/a.test.js": ("digits stay",)})
+    forged = report_of([CaseResult("digits stay", "pass"), CaseResult("/repo/test/a.test.js", "fail")])
+    assert node.faults(forged) == ["cut_short"], "a file that cannot be loaded has no test that passed"

@@ -11,9 +11,19 @@ import pytest
 from harness.graders._canary import Canary, make_canary
 from harness.graders._runners import Runner, profile
 from harness.graders._runs import Run
-from harness.graders._verdicts import Semantics, Wanted, doubt_of, failed_keeps, grade_of, is_weak, not_run
+from harness.graders._verdicts import (
+    Semantics,
+    Wanted,
+    counted_tests,
+    doubt_of,
+    failed_keeps,
+    grade_of,
+    is_weak,
+    missing_tests,
+    not_run,
+)
 from harness.toolkit.testreports.read import Format, read_report
-from harness.toolkit.testreports.record import CaseResult, Status, report_of
+from harness.toolkit.testreports.record import CaseResult, Report, Status, report_of
 
 CANARY = Canary({}, ("test_canary_1",))
 BAD = CaseResult("t.py::test_canary_1", "fail")
@@ -49,6 +59,14 @@ def test_labels() -> None:
     assert grade_of(run(a="pass", b="fail", p="fail"), wanted, ()).label == "failed"
     assert grade_of(run(a="fail", b="fail", p="pass"), wanted, ()).label == "failed"
     assert grade_of(run(), wanted, ()).label == "no_tests"
+
+
+def test_a_test_that_no_report_has_is_told_with_the_nearest_name() -> None:
+    """A name that was mistyped in a task fails every work: the message has to say so."""
+    said = run(**{"t.Slugs.test_accents": "pass", "t.Slugs.test_dots": "fail", "other": "pass"})
+    grade = grade_of(said, Wanted(("t.Slugs.test_acents",), ("t.Slugs.test_dots", "nowhere")), ())
+    assert "; not in the report: t.Slugs.test_acents (reported is t.Slugs.test_accents) and 1 more" in grade.explanation
+    assert "not in the report" not in grade_of(run(a="fail"), Wanted(("a",), ()), ()).explanation
 
 
 def test_what_was_seen_and_what_was_hidden_are_told_apart() -> None:
@@ -117,20 +135,51 @@ error: test failed, to rerun pass `--test test_canary_1`
 
 
 def test_cargo_takes_what_a_program_prints_and_such_a_grade_is_weak() -> None:
-    """No reader can tell these lines from honest ones: that is why the grade is no more than weak."""
+    """No reader can tell these lines from honest ones; a canary in it is missed; without one it is weak."""
     said = Run(read_report("cargo", CARGO), 101, canary=CANARY)
     assert doubt_of(said, profile("cargo"), None) is None and grade_of(said, Wanted(), ()).passed
-    assert is_weak(profile("cargo"), "cargo", CANARY)
+    assert is_weak(profile("cargo"), "cargo", said, Wanted(), ())
+    inside = Canary({}, (), {"test_small_more": "tests/test_add.rs"})
+    doubt = doubt_of(replace(said, canary=inside), profile("cargo"), None)
+    assert doubt is not None and (doubt.word, doubt.forged) == ("canary_missing", True)
+
+
+def test_a_grade_is_weak_unless_each_counted_test_has_a_copy_beside_it_that_ran() -> None:
+    ids = {"add::test_a": "pass", "add::test_b": "fail", "double::test_c": "pass"}
+    report = report_of([CaseResult(id, status) for id, status in ids.items()])  # type: ignore[arg-type]
+    copy = Canary({}, (), {"test_b": "tests/add.rs"})
+    both, one = Wanted(("add::test_a",), ("double::test_c",)), Wanted(("add::test_a",))
+    told = [
+        is_weak(profile("cargo"), "cargo", Run(report, 101, canary=canary), wanted, ())
+        for canary, wanted in ((copy, one), (copy, both), (replace(copy, plain=frozenset({"test_b"})), one))
+    ]
+    assert told == [False, True, True]
+
+
+def test_a_test_that_the_right_patch_has_and_a_run_has_not_is_missed() -> None:
+    canary = Canary({}, (), {"TestZ": "add_test.go"})
+    ids = ("m::TestZ", "m::TestA/one", "m::TestB", "m/other::TestC")
+    whole = Run(report_of([CaseResult(id, "fail" if "Z" in id else "pass") for id in ids]), 1, canary=canary)
+    right = counted_tests(whole)
+    assert right == {"m::TestA", "m::TestB"}
+    less = replace(whole, report=report_of([CaseResult(ids[0], "fail"), CaseResult("m::TestA/two", "pass")]))
+    doubt = missing_tests(less, right)
+    assert doubt is not None and (doubt.word, doubt.forged) == ("tests", True) and "m::TestB" in doubt.why
+    assert missing_tests(whole, right) is None
 
 
 @pytest.mark.parametrize("runner", get_args(Runner))
 def test_grades_are_weak_where_a_program_can_say_how_its_tests_went(runner: Runner) -> None:
     shape = profile(runner)
     printed = runner in ("cargo", "nextest", "go", "node", "ctest", "tap")
-    assert is_weak(shape, shape.format, CANARY) is printed
-    assert is_weak(shape, shape.format, Canary()), "nothing had to fail"
+    said, none = Run(Report(), canary=CANARY), Run(Report())
+    assert is_weak(shape, shape.format, said, Wanted(), ()) is printed
+    assert is_weak(shape, shape.format, none, Wanted(), ()), "nothing had to fail"
     formats: tuple[Format, ...] = ("pytest_log", "django_log", "go", "cargo", "tap")
-    assert all(is_weak(shape, format, CANARY) for format in formats)
+    assert all(is_weak(shape, format, said, Wanted(), ()) for format in formats)
+    inside = Run(Report(), canary=Canary({}, (), {"more words": "a.test.js"}))
+    assert not is_weak(profile("node"), "tap", inside, Wanted(), ("a.test.js",))
+    assert is_weak(profile("node"), "tap", inside, Wanted(), ("a.test.js", "b.test.js"))
 
 
 def test_a_canary_counts_as_no_test() -> None:
@@ -230,7 +279,7 @@ def test_other_languages_have_canaries_of_their_own() -> None:
     ((path, text),) = go.files.items()
     assert path.startswith("pkg/") and path.endswith("_test.go") and text.startswith(b"package pkg_test")
     assert f"func {go.names[0]}(t *testing.T)".encode() in text
-    for language, ending in (("jest", ".test.js"), ("vitest", ".test.mjs"), ("node", ".test.mjs"), ("cargo", ".rs")):
+    for language, ending in (("jest", ".test.js"), ("vitest", ".test.js"), ("node", ".test.mjs"), ("cargo", ".rs")):
         canary = make_canary(language, {}, ("src/a.test.js",))  # type: ignore[arg-type]
         ((path, text),) = canary.files.items()
-        assert path.endswith(ending) and canary.always[0].encode() in text
+        assert path.endswith(ending) and canary.names[0].encode() in text

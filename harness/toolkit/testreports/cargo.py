@@ -12,6 +12,7 @@ from harness.toolkit.testreports.record import BadReport, CaseResult, Report, St
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _RUNNING = re.compile(r"^\s+Running (?:unittests )?(\S+) \((?:\S*/)?deps/(\S+?)-[0-9a-f]{16}(?:\.exe)?\)")
 _DOCTESTS = re.compile(r"^\s+Doc-tests (\S+)")
+_BEGINS = re.compile(r"^running (\d+) tests?$")
 _TEST = re.compile(r"^test (.+?)(?: - should panic)? \.\.\. (ok|FAILED|ignored)(?:[, ].*)?$")
 _SUMMARY = re.compile(r"^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored;")
 _STATUS: dict[str, Status] = {"ok": "pass", "FAILED": "fail", "failed": "fail", "ignored": "skip", "timeout": "fail"}
@@ -21,12 +22,12 @@ def parse_cargo(data: bytes) -> Report:
     """Results by `crate::test::path`, in whichever of the two forms. Raises BadReport when there is no result.
 
     The crate is the name of the test binary from the `Running` line above its tests; without such a line (JSON has
-    none of its own, but cargo prints it between) ids are the bare test paths. A summary that disagrees with its tests
-    makes the report truncated.
+    none of its own, but cargo prints it between) ids are the bare test paths. A summary that disagrees with its tests,
+    or is missing, makes the report truncated.
     """
     text = _ESCAPES.sub("", text_of(data))
     results: list[CaseResult] = []
-    crate, whole, in_section, summaries = "", True, 0, 0
+    crate, whole, in_section, summaries, begun = "", True, 0, 0, False
     for line in text.split("\n"):
         if header := _RUNNING.match(line):
             crate, in_section = header[2] + "::", 0
@@ -38,13 +39,15 @@ def parse_cargo(data: bytes) -> Report:
         elif line.startswith("{"):
             results += _from_json(line, crate)
             summaries += '"suite"' in line and '"started"' not in line
+        elif _BEGINS.match(line):
+            whole, begun = whole and not begun, True
         elif summary := _SUMMARY.match(line):
-            summaries += 1
+            summaries, begun = summaries + 1, False
             whole = whole and sum(int(n) for n in summary.groups()) == in_section
             in_section = 0
     if not results and not summaries:
         raise BadReport("no line is a result of `cargo test`")
-    return report_of(results, truncated=not (whole and summaries))
+    return report_of(results, truncated=begun or not (whole and summaries))
 
 
 def _from_json(line: str, crate: str) -> list[CaseResult]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 
@@ -34,6 +35,7 @@ def parse_go_json(data: bytes) -> Report:
     failed: set[str] = set()
     broken: list[str] = []
     packages: set[str] = set()
+    silent: dict[str, None] = {}
     for event in events:
         id = f"{event.package}::{event.test}"
         if event.test and event.action == "run":
@@ -45,12 +47,15 @@ def parse_go_json(data: bytes) -> Report:
                 failed.add(event.package)
         elif event.action in ("pass", "fail", "skip") and event.package:
             packages.add(event.package)
+            if event.action == "pass":
+                silent[event.package] = None
             if event.action == "fail" and event.package not in failed:
                 broken.append(event.package)
     results += [CaseResult(id, "error") for id in running]
     results += [CaseResult(package, "error") for package in broken]
     ended = bool(packages) and all(id.partition("::")[0] in packages for id in running)
-    return report_of(results, truncated=not ended)
+    told = {result.id.partition("::")[0] for result in results}
+    return replace(report_of(results, truncated=not ended), silent=tuple(p for p in silent if p not in told))
 
 
 def _events(text: str) -> Iterator[_Event]:

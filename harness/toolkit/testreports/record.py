@@ -37,13 +37,15 @@ class Report:
     """All results of one run.
 
     `results` are by id. `collected` counts results before equal ids were put together. `truncated` says that the
-    report ended early or had more than can be read. `duplicates` are ids said more than once.
+    report ended early or had more than can be read. `duplicates` are ids said more than once. `silent` are packages
+    of Go that ended well and told of no test.
     """
 
     results: Mapping[str, CaseResult] = field(default_factory=dict)
     collected: int = 0
     truncated: bool = False
     duplicates: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
     def status(self, id: str) -> Status | None:
         """The status of a test, or None when it is not in the report."""
