@@ -70,6 +70,10 @@ def install_python(recipe: Recipe, version: str, arch: str, root: Path) -> list[
     wanted += [word for name in platforms for word in ("--platform", name)]
     if lock is None:
         text = resolve_python((f"{recipe.package}=={version}", *recipe.extra), wanted, root)
+        pins = (_pinned(line) for line in text.splitlines())
+        found = [one.version for one in pins if one.package.replace("_", "-") == recipe.package]
+        if found != [version]:  # `0.86.*` is none
+            raise NoSuchVersion(recipe.package, version, found)
     else:
         text = lock.read_text()
     (root / KEPT_LOCK).write_text(text)

@@ -97,14 +97,14 @@ def _below(path: PurePosixPath, folder: str) -> PurePosixPath | None:
 
 
 def _dist(package: str, version: str) -> tuple[str, str]:
-    """The registry's checksum and address of one package."""
+    """The registry's checksum and address of one package. A tag or a range, which npm takes too, is no version."""
     if (npm := shutil.which("npm")) is not None:
-        said = _npm(npm, ["view", f"{package}@{version}", "dist", "--json"], package)
+        said = _npm(npm, ["view", f"{package}@{version}", "version", "dist", "--json"], package)
         found = json.loads(said) if said.strip() else {}
+        found = found.get("dist") if isinstance(found, dict) and found.get("version") == version else {}
     else:
         found = _get_json(f"{_registry(package)}{quote(package, safe='@')}", package)["versions"].get(version, {})
         found = found.get("dist", {})
-    found = found[0] if isinstance(found, list) and found else found
     if not found or not found.get("integrity"):
         raise NoSuchVersion(package, version, versions(package))
     return str(found["integrity"]), str(found["tarball"])
@@ -125,6 +125,8 @@ def _npm(npm: str, words: Sequence[str], package: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as e:
         raise Unreachable(package, str(e)) from e
     if done.returncode and "E404" not in done.stderr and "ETARGET" not in done.stderr:
+        if "EINVALIDTAGNAME" in done.stderr:
+            return ""
         raise Unreachable(package, _last(done.stderr) or f"npm ended with {done.returncode}")
     if done.returncode and words[0] == "view" and "versions" in words:
         raise NoSuchVersion(package, "", [])

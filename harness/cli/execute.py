@@ -41,7 +41,7 @@ def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
     how.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
     how.add_argument("--quiet", action="store_true", help="no progress")
-    strict = "exit 4 where a judge is not proven valid; a new run refuses judges of a subject's own family"
+    strict = "exit 4 where a judge is not proven valid; a new run refuses judges of a subject's family or no snapshot"
     how.add_argument("--strict", action="store_true", help=strict)
 
 

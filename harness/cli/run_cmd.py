@@ -17,7 +17,7 @@ from harness.config.load import load_suite
 from harness.config.suite import Suite, System
 from harness.config.workspace import find_workspace
 from harness.engine.estimate import Check, Estimate, estimate, judge_checks
-from harness.engine.judge_checks import kin_judges
+from harness.engine.judge_checks import strict_faults
 from harness.engine.plan import Plan
 from harness.engine.prepare import make_manifest, named_secrets, preflight, with_delegates
 from harness.engine.select import Filters, parse_shape, select_systems, select_tasks
@@ -115,8 +115,8 @@ def _refuse(chosen: _Selected, args: argparse.Namespace) -> None:
     suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
     for warning in preflight(suite, systems, tasks, chosen.prices, args.allow_unpriced, dry=args.dry_run):
         print(f"warning: {warning}", file=sys.stderr)
-    if args.strict and (kin := kin_judges(suite, with_delegates(suite, systems), tasks)):
-        raise ConfigError(kin)
+    if args.strict and (faults := strict_faults(suite, with_delegates(suite, systems), tasks)):
+        raise ConfigError(faults)
 
 
 def _overridden(suite: Suite, args: argparse.Namespace) -> Suite:

@@ -12,7 +12,7 @@ from harness.engine.judges import judge_graders
 from harness.errors import Fault, Place
 from harness.plugins.contracts import Grader
 from harness.records.task import Task
-from harness.toolkit.judging.judge import family_of, same_model
+from harness.toolkit.judging.judge import family_of, is_pinned, same_model
 
 
 def own_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
@@ -68,8 +68,27 @@ def judge_warnings(suite: Suite, systems: Mapping[str, System], tasks: Sequence[
     return list(dict.fromkeys(said))
 
 
-def kin_judges(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
-    """Judges of a subject's own family as faults: what `--strict` refuses (judge.md 7.5)."""
+def strict_faults(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
+    """What `--strict` refuses and a run only warns of: judges of a subject's own family, and those whose model names no
+    snapshot, so that tomorrow's verdicts may be another model's (judge.md 7.1, 7.5).
+    """
+    return [*_loose(suite, tasks), *_family(suite, systems, tasks)]
+
+
+def _loose(suite: Suite, tasks: Sequence[Task]) -> list[Fault]:
+    return [
+        Fault(
+            f"grader '{name}': judge '{role}' is {model.lane}, which names no snapshot: the provider may change it",
+            place,
+            "name the snapshot, as in gpt-5.4-2026-03-05, or leave out --strict",
+        )
+        for name, grader, place in _used(suite, tasks)
+        for role, model in grader.judges().items()
+        if not is_pinned(model)
+    ]
+
+
+def _family(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[Fault]:
     return [
         Fault(
             f"grader '{k.grader}': judge '{k.judge}' is of the family of system '{k.systems[0]}' ({k.family})",

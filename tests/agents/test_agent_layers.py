@@ -14,6 +14,7 @@ import pytest
 from agent_registry import ARCH, CODEX, Registry
 
 from harness.agents import build, locked, musl, npm
+from harness.agents.faults import NoSuchVersion
 from harness.agents.recipes import RECIPES
 from harness.cli.main import main
 from harness.errors import RunInvalid
@@ -260,6 +261,14 @@ def test_a_word_for_a_version_is_answered_with_versions(registry: Registry, work
     assert "did you mean" not in said and "newest: 0.169.0" in said
 
 
+@pytest.mark.parametrize("version", ["latest", "0", "0.169", "^0.169.0", "0.169.0;rm"])
+def test_neither_a_tag_nor_a_range_is_a_version(registry: Registry, workspace: Path, client: str, version: str) -> None:
+    """npm takes them, for the package that they mean on that day."""
+    registry.add("tool", "0.169.0", {})
+    with pytest.raises(NoSuchVersion, match="has no version"):
+        npm.fetch("tool", version, workspace)
+
+
 def test_a_set_of_wheels_does_not_tell_where_it_was_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """pip puts its interpreter's path into scripts, and their checksums into RECORD: two machines, two layers."""
     wheels = tmp_path / "wheels"
@@ -291,3 +300,5 @@ def test_a_set_of_wheels_does_not_tell_where_it_was_built(tmp_path: Path, monkey
         f"{told}/entry_points.txt",
         "site/minisweagent/__init__.py",
     ]
+    with pytest.raises(NoSuchVersion, match=r"no version 9\.\*"):
+        locked.install_python(recipe, "9.*", "x64", root)

@@ -120,3 +120,16 @@ def test_costs_under_other_graders_are_no_estimate(lab: JudgeLab, capsys: pytest
     assert plan_of(lab, capsys)["estimates"][0]["basis"] == "past runs"
     lab.suite({**priced(lab), "repeats": 9}, {"a": WRONG}, task=META)
     assert plan_of(lab, capsys)["estimates"][0]["basis"] == "prompt length"
+
+
+@pytest.mark.parametrize(("model", "pinned"), [("openai/gpt-5.4", False), ("openai/gpt-5.4-2026-03-05", True)])
+def test_a_judge_without_a_snapshot_is_warned_of_and_refused_by_strict(
+    lab: JudgeLab, capsys: pytest.CaptureFixture[str], model: str, pinned: bool
+) -> None:
+    lab.suite({"use": "judge_reference", "judge": {"model": model}}, {"a": "x"}, task={"reference": "14"})
+    code, _, err = dry(lab, capsys)
+    assert code == 0
+    assert ("names no snapshot" in err) is not pinned
+    code, _, err = dry(lab, capsys, "--strict")
+    assert code == (0 if pinned else 2), err
+    assert ("tasks/lab/suite.yaml:" in err and "names no snapshot: the provider may change it" in err) is not pinned
