@@ -30,10 +30,23 @@ HEAD = """# Validation by simulation
 
 <!-- made by scripts/simulate.py (make simulate); rows stand in tests/planted/rows_*.py -->
 
-Runs with planted effects, in which the truth is known, go through the same functions as real ones. Each cell must lie
-in its range, which has three standard errors of the simulation in it. The same rows run with fewer replicates in every
-test run (`tests/planted`). The generator is `harness.testing.simulate`; what is planted is never clipped, so that *no
-change* is exactly none.
+Runs with planted effects, in which the truth is known. Each cell must lie in its range, which has three standard errors
+of the simulation in it. The same rows run with fewer replicates in every test run (`tests/planted`). The generator is
+`harness.testing.simulate`; what is planted is never clipped, so that *no change* is exactly none.
+
+**Through the command line or through functions.** Rows 101 to 118 are the rows 1 to 18 again, on the whole way: run
+folders are generated, `harness compare`, `gate`, `baseline`, `report`, `power`, `trend` and `route` read them, and
+their JSON and exit codes are counted. Rows 9, 20 and 21 are tests of the commands. Rows 2 to 8, 10, 11, 15, 16 and 18
+call the functions behind the commands on arrays instead: with thousands of replicates, folders would take hours. That
+the arrays are those of a folder is a test of its own (`test_the_arrays_of_these_rows_are_those_of_the_run_folder`).
+By functions alone:
+
+- 1: an exact sum over every outcome of the interval; a command has one outcome.
+- 12: nights with so much missing are hollow in `harness trend`, so that no z of theirs can be read from it.
+- 13 and 14: biases far under what one report rounds away, of estimators that `harness report` calls on many trials.
+- 17: prices are looked up while a run is made, never by a command that reads one.
+- 19: parity with other libraries is of functions.
+- 41 to 44: judges of planted bias, as tables of verdicts.
 """
 
 
@@ -103,7 +116,8 @@ def _proofs(number: int, simulated: bool) -> list[str]:
 
 
 WHY = """Why these rows: [comparison](design/010-comparison.md), [nights and routing](design/011-trend-and-routing.md),
-[the report](design/012-reliability-report.md). Rows from 41 on are of judges."""
+[the report](design/012-reliability-report.md). Rows 41 to 44 are of judges, rows from
+101 on go through the command line."""
 
 
 if __name__ == "__main__":

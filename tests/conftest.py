@@ -9,6 +9,8 @@ import asyncio
 import os
 from functools import cache
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads of several workers only wait for each other
+
 import pytest
 
 from harness.sandboxes.docker import Docker

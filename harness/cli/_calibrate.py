@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from harness.cli._out import say
+from harness.cli._labels import named_files
+from harness.cli._out import plugins_aside, say
+from harness.config.load import load_suite
+from harness.config.suite import Suite
 from harness.config.workspace import run_names
 from harness.errors import ConfigError, Exit, Fault, Place, UsageFault
 from harness.plugins.loader import did_you_mean
@@ -15,6 +19,7 @@ from harness.records.label import UNSURE, Label
 from harness.report.judges import Elsewhere, judged_elsewhere
 from harness.report.judges_gate import worst
 from harness.report.judges_items import Item, Judged
+from harness.report.judges_labels import Design
 from harness.report.judges_model import JudgeReport
 from harness.report.judges_read import Beside, read_judges
 from harness.report.judges_sections import look_tables, score_tables, validity_tables
@@ -35,10 +40,11 @@ SAID: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Labels that fit a run, and what its judges said in the other runs that some were drawn from."""
+    """Labels that fit a run, what its judges said in the other runs that some were drawn from, and the design."""
 
     labels: Sequence[Label]
     elsewhere: Elsewhere
+    design: Design | Literal["auto"] | None
 
 
 def labels_of_run(workspace: Path, path: Path, graders: Sequence[str], args: argparse.Namespace) -> Found:
@@ -48,25 +54,39 @@ def labels_of_run(workspace: Path, path: Path, graders: Sequence[str], args: arg
     Raises ConfigError for unknown ids, duplicates and mixed sets, UsageFault when there is no label or the design does
     not fit them.
     """
-    files = args.labels or sorted((workspace / FOLDER).glob("*.jsonl"))
+    suite = _suite_of(workspace, path) if not args.labels else None
+    named = named_files(suite) if suite else []
+    design = args.design or (suite.calibration.design if suite else None)
+    files = args.labels or named or sorted((workspace / FOLDER).glob("*.jsonl"))
     placed = [one for file in files for one in placed_labels(file, _shown(file, workspace))]
     placed = [(x, place) for x, place in placed if x.grader in graders]
     if not placed:
-        raise UsageFault(f"there is no label for {', '.join(graders)}", help="harness label makes them")
+        where = (
+            f" in {', '.join(suite.calibration.labels)}, which the suite's `calibration` names"
+            if suite and named
+            else ""
+        )
+        raise UsageFault(f"there is no label for {', '.join(graders)}{where}", help="harness label makes them")
     run = read_manifest(path).run
     faults = _unknown(path, placed, run) + mixed([x for x, _ in placed], "the labels")
     if faults:
         raise ConfigError(faults)
     labels = [x for x, _ in placed]
     own = [x for x in labels if x.run in ("", run)]
-    if args.design == "run_sample" and not any(x.run == run for x in labels):
+    if design == "run_sample" and not any(x.run == run for x in labels):
         raise UsageFault(
             "no label was drawn from this run, so they are no sample of it", help="--design external, or harness label"
         )
     with RunFolder.open(path) as folder:
         kept = read_labels(path / LABELS) if (path / LABELS).is_file() else []
         folder.write_file(LABELS, encode_labels([*(x for x in kept if x.grader not in graders), *own]))
-    return Found(labels, _elsewhere(workspace, path, {x.run for x in labels} - {"", run}))
+    return Found(labels, _elsewhere(workspace, path, {x.run for x in labels} - {"", run}), design)
+
+
+def _suite_of(workspace: Path, path: Path) -> Suite:
+    """The run's suite as it is today: its `calibration` says by which labels. Raises ConfigError, UsageFault."""
+    with plugins_aside():
+        return load_suite(workspace, read_manifest(path).suite_path)
 
 
 def _shown(file: Path, workspace: Path) -> str:
@@ -104,6 +124,10 @@ def _unknown(path: Path, placed: Sequence[tuple[Label, Place]], run: str) -> lis
 
 def _not_said(label: Label, protocols: set[str]) -> list[str]:
     """What the judges of a grader can say, when the label's word is none of it."""
+    if protocols == {"steps"}:
+        words = ["right", "wrong"] if label.about else ["clean", "the number of a step"]
+        number = label.label.isdecimal() and not label.about
+        return [] if number or label.label in (*words, UNSURE) else [*words, UNSURE]
     if not protocols or not protocols <= SAID.keys():
         return []
     words = [word for protocol in sorted(protocols) for word in SAID[protocol]]
@@ -135,8 +159,12 @@ def _elsewhere(workspace: Path, path: Path, runs: set[str]) -> Elsewhere:
 
 
 def draw_sheets(path: Path, args: argparse.Namespace, found: Found | None) -> int:
-    """Print the data sheets. The exit code is that of the judges alone: 0, 3, or 4 under --strict."""
-    beside = Beside(found.labels, None, found.elsewhere, args.design) if found else Beside()
+    """Print the data sheets, of the graders that are named or of all. The exit code is that of the judges alone: 0, 3,
+    or 4 under --strict.
+    """
+    beside = Beside(graders=tuple(args.grader))
+    if found:
+        beside = replace(beside, labels=found.labels, elsewhere=found.elsewhere, design=found.design)
     report = read_judges(path, read_manifest(path), beside)
     if report is None:
         print("no judge was asked in this run")

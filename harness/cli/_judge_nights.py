@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli._calibrate import sheets_out
 from harness.cli._out import say
 from harness.config.workspace import find_run, find_workspace, run_names
+from harness.engine.audit_suite import AUDITS
 from harness.errors import Exit, UsageFault
 from harness.report.judges import About
 from harness.report.judges_nights import bridge_tables, bridges, pooled
@@ -19,15 +21,22 @@ from harness.store.read import read_manifest
 
 
 def pool(args: argparse.Namespace) -> int:
-    """One data sheet of each judge over the last runs. Raises UsageFault when no run has judges."""
+    """One data sheet of each judge over the last runs and the suite's audits since. Raises UsageFault without any."""
     workspace = find_workspace(args.workspace)
-    paths = judged_runs(workspace, args.suite)[-args.last :]
-    newest = read_manifest(paths[-1])
+    runs = judged_runs(workspace, args.suite)[-args.last :]
+    newest = read_manifest(runs[-1])
+    audits = audits_since(workspace, newest.suite, read_manifest(runs[0]).created)
     about = About(run="", families=families_of(newest), rules=rules_of(newest), informs=informing(newest))
-    found = pooled(paths, policy_of(newest), about)
-    left = f"; {many(found.others, 'judgement')} of other versions left out" if found.others else ""
-    heads = [f"suite {newest.suite}: {many(len(found.runs), 'run')}, {found.runs[0]} to {found.runs[-1]}{left}"]
+    found = pooled([*runs, *audits], runs[-1], policy_of(newest), about)
+    used = [many(sum(p.name in found.runs for p in paths), word) for paths, word in ((runs, "run"), (audits, "audit"))]
+    left = f"; {many(found.others, 'judgement')} of other versions or judges left out" if found.others else ""
+    heads = [f"suite {newest.suite}: {' and '.join(used if audits else used[:1])}, {_span(found.runs)}{left}"]
     return sheets_out(found.report, args, heads)
+
+
+def _span(names: Sequence[str]) -> str:
+    """From the first to the last by name, which begins with the time."""
+    return min(names) if len(names) == 1 else f"{min(names)} to {max(names)}"
 
 
 def judged_runs(workspace: Path, suite: str | None) -> list[Path]:
@@ -40,6 +49,13 @@ def judged_runs(workspace: Path, suite: str | None) -> list[Path]:
         what = f"no run of the suite '{suite}' has judges" if suite else "no run of this workspace has judges"
         raise UsageFault(what, help=f"suites with judged runs: {', '.join(sorted(set(suites))) or 'none'}")
     return found
+
+
+def audits_since(workspace: Path, suite: str, since: str) -> list[Path]:
+    """Audits of a suite that were made from then on, oldest first: `harness judge audit --suite` keeps them apart."""
+    paths = sorted(p.parent for p in (workspace / AUDITS).glob(f"*/{JUDGEMENTS}"))
+    made = [(read_manifest(p), p) for p in paths]
+    return [p for manifest, p in made if manifest.suite == suite and manifest.created >= since]
 
 
 def compare(args: argparse.Namespace) -> int:

@@ -33,13 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="instead of graders/labels (repeatable)",
+        help="instead of the files that the suite's `calibration` names, or graders/labels (repeatable)",
     )
     calibrate.add_argument(
         "--design",
         choices=("auto", "run_sample", "external"),
-        default="auto",
-        help="run_sample: labels drawn at random from this run (PPI++); external: from elsewhere (Rogan-Gladen)",
+        help="run_sample: labels drawn at random from this run (PPI++); external: from elsewhere (Rogan-Gladen); "
+        "left out: as the suite's `calibration` says",
     )
     pool = actions.add_parser("pool", help="one data sheet of each judge over many runs: nights add up")
     pool.add_argument("--last", type=whole, default=30, metavar="N", help="the last N runs (30)")
@@ -137,8 +137,7 @@ def _calibrate(args: argparse.Namespace) -> int:
 
     workspace = find_workspace(args.workspace)
     path = find_run(workspace, args.run)
-    labels = labels_of_run(workspace, path, _graders(path, args.grader), args)
-    return _report(path, args, labels)
+    return _report(path, args, labels_of_run(workspace, path, _graders(path, args.grader), args))
 
 
 def _report(path: Path, args: argparse.Namespace, found: Found | None = None) -> int:

@@ -26,6 +26,7 @@ from harness.records.task import Task
 from harness.store.judgements import iter_judgements
 from harness.store.read import iter_attempts, read_transcript
 from harness.toolkit.judging.attacks import NULL_ANSWERS, SHELLS, attacks
+from harness.toolkit.judging.twins import twin
 from harness.toolkit.reference import as_text
 
 PAIRS_ONLY = ("identical", "near_identical")
@@ -134,7 +135,8 @@ def _made(
         elif kind == "null_answers":
             text, expect = _shells(task, golds)[i % SHELLS], "loss" if _is_pairwise(bound) else ""
         else:
-            text, expect = _altered(kind, answer, before, pairwise=_is_pairwise(bound))
+            text = _altered(kind, answer, i)
+            expect = "tie" if _is_pairwise(bound) else before
         again = f"#{i // len(pool)}" if i >= len(pool) else ""
         name = f"{kind}-{task.id}@{attempt.system}@{attempt.epoch}{again}"
         found.append(
@@ -170,15 +172,17 @@ def _before(bound: BoundGrader, verdict: Verdict) -> Json:
     return said(verdict)
 
 
-def _altered(kind: str, answer: str, before: Json, *, pairwise: bool) -> tuple[str, Json]:
-    """The altered answer, and the outcome that is right for it."""
+def _altered(kind: str, answer: str, i: int) -> str:
+    """The i-th answer, altered so that it is worth what it was."""
     match kind:
         case "identical":
-            return answer, "tie"
+            return answer
         case "near_identical":
-            return reflowed(answer), "tie"
+            return reflowed(answer)
+        case "padded":
+            return padded(answer)
         case _:
-            return padded(answer), "tie" if pairwise else before
+            return twin(kind, answer, i)
 
 
 def reflowed(text: str) -> str:

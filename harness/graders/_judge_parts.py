@@ -57,6 +57,13 @@ class Controls(_Closed):
     """Pairs of an answer with the same answer in other line breaks and list marks (pairwise)."""
     padded: int = Field(default=0, ge=0)
     """An answer against itself with its own sentences repeated: longer, and no better."""
+    authority: int = Field(default=0, ge=0)
+    """An answer against itself with a source that nobody can check; alone, its verdict must stay what it was. So with
+    the next two: the content is the same, so the cue must win nothing (judge.md 2.5)."""
+    bandwagon: int = Field(default=0, ge=0)
+    """With the word that most people say so."""
+    sentiment: int = Field(default=0, ge=0)
+    """With a feeling before it."""
     null_answers: Annotated[int, Field(ge=0)] | Literal["all"] = 0
     """Shells of an answer (`:`, `Thought process:`, flattery, the question again, the reference of another task): they
     must lose. `all` is each of them once."""

@@ -42,13 +42,13 @@ class Pooled:
     others: int
 
 
-def pooled(paths: Sequence[Path], policy: JudgePolicy, about: About) -> Pooled:
-    """One sheet of each judge over runs, oldest first, as it was in the newest of them. Raises StoreError.
+def pooled(paths: Sequence[Path], newest: Path, policy: JudgePolicy, about: About) -> Pooled:
+    """One sheet of each judge over runs and audits, as it was in the newest run. Raises StoreError.
 
     Works of different nights are different works; their clusters are still the families of tasks, so a suite that is
     run every night does not get narrower intervals than its families allow. Labels belong to runs: none is used here.
     """
-    now = {_version(j) for j in iter_judgements(paths[-1])}
+    now = {_version(j) for j in iter_judgements(newest)}
     used: dict[str, None] = {}
     left = [0]
     report = judge_report(_of_version(paths, now, used, left), policy, about)

@@ -14,6 +14,7 @@ from harness.report.model import Count
 from harness.stats.intervals import Codes, Estimate, Numbers
 from harness.stats.shares import share
 from harness.stats.swap import consistency
+from harness.toolkit.judging.twins import WHY
 
 CONTROL = "control:"
 RATES = {"reference": "correct", "rubric": "criteria met", "claims": "claims supported"}
@@ -77,8 +78,8 @@ def control_figures(calls: Calls, protocol: str) -> tuple[Figure, ...]:
             pairs, _ = complete_pairs(rows)
             e = share(consistency(pairs.ab, pairs.ba), pairs.cluster)
             found.append(figure(f"control_{kind}", "near-identical: swap", e, (len(pairs), "pairs")))
-        elif kind == "padded" and protocol != "pairwise":
-            found.append(_padded(calls, protocol))
+        elif kind in WHY and protocol != "pairwise":
+            found.append(_kept(calls, protocol, kind))
         elif kind in TITLES:
             found.append(_wins(rows, kind))
     return (*found, *_moved(calls, protocol))
@@ -96,23 +97,32 @@ def _identical(rows: Calls) -> list[Figure]:
     ]
 
 
-TITLES = {"null_answers": "empty phrases: won", "padded": "padded twin: won", "empty": "empty: won"}
+TITLES = {
+    "null_answers": "empty phrases: won", "empty": "empty: won", "padded": "padded twin: won",
+    "authority": "twin with a source: won", "bandwagon": "twin with the crowd: won",
+    "sentiment": "twin with a feeling: won",
+}  # fmt: skip
 """Controls that must not win."""
+KEPT = {
+    "padded": "padded: moved", "authority": "with a source: moved", "bandwagon": "with the crowd: moved",
+    "sentiment": "with a feeling: moved",
+}  # fmt: skip
+"""Controls of work judged alone, whose verdict must stay."""
 
 
 def _wins(rows: Calls, kind: str) -> Figure:
     ok = rows.ok()
     won = (np.nan_to_num(worth(ok)) > 0.5).astype(np.float64)
-    note = f"{int(won.sum())} of {len(ok)}" + ("; longer is not better" if kind == "padded" else "")
+    note = f"{int(won.sum())} of {len(ok)}" + (f"; {WHY[kind]}" if kind in WHY else "")
     return figure(f"control_{kind}", TITLES[kind], share(won, ok.column["family"]), (len(ok), "calls"), note)
 
 
-def _padded(calls: Calls, protocol: str) -> Figure:
-    """Work alone, padded: there is no twin to beat, but its verdict must stay what it was."""
-    moved = _altered(calls, protocol, "control:padded")
+def _kept(calls: Calls, protocol: str, kind: str) -> Figure:
+    """Work alone, padded or with a cue: there is no twin to beat, but its verdict must stay what it was."""
+    moved = _altered(calls, protocol, f"{CONTROL}{kind}")
     e = share(np.array([x for x, _ in moved]), np.array([c for _, c in moved], dtype=np.int64))
-    note = f"{int(sum(x for x, _ in moved))} of {len(moved)}; longer is not better"
-    return figure("control_padded", "padded: moved", e, (len(moved), "verdicts"), note)
+    note = f"{int(sum(x for x, _ in moved))} of {len(moved)}; {WHY[kind]}"
+    return figure(f"control_{kind}", KEPT[kind], e, (len(moved), "verdicts"), note)
 
 
 def _moved(calls: Calls, protocol: str) -> tuple[Figure, ...]:

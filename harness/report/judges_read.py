@@ -37,21 +37,25 @@ def read_judges(path: Path, manifest: Manifest, beside: Beside | None = None) ->
         families=families_of(manifest),
         elsewhere=beside.elsewhere,
         informs=informing(manifest),
-        design=manifest.design if beside.design == "auto" else beside.design,
+        design=beside.design or manifest.design,
         rubrics=rubrics_of(manifest),
     )
-    found = judge_report(iter_judgements(path), beside.policy or policy_of(manifest), about)
+    asked = (j for j in iter_judgements(path) if not beside.graders or j.grader in beside.graders)
+    found = judge_report(asked, beside.policy or policy_of(manifest), about)
     return found if found.sheets else None
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What is not of the run: other labels than those kept in it, another policy, what judges said in other runs."""
+    """What is not of the run: other labels than those kept in it, another policy, what judges said in other runs,
+    another design than its suite's; `graders` of which alone is told, all if empty.
+    """
 
     labels: Sequence[Label] | None = None
     policy: JudgePolicy | None = None
     elsewhere: Elsewhere = field(default_factory=dict)
-    design: Design | Literal["auto"] = "auto"
+    design: Design | Literal["auto"] | None = None
+    graders: Sequence[str] = ()
 
 
 def families_of(manifest: Manifest) -> dict[str, str]:

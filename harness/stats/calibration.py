@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.stats.intervals import (
     FEW_FAMILIES,
@@ -26,7 +27,7 @@ from harness.stats.intervals import (
 ECE_TASKS = 100
 """Under this many tasks the calibration error says mostly that there are few: a perfect system shows 0.10."""
 MOST_BINS = 10
-DRAWS = 1_000
+DRAWS = 400
 """Replicates of a resampling; fewer for large runs, whose noise is small."""
 _WORK = 4_000_000
 
@@ -120,7 +121,8 @@ def calibration(sure: Numbers, right: Numbers, family: Codes, seed: int = 0) -> 
     sums = np.zeros((groups, len(np.bincount(at))))
     np.add.at(sums, (own, at), residual)
     sizes = np.bincount(own).astype(np.float64)
-    drawn = np.array([np.abs(w @ sums).sum() / (w @ sizes) for w in _weights(groups, seed, _draws(groups))])
+    w = _weights(groups, seed, _draws(groups))
+    drawn = np.abs(w @ sums).sum(axis=1) / (w @ sizes)
     half = t_of(0.95, groups - 1) * float(drawn.std(ddof=1))
     return Calibration(error, null, Estimate(error - null, Interval(error - null - half, error - null + half)), bins)
 
@@ -180,12 +182,9 @@ def _of_bins(right: Numbers, sure: Numbers, at: Codes, family: Codes) -> tuple[B
 
 
 def _null_error(sure: Numbers, at: Codes, seed: int) -> float:
-    rng = np.random.default_rng(seed)
-    drawn = [
-        float(np.abs(np.bincount(at, weights=(rng.random(len(sure)) < sure) - sure)).sum())
-        for _ in range(_draws(len(sure)))
-    ]
-    return float(np.mean(drawn)) / len(sure)
+    drawn = np.random.default_rng(seed).random((_draws(len(sure)), len(sure)))
+    off = (drawn < sure) - sure
+    return float(np.abs(off @ np.eye(int(at.max()) + 1)[at]).sum(axis=1).mean()) / len(sure)
 
 
 def _codes(family: Codes) -> tuple[Codes, int]:
@@ -197,10 +196,11 @@ def _draws(n: int, most: int = DRAWS) -> int:
     return int(np.clip(_WORK // max(n, 1), 50, most))
 
 
-def _weights(groups: int, seed: int, draws: int) -> list[Numbers]:
-    """How often each family is drawn, in each replicate of a bootstrap."""
-    rng = np.random.default_rng(seed)
-    return [np.bincount(rng.integers(groups, size=groups), minlength=groups).astype(np.float64) for _ in range(draws)]
+def _weights(groups: int, seed: int, draws: int) -> NDArray[np.float64]:
+    """How often each family is drawn, in each replicate of a bootstrap: draws x groups."""
+    drawn = np.random.default_rng(seed).integers(groups, size=(draws, groups))
+    at = drawn + groups * np.arange(draws)[:, None]
+    return np.bincount(at.ravel(), minlength=draws * groups).reshape(draws, groups).astype(np.float64)
 
 
 def _percentiles(drawn: Numbers) -> Interval | None:

@@ -51,6 +51,42 @@ def test_the_design_is_the_suites_and_is_kept_in_the_run(lab: JudgeLab, capsys: 
     assert (found["value"], found["why_not"]) == (None, "uncalibrated: no labels")
 
 
+def calibrated(lab: JudgeLab, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any], str]:
+    """`harness judge calibrate`: exit code, figures of the one sheet, what was said on stderr."""
+    code = main(["judge", "calibrate", *words, "--json", "--workspace", str(lab.workspace)])
+    told = capsys.readouterr()
+    sheets = json.loads(told.out)["sheets"] if told.out else [{"figures": []}]
+    return code, {f["name"]: f for f in sheets[0]["figures"]}, told.err
+
+
+def test_calibrate_goes_by_the_suites_files_and_design(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    """It took all of graders/labels, and any design; what is said on the command line still wins."""
+    labels(lab.workspace / "graders" / "labels" / "all.jsonl", 50, "incorrect")
+    labels(lab.workspace / "calibration" / "few.jsonl", 7, "correct")
+    said = {"labels": "calibration/few.jsonl", "design": "external"}
+    run(lab, capsys, said)
+    _, found, _ = calibrated(lab, capsys)
+    assert found["kappa"]["n"] == 7
+    _, found, _ = calibrated(lab, capsys, "--labels", str(lab.workspace / "graders" / "labels" / "all.jsonl"))
+    assert found["kappa"]["n"] == 50
+    path = lab.workspace / "tasks" / "lab" / "suite.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "calibration": {"design": "run_sample"}}))
+    code, _, err = calibrated(lab, capsys)
+    assert code == 2 and "no label was drawn from this run" in err
+    _, found, _ = calibrated(lab, capsys, "--design", "external")
+    assert "rogan-gladen" in found["corrected"]["note"]
+
+
+def test_calibrate_says_where_it_looked_for_labels(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    other = Label(grader="other", task="t1", system="a", epoch=1, labeler="ann", label="met")
+    (lab.workspace / "calibration").mkdir()
+    (lab.workspace / "calibration" / "other.jsonl").write_bytes(encode_labels([other]))
+    run(lab, capsys, {"labels": "calibration/other.jsonl"})
+    code, _, err = calibrated(lab, capsys)
+    assert code == 2
+    assert "no label for judge_reference in calibration/other.jsonl, which the suite's `calibration` names" in err
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from judge_lab import JudgeLab
+from judge_lab import JudgeLab, planted
 from measured_judges import share
 from pydantic import ValidationError
 from test_judging_measured import measured
@@ -185,6 +185,31 @@ def test_labels_of_one_grader_leave_those_of_others_in_the_run(
     assert len(kept) == 61 and other in kept
     said(lab, capsys, "calibrate", "--grader", grader)
     assert len(read_labels(lab.folder / LABELS)) == 61, "and none twice"
+
+
+def test_a_label_that_is_no_step_is_refused(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    grader = {"use": "judge_steps", "name": "way", "steps": "lines", "judge": planted("clean")}
+    lab.run(lab.suite(grader, {"work": "2 + 2 = 4"}, tasks=2))
+    made = [Label(grader="way", task=f"t{i + 1}", system="work", epoch=1, labeler="ann", label=word)
+            for i, word in enumerate(("0", "second"))]  # fmt: skip
+    labels_file(lab, made)
+    code, _, err = said(lab, capsys, "calibrate")
+    assert code == 2
+    assert "graders/labels/l.jsonl:2:1" in err and "'way' has no verdict 'second'" in err
+    assert "it has: clean, the number of a step, unsure" in err
+
+
+def test_a_named_grader_is_told_alone(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside it stood the others as if nobody had labelled them, and their faults were the exit code."""
+    one = {"use": "judge_reference", "name": "one", "judge": planted("honest")}
+    other = {**one, "name": "other"}
+    task = {"reference": "14 days", "graders": [one, other]}
+    lab.run(lab.suite(one, {"work": "It takes 14 days."}, task=task, tasks=3))
+    labels_file(lab, [Label(grader=n, task="t1", system="work", epoch=1, labeler="ann", label="correct")
+                      for n in ("one", "other")])  # fmt: skip
+    for words in (("calibrate",), ("audit", "--quiet")):
+        _, out, _ = said(lab, capsys, *words, "--grader", "one", "--json")
+        assert [s["grader"] for s in json.loads(out)["sheets"]] == ["one"], words
 
 
 @pytest.mark.parametrize("use", ["judge_pairwise", "judge_select"])

@@ -54,11 +54,29 @@ def test_nights_add_up_and_other_versions_are_left_out(lab: JudgeLab, capsys: py
     swap = figures(out)["swap_consistency"]
     assert swap["n"] == 90
     _, text, _ = said(lab, capsys, "pool")
-    assert "suite lab: 3 runs, 11-night to 13-night; 60 judgements of other versions left out" in text
+    assert "suite lab: 3 runs, 11-night to 13-night; 60 judgements of other versions or judges left out" in text
     _, text, _ = said(lab, capsys, "pool", "--last", "2")
     assert "2 runs, 12-night to 13-night" in text
     one = wilson(swap["value"], 30, z_of(0.95))
     assert swap["interval"]["high"] - swap["interval"]["low"] < one.high - one.low, "three nights say more than one"
+
+
+def test_audits_of_the_suite_add_up_with_its_nights(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    """One order was scored, so nights alone say nothing of position: the audit, kept apart, does."""
+    measured(lab, "first", n=30, grader={"orders": "random_single"})
+    _, out, _ = said(lab, capsys, "pool", "--suite", "lab", "--json")
+    assert figures(out)["swap_consistency"]["value"] is None
+    said(lab, capsys, "audit", "--suite", "lab", "--quiet")
+    _, out, _ = said(lab, capsys, "pool", "--suite", "lab", "--json")
+    swap = figures(out)["swap_consistency"]
+    assert (swap["value"], swap["n"]) == (0, 30)
+    _, text, _ = said(lab, capsys, "pool", "--suite", "lab")
+    assert "suite lab: 1 run and 1 audit, " in text
+    name = next((lab.workspace / "runs" / "audits").iterdir())
+    before = json.loads((name / "manifest.json").read_text())
+    (name / "manifest.json").write_text(json.dumps(before | {"created": "2001-01-01T00:00:00+00:00"}))
+    _, text, _ = said(lab, capsys, "pool", "--suite", "lab")
+    assert "suite lab: 1 run, " in text, "an audit from before the runs that are pooled is none of them"
 
 
 def test_the_same_night_again_is_no_news(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:

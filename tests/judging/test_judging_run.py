@@ -13,6 +13,7 @@ from harness.config.load import load_suite
 from harness.errors import ConfigError, RunInvalid
 from harness.records.judgement import Judgement
 from harness.records.outcome import NotGraded
+from harness.report.build import build_report
 from harness.toolkit.judging.prompt import fill
 
 RIGHT, WRONG = "Within 14 days, by post.", "Within thirty days, I think."
@@ -225,6 +226,28 @@ def test_controls_are_made_at_the_end_and_are_in_no_score(lab: JudgeLab) -> None
     assert found["padded"] == {("win", "tie")}, "a judge that takes the longer one is caught"
     assert all(len(lab.judgements(f"control:{role}")) == 6 for role in own)
     assert {a.label for a in lab.attempts()} == {"loss"}
+
+
+CUES = {"authority": 3, "bandwagon": 3, "sentiment": 3}
+
+
+@pytest.mark.parametrize(("rule", "moved"), [("honest", 0), ("impressed", 1)])
+@pytest.mark.parametrize("alone", [False, True])
+def test_twins_with_a_cue_tell_a_judge_that_is_impressed(lab: JudgeLab, rule: str, moved: int, alone: bool) -> None:
+    """A source, the crowd, a feeling: the content is the same, so whoever sees content is not moved. Exact."""
+    rubric = {"use": "judge_rubric", "criteria": [{"id": "days", "text": "Says 14 days", "points": 1}]}
+    grader = {**(rubric if alone else FIELD), "judge": planted(rule), "controls": CUES}
+    lab.run(lab.suite(grader, {"a": WRONG}, task=META, tasks=4))
+    report = build_report(lab.folder).judges
+    assert report is not None
+    found = {f.name.removeprefix("control_"): f for f in report.sheets[0].figures if f.name.startswith("control_")}
+    assert {kind: f.value for kind, f in found.items()} == dict.fromkeys(CUES, moved)
+    assert {f.n for f in found.values()} == {3 if alone else 6}
+    for kind in CUES:
+        made = lab.judgements(f"control:{kind}")
+        assert {j.expected for j in made} == {"not_met" if alone else "tie"}
+        assert not any(j.flags for j in made), "a cue is no attack"
+    assert not any(j.role.endswith("cleaned") for j in lab.judgements())
 
 
 def test_identical_controls_show_the_slot_an_always_first_judge_picks(lab: JudgeLab) -> None:

@@ -30,11 +30,12 @@ def blocks(replicates: int) -> Iterator[tuple[int, int]]:
 def row_10(replicates: int) -> list[Cell]:
     cells = []
     for m in (10, 20, 30):
+        limits = None  # one calibration a baseline's length: worlds of a cell have the same size and shape
         for sd in (0.0, 0.1, 0.3):
             alarms = 0
             for number, size in blocks(replicates):
                 pools, inside, z = simulate([m, round(10 * sd), number], m, 365, sd, tasks=100, worlds=size)
-                limits = limits_of(pools, m)
+                limits = limits or limits_of(pools, m)
                 up = (cusum(-z / scales(inside, z)) > limits.up).any(axis=1)
                 alarms += int((harm(inside, z, limits).any(axis=1) | up).sum())
             what = f"{m} baseline nights, night sd {sd}: an alarm in a quiet year"

@@ -27,9 +27,11 @@ def beta_rates(rng, worlds, tasks):
 
 def night(rng, rates, sd, factor=1.0):
     """One night of each world: binomial with one shared shift of all logits; a change multiplies the rates."""
-    shift = rng.normal(0, sd, (len(rates), 1)) if sd else 0.0
-    moved = 1 / (1 + np.exp(-(np.log(rates / (1 - rates)) + shift)))
-    return rng.binomial(1, moved * factor).astype(float)
+    moved = rates
+    if sd:
+        odds = rates / (1 - rates) * np.exp(rng.normal(0, sd, (len(rates), 1)))
+        moved = odds / (1 + odds)
+    return (rng.random(rates.shape) < moved * factor).astype(float)
 
 
 def simulate(seed, m, nights, sd, *, factor=lambda t: 1.0, tasks=None, worlds=None, missing=None):
