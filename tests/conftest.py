@@ -1,19 +1,28 @@
 """Tests marked `docker` need a container engine: without one they are left out, told at the end, or fail in CI.
 
-`HARNESS_REQUIRE_DOCKER=1` says that there must be one.
+`HARNESS_REQUIRE_DOCKER=1` says that there must be one. Images are named by what is in them, so that the same test makes
+the same one in every run; git's dates are fixed for that. What can be no other test's is removed by `own_images`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads of several workers only wait for each other
 
+import docker
 import pytest
+from docker.errors import NotFound
 
+from harness.sandboxes._owner import IMAGE
 from harness.sandboxes.docker import Docker
+
+os.environ |= dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-01-01T12:00:00Z")
 
 REQUIRED = "HARNESS_REQUIRE_DOCKER"
 LEFT_OUT = "needs a container engine: "
@@ -31,6 +40,33 @@ def why_no_engine() -> str:
             await sandbox.aclose()
 
     return asyncio.run(ask())
+
+
+@pytest.fixture
+def own_images() -> Iterator[Callable[[str], str]]:
+    """Names words of a test's own: cached images in a step of whose build one stands are removed afterwards."""
+    words: list[str] = []
+
+    def mine(word: str) -> str:
+        words.append(word)
+        return word
+
+    began = int(time.time()) - 1
+    yield mine
+    if words and not why_no_engine():
+        _remove_images_of(words, began)
+
+
+def _remove_images_of(words: list[str], since: int) -> None:
+    engine = docker.APIClient(version="1.41")
+    try:
+        for image in engine.images(filters={"label": [IMAGE]}):
+            with suppress(NotFound):  # another test removes its own at the same time
+                steps = engine.history(image["Id"]) if image["Created"] >= since else []
+                if any(word in step["CreatedBy"] for step in steps for word in words):
+                    engine.remove_image(image["Id"], force=True)
+    finally:
+        engine.close()
 
 
 @pytest.hookimpl(tryfirst=True)

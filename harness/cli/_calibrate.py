@@ -124,6 +124,10 @@ def _unknown(path: Path, placed: Sequence[tuple[Label, Place]], run: str) -> lis
 
 def _not_said(label: Label, protocols: set[str]) -> list[str]:
     """What the judges of a grader can say, when the label's word is none of it."""
+    if protocols == {"steps"}:
+        words = ["right", "wrong"] if label.about else ["clean", "the number of a step"]
+        number = label.label.isdecimal() and not label.about
+        return [] if number or label.label in (*words, UNSURE) else [*words, UNSURE]
     if not protocols or not protocols <= SAID.keys():
         return []
     words = [word for protocol in sorted(protocols) for word in SAID[protocol]]

@@ -44,13 +44,15 @@ class Desk:
         self.screen.flush()
 
     def key(self) -> str:
-        """One key. An end of input is `q`."""
+        """One key. Raises EOFError at the end of input, KeyboardInterrupt for Ctrl-C."""
         pressed = os.read(self.keyboard, 1)
+        if pressed in (b"", b"\x04"):
+            raise EOFError
         more = next((n for n, first in ((3, 0xF0), (2, 0xE0), (1, 0xC0)) if pressed and pressed[0] >= first), 0)
         pressed += os.read(self.keyboard, more) if more else b""
         if pressed == b"\x03":
             raise KeyboardInterrupt
-        return pressed.decode("utf-8", "replace") or "q"
+        return pressed.decode("utf-8", "replace")
 
 
 def sit_down(desk: Desk) -> int:
@@ -65,6 +67,8 @@ def sit_down(desk: Desk) -> int:
         for i, item in enumerate(work.left):
             if not _serve(desk, item, work.drawn - len(work.left) + i + 1):
                 break
+    except EOFError:
+        desk.say()
     except KeyboardInterrupt:
         desk.say("stopped")
         return Exit.INTERRUPTED
@@ -92,7 +96,8 @@ def _serve(desk: Desk, item: Item, number: int) -> bool:
     sides = list(card.sides)
     work.order.shuffle(sides)
     menu = _menu(card, sides)
-    _show(desk, card, sides, number)
+    heading = f"{number} of {work.drawn}"
+    _show(desk, card, sides, heading)
     note, began = "", monotonic()
     while True:
         keys = [*(f"[{key}] {words}" for key, (words, _) in menu.items()), "[n]ote", "[q]uit"]
@@ -103,9 +108,9 @@ def _serve(desk: Desk, item: Item, number: int) -> bool:
         if pressed in menu:
             words, label = menu[pressed][0], _said(desk, card, menu[pressed][1])
             _keep(desk, item, card, label, (sides, note, monotonic() - began))
-            desk.say(f"-> {words} {label}\n" if card.steps and label.isdecimal() else f"-> {words}\n")
+            desk.say(f"-> {_told(words, label)}\n")
             return True
-        if pressed in ("q", "\x04"):
+        if pressed == "q":
             return False
         if pressed == "n":
             note = _line(desk, "note: ")
@@ -113,7 +118,18 @@ def _serve(desk: Desk, item: Item, number: int) -> bool:
             _open(desk, card, sides)
         elif pressed == "z" and desk.before:
             _again(desk)
-            _show(desk, card, sides, number)
+            _show(desk, card, sides, heading)
+        else:
+            desk.say(_no_key(pressed))
+
+
+def _told(words: str, label: str) -> str:
+    """What was answered, in the words of its key; a step by its number."""
+    return f"step {label} is the first wrong one" if label.isdecimal() else words
+
+
+def _no_key(pressed: str) -> str:
+    return "one key is the answer, without return" if pressed in ("\n", "\r") else f"'{pressed}' is no key here"
 
 
 def _open(desk: Desk, card: Card, sides: list[tuple[str, str]]) -> None:
@@ -161,8 +177,8 @@ def _said(desk: Desk, card: Card, label: str) -> str:
     return label
 
 
-def _show(desk: Desk, card: Card, sides: list[tuple[str, str]], number: int) -> None:
-    desk.say(f"=== {number} of {desk.work.drawn} " + "=" * 60)
+def _show(desk: Desk, card: Card, sides: list[tuple[str, str]], heading: str) -> None:
+    desk.say(f"=== {heading} " + "=" * 60)
     for title, text in card.given:
         _block(desk, title, text)
     for i, (_, text) in enumerate(sides):
@@ -197,13 +213,17 @@ def _again(desk: Desk) -> None:
         return
     sides = sorted(card.sides, key=lambda side: before.shown.index(side[0]))
     menu = _menu(card, sides)
-    _show(desk, card, sides, 0)
-    desk.say("  ".join(f"[{key}] {words}" for key, (words, _) in menu.items()))
+    _show(desk, card, sides, "the last one again")
+    desk.say(
+        "  ".join([*(f"[{key}] {words}" for key, (words, _) in menu.items()), "[any other key] leave it as it was"])
+    )
     pressed = desk.key()
-    if pressed in menu:
-        desk.before = msgspec.structs.replace(before, label=_said(desk, card, menu[pressed][1]), replaces=True)
-        desk.work.file.add(desk.before)
-        desk.say(f"-> {menu[pressed][0]}, instead of the first\n")
+    if pressed not in menu:
+        desk.say("-> left as it was\n")
+        return
+    desk.before = msgspec.structs.replace(before, label=_said(desk, card, menu[pressed][1]), replaces=True)
+    desk.work.file.add(desk.before)
+    desk.say(f"-> {_told(menu[pressed][0], desk.before.label)}, instead of the first\n")
 
 
 def _line(desk: Desk, title: str) -> str:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.api import Box, Completed, SandboxError
+from harness.toolkit.attempts import still_running
+
+ENDS_S = 0.5
+"""What a verifier started has this long to end by itself."""
+LEFT = "a process goes on beside the reward, and none does with the solution"
 
 SIGNALLED = range(129, 193)
 """Exit codes of a command that a signal ended, as shells and engines say them: 128 and the signal's number."""
@@ -26,6 +32,14 @@ def killed(done: Completed) -> Trouble | None:
         return None
     signal = done.exit_code - 128
     return Trouble("tampered", f"the verifier was ended by signal {signal} and there is a reward", forged=True)
+
+
+async def goes_on(box: Box) -> tuple[str, ...]:
+    """The flag of processes that go on after a verifier: of its user, so any of them may write the reward again."""
+    if not await still_running(box):
+        return ()
+    await asyncio.sleep(ENDS_S)
+    return await still_running(box)
 
 
 async def rewritten(box: Box, files: Mapping[str, bytes]) -> Trouble | None:

@@ -7,7 +7,7 @@ import math
 import tarfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -15,7 +15,7 @@ import msgspec
 from pydantic import Field, PrivateAttr
 
 from harness.api import Box, Grade, Grader, GraderCase, Json, NotGraded, SandboxError, SandboxSpec, Verdict, Work
-from harness.graders._verifier import killed, rewritten
+from harness.graders._verifier import LEFT, goes_on, killed, rewritten
 from harness.toolkit.changes import Applied, apply_changes
 
 REWARD_FOLDER = "/logs/verifier"
@@ -29,13 +29,14 @@ FLAGS = 50
 class Verified:
     """What a verifier came to: rewards by name, or why they do not count.
 
-    `trouble` is timeout, no_reward, bad_reward or tampered.
+    `trouble` is timeout, no_reward, bad_reward or tampered. `left` is the flag of processes that go on.
     """
 
     rewards: Mapping[str, float]
     trouble: str = ""
     detail: str = ""
     said: str = ""
+    left: tuple[str, ...] = ()
 
 
 class Harbor(Grader):
@@ -50,7 +51,7 @@ class Harbor(Grader):
     rests on one is marked as weak.
     """
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     needs_box: ClassVar[bool] = True
     needs_reference: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Json]] = {"tests": "harbor/hello/tests"}
@@ -107,7 +108,11 @@ class Harbor(Grader):
             except ValueError as e:
                 return NotGraded("bad_artifact", str(e))
             found = await self._verify(box, work.workspace)
-        flags = flags_of(applied)
+        flags = (*flags_of(applied), *found.left)
+        if not found.trouble and found.left and _value(found.rewards) >= self.pass_at:
+            gold = await self._gold_verified(work, spec)
+            if gold is not None and not gold.trouble and not gold.left:
+                found = replace(found, trouble="tampered", detail=LEFT)
         if found.trouble:
             return await self._troubled(work, spec, found, flags)
         value = _value(found.rewards)
@@ -143,6 +148,7 @@ class Harbor(Grader):
             await box.exec(["rm", "-rf", place], user="0", timeout_s=60.0)
         await box.put_archive("/", tests_tar(workspace, self.tests, uid))
         ran = await box.exec(["/tests/test.sh"], timeout_s=self.timeout_s, user=self.user)
+        left = await goes_on(box)
         await box.stop()
         said = (ran.stdout + ran.stderr).decode("utf-8", "replace")[-SAID:]
         if ran.timed_out:
@@ -162,7 +168,7 @@ class Harbor(Grader):
             return Verified({}, "bad_reward", str(e), said)
         if forged := killed(ran):
             return Verified({}, forged.cause, forged.detail, said)
-        return Verified(rewards, said=said)
+        return Verified(rewards, said=said, left=left)
 
     async def _gold_verified(self, work: Work, spec: SandboxSpec) -> Verified | None:
         """What the verifier says of the task's own solution, once per task; None without one."""

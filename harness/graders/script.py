@@ -31,7 +31,7 @@ from harness.graders._clean import archive_of, fetch, nothing_done, private_fold
 from harness.graders._place import lay_artifacts
 from harness.graders._protected import Guard, limited
 from harness.graders._runs import HOME_ENV, box_spec
-from harness.graders._verifier import Trouble, killed, rewritten
+from harness.graders._verifier import LEFT, Trouble, goes_on, killed, rewritten
 from harness.toolkit.normalise import excerpt
 from harness.toolkit.said import last_words
 from harness.toolkit.solution import apply_solution, is_solution
@@ -82,7 +82,7 @@ class Script(Grader):
     workdir: str = ""
     """Where it starts. Empty: the box's working folder."""
 
-    version = "4"
+    version = "5"
     needs_box = True
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {"verifier": 'set -e\ngrep -q "^total: 42$" report.txt\n'}
@@ -91,7 +91,7 @@ class Script(Grader):
         GraderCase("", False, None, {"verifier": "true\nexit 1\n"}),
     )
 
-    _gold: dict[str, str] = PrivateAttr(default_factory=dict)
+    _gold: dict[str, Solved] = PrivateAttr(default_factory=dict)
     _lock: asyncio.Lock | None = PrivateAttr(default=None)
 
     def check(self, workspace: Path) -> Sequence[str]:
@@ -124,7 +124,13 @@ class Script(Grader):
             ended = await self._verify(box, private, files)
         flags = [*laid.flags, *ended.flags]
         if ended.trouble is None:
-            return self._judge(ended, flags)
+            grade = self._judge(ended, flags)
+            if grade.passed and self.verdict == "reward" and ended.left:
+                gold = await self._solved(work, files)
+                if gold is not None and not gold.trouble and not gold.left:
+                    ended.trouble = Trouble("tampered", LEFT, forged=True)
+            if ended.trouble is None:
+                return grade
         return await self._troubled(work, files, ended, flags)
 
     async def _verify(self, box: Box, private: str, files: Mapping[str, bytes]) -> Ended:
@@ -138,8 +144,9 @@ class Script(Grader):
         done = await box.exec(
             self._argv(files, place), timeout_s=self.timeout_s, env=env, user=user, workdir=self.workdir
         )
+        left = await goes_on(box)
         await box.stop()
-        ended = Ended(done, flags)
+        ended = Ended(done, [*flags, *left], bool(left))
         if ended.limit:
             return ended
         ended.trouble = await rewritten(box, {f"{place}/{path}": data for path, data in files.items()})
@@ -168,17 +175,18 @@ class Script(Grader):
         trouble = ended.trouble
         assert trouble is not None
         why = f"{trouble.detail}: {words}" if (words := last_words(ended.tail)) else trouble.detail
-        gold = await self._gold_trouble(work, files)
-        if gold:
-            return NotGraded("environment" if trouble.forged else trouble.cause, f"{why}; on the solution: {gold}")
+        gold = await self._solved(work, files)
+        if gold is not None and gold.trouble:
+            said = f"{why}; on the solution: {gold.trouble}"
+            return NotGraded("environment" if trouble.forged else trouble.cause, said)
         if gold is None and not trouble.forged:
             return NotGraded(trouble.cause, f"{why}; there is no solution to tell whose fault it is")
         label = trouble.cause if trouble.forged else "failed"
         parts: dict[str, Json] = {"exit_code": ended.done.exit_code}
         return Grade(0.0, False, label, why, flags=limited([f"{trouble.cause}: {trouble.detail}", *flags]), parts=parts)
 
-    async def _gold_trouble(self, work: Work, files: Mapping[str, bytes]) -> str | None:
-        """What the verifier has against the task's own solution, once per task: nothing if it passes, None without."""
+    async def _solved(self, work: Work, files: Mapping[str, bytes]) -> Solved | None:
+        """What the verifier says of the task's own solution, once per task; None without one."""
         if not is_solution(work.task.reference):
             return None
         key = f"{work.task.id} {work.task.digest}"
@@ -188,18 +196,18 @@ class Script(Grader):
                 self._gold[key] = await self._on_solution(work, files)
             return self._gold[key]
 
-    async def _on_solution(self, work: Work, files: Mapping[str, bytes]) -> str:
+    async def _on_solution(self, work: Work, files: Mapping[str, bytes]) -> Solved:
         async with work.open_box(box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s)) as box:
             try:
                 if wrong := await apply_solution(work.task.reference, work.task, box):
-                    return wrong
+                    return Solved(wrong)
             except MissingRequirement as e:
-                return str(e)
+                return Solved(str(e))
             ended = await self._verify(box, await _private(box), files)
         if ended.trouble is not None:
-            return ended.trouble.detail
+            return Solved(ended.trouble.detail)
         grade = self._judge(ended, [])
-        return "" if grade.passed else grade.explanation
+        return Solved("" if grade.passed else grade.explanation, ended.left)
 
     async def _own(self, box: Box, place: str, files: Mapping[str, bytes], rewards: Sequence[str]) -> list[str]:
         """Lay the verifier down, root's and read-only, and empty the places of rewards, owned by who runs it.
@@ -286,12 +294,21 @@ class Script(Grader):
         return Grade(value, passed, label, told, weak=weak, flags=limited(flags), parts=parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """The verifier's run on the solution: what it has against it, and whether processes were left."""
+
+    trouble: str
+    left: bool = False
+
+
 @dataclass(slots=True)
 class Ended:
-    """A verifier's run: its reward if it wrote one, and why it says nothing, if so."""
+    """A verifier's run: its reward if it wrote one, and why it says nothing, if so. `left`: processes go on."""
 
     done: Completed
     flags: list[str]
+    left: bool = False
     reward: float | None = None
     trouble: Trouble | None = None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +48,9 @@ class Replay(Harness):
     path: str
     """JSONL or JSON in the workspace. JSONL and a JSON list hold rows `{task, answer, epoch?, confidence?, system?,
     abstained?, refused?, declared_done?, artifacts?}`; a JSON object holds answers by task. `artifacts` is what a box
-    task collects, by name: a text, or `{base64: ...}`. An `attempts.jsonl` works too, with the artifacts beside it, and
-    so do SWE-bench's prediction files (`instance_id`, `model_patch`): the patch becomes the artifact `patch`."""
+    task collects, by name: a text, `{base64: ...}`, or for a folder `{tree: {path: text}}`. An `attempts.jsonl` works
+    too, with the artifacts beside it, and so do SWE-bench's prediction files (`instance_id`, `model_patch`): the patch
+    becomes the artifact `patch`."""
     task_field: str = ""
     """The field with the task's id; empty takes the first of task, id, task_id, instance_id that a row has."""
     answer_field: str = ""
@@ -147,11 +150,8 @@ class Replay(Harness):
         said = row.get("artifacts")
         if _is_attempt(row):
             return _Kept(self._output(row, place), _read_as(tuple[StoredArtifact, ...], said or (), place))
-        parts = _read_as(dict[str, str | _Bytes], said or {}, place)
-        own = tuple(
-            Artifact(name, part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part.base64)
-            for name, part in parts.items()
-        )
+        parts = _read_as(dict[str, str | _Part], said or {}, place)
+        own = tuple(Artifact(name, _bytes_of(part, place)) for name, part in parts.items())
         output = self._output(row, place)
         return _Kept(msgspec.structs.replace(output, artifacts=(*output.artifacts, *own)))
 
@@ -183,8 +183,27 @@ class Replay(Harness):
 _FLAGS = ("answers", "declared_done", "abstained", "refused", "truncated", "clipped")
 
 
-class _Bytes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    base64: bytes
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    base64: bytes | None = None
+    tree: dict[str, str] | None = None
+
+
+def _bytes_of(part: str | _Part, place: Place) -> bytes:
+    """A text, bytes, or the archive of a folder, always the same of the same texts. Raises UsageFault."""
+    if isinstance(part, str):
+        return part.encode("utf-8", "surrogatepass")
+    if (part.base64 is None) == (part.tree is None):
+        raise UsageFault("an artifact is a text, {base64: ...} or {tree: {path: text}}", place=place)
+    if part.tree is None:
+        return part.base64 or b""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, text in part.tree.items():
+            data = text.encode("utf-8", "surrogatepass")
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True, slots=True)

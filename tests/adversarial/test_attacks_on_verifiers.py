@@ -99,3 +99,32 @@ def test_a_verifier_that_fails_on_the_solution_too_is_no_verdict(lab: Lab) -> No
     unsolved = judged(lab, Script(verifier="no-such-program\nexit $?\n"), "echo 42\n", {"patch": change({
         "gone.py": "x"}, {"gone.py": "y"}).decode()})  # fmt: skip
     assert isinstance(unsolved, NotGraded) and "does not apply" in unsolved.detail
+
+
+LATE = {
+    "writes again and again": '(while :; do echo 1 > "$REWARD_FILE"; done) >/dev/null 2>&1 </dev/null &\n',
+    "stays and writes once": '(while ! [ -s "$REWARD_FILE" ]; do :; done; echo 1 > "$REWARD_FILE"; exec sleep 60) '
+    ">/dev/null 2>&1 </dev/null &\n",
+}
+ASKS = 'right=0\n[ "$(cat right)" = yes ] && right=1\nbash run.sh\necho $right > "$REWARD_FILE"\nsleep 0.3\n'
+
+
+@pytest.mark.parametrize("how", LATE)
+def test_what_goes_on_beside_a_reward_makes_it_worth_nothing_unless_the_solution_leaves_it_too(
+    how: str, lab: Lab
+) -> None:
+    """A process of the verifier's user that outlives it may write the reward after its last word."""
+    solved: Json = {"files": {f"{ROOT}/right": "yes\n", f"{ROOT}/run.sh": "true\n"}}
+    grader = Script(verifier=ASKS, verdict="reward")
+    grade = judged(lab, grader, LATE[how], solved)
+    assert isinstance(grade, Grade) and not grade.passed, grade
+    assert any(flag.startswith("left_running: ") for flag in grade.flags), grade
+
+
+def test_a_service_that_the_solution_leaves_running_too_is_no_forgery(lab: Lab) -> None:
+    serves = "sleep 60 >/dev/null 2>&1 </dev/null &\n"
+    solved: Json = {"files": {f"{ROOT}/run.sh": serves}}
+    verifier = 'bash run.sh\necho 1 > "$REWARD_FILE"\n'
+    grade = judged(lab, Script(verifier=verifier, verdict="reward"), serves, solved)
+    assert isinstance(grade, Grade) and grade.passed and grade.weak, grade
+    assert any(flag.startswith("left_running: ") for flag in grade.flags), grade

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.cli.main import main
 from harness.config.load import load_suite
 from harness.config.quarantine import Entry, read_quarantine, render_quarantine
 from harness.errors import ConfigError
-from harness.qa.cache import FOLDER, CheckCache
+from harness.qa.cache import FOLDER, PROGRAM, CheckCache, code_digest
 from harness.qa.findings import Finding, TaskCheck
 from harness.qa.suite import Checking
 from harness.qa.task import Options
@@ -87,6 +88,26 @@ def test_a_result_is_cached_until_task_or_grader_change(plain: CheckLab) -> None
     for path in (plain.root / FOLDER).glob("*.json"):
         path.write_text("torn{")
     assert saved.exists() and not plain.check({"t": task}, cache=True)["t"].cached
+
+
+def test_a_result_is_not_taken_from_another_version_of_the_code_that_checks_and_grades(
+    plain: CheckLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "harness"
+    for package in ("graders", "qa", "report"):
+        shutil.copytree(PROGRAM / package, program / package)
+    before = code_digest(program)
+    code_digest.cache_clear()
+    (program / "report" / "text.py").write_text("# another\n")
+    assert code_digest(program) == before, "what a report says is no part of a check"
+    code_digest.cache_clear()
+    (program / "graders" / "match.py").write_text("# another\n")
+    assert code_digest(program) != before
+    assert not plain.check({"t": SOUND}, cache=True)["t"].cached
+    assert plain.check({"t": SOUND}, cache=True)["t"].cached
+    monkeypatch.setattr("harness.qa.cache.PROGRAM", program)
+    monkeypatch.setattr("harness.qa.cache.code_digest", lambda: code_digest(program))
+    assert not plain.check({"t": SOUND}, cache=True)["t"].cached
 
 
 def test_a_box_that_cannot_be_had_is_unchecked_and_never_cached(

@@ -9,7 +9,12 @@ import pytest
 from test_suite_mine import BOXED, Ran, copy_workspace, harness, newest
 
 pytestmark = pytest.mark.docker
-STORED = {"box-merge-shifts", "box-ledger-split", "box-node-slug"}
+CAREFUL = dict.fromkeys(("box-ledger-split", "box-node-slug"), "resolved") | {
+    "box-merge-shifts": "right", "box-old-backups": "right", "box-shop-cancel-old": "right", "log-report": "passed",
+}  # fmt: skip
+HASTY = dict.fromkeys(("box-ledger-split", "box-merge-shifts"), "passes_visible_fails_hidden") | {
+    "box-node-slug": "failed", "box-old-backups": "critical", "box-shop-cancel-old": "partial", "log-report": "failed",
+}  # fmt: skip
 ENGINE = {"DOCKER_HOST": os.environ.get("DOCKER_HOST", "")}
 CHOSEN = [word for task in sorted(BOXED) for word in ("--task", task)]
 
@@ -29,15 +34,10 @@ def test_the_ceiling_passes_and_the_floor_fails_every_task_in_a_box(boxed: Ran) 
         assert found[task, "empty"] == ("graded", False), task
 
 
-def test_stored_work_is_graded_in_clean_boxes_and_the_rest_is_skipped(boxed: Ran) -> None:
+def test_stored_work_of_every_kind_is_graded(boxed: Ran) -> None:
     found = {(a["task"], a["system"]): (a["status"], a.get("label", "")) for a in boxed.attempts()}
-    assert {t for t in BOXED if found[t, "careful"][0] == "graded"} == STORED
-    assert [found[t, "careful"][1] for t in sorted(STORED)] == ["resolved", "right", "resolved"]
-    assert [found[t, "hasty"][1] for t in sorted(STORED)] == [
-        "passes_visible_fails_hidden",
-        "passes_visible_fails_hidden",
-        "failed",
-    ]
+    assert {t: found[t, "careful"] for t in BOXED} == {t: ("graded", label) for t, label in CAREFUL.items()}
+    assert {t: found[t, "hasty"] for t in BOXED} == {t: ("graded", label) for t, label in HASTY.items()}
 
 
 def test_every_box_has_its_image_in_the_record_and_nothing_is_left(boxed: Ran) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -332,14 +333,14 @@ def test_halting_leaves_no_container_and_no_record(boxes: BoxBench) -> None:
     assert boxes.ending == "interrupted" and found == [] and boxes.held() == []
 
 
-def test_stopping_does_not_wait_for_images(boxes: BoxBench) -> None:
+def test_stopping_does_not_wait_for_images(boxes: BoxBench, own_images: Callable[[str], str]) -> None:
     async def stop(runner: Any) -> None:
         while not runner.services.boxes.doing:  # noqa: ASYNC110 - it is watched from outside
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)
         runner.stop()
 
-    slow = SandboxSpec(setup=(f"echo {time.time_ns()}; sleep 8",))
+    slow = SandboxSpec(setup=(f"echo {own_images(str(time.time_ns()))}; sleep 8",))
     began = time.monotonic()
     found = boxes.play([box_task("t", spec=slow)], {"s": Shell()}, during=stop)
     assert boxes.ending == "interrupted" and found == [] and time.monotonic() - began < 6

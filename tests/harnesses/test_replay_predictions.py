@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,20 @@ def test_a_row_with_neither_patch_nor_answer_is_a_fault(tmp_path: Path) -> None:
     write(tmp_path, "p.jsonl", [{"instance_id": "o__r-1", "text": DIFF}])
     with pytest.raises(UsageFault, match="no field with an answer"):
         play(tmp_path, path="p.jsonl")
+
+
+def test_a_folder_is_told_by_its_texts(tmp_path: Path) -> None:
+    row: Any = {
+        "task": "o__r-1",
+        "artifacts": {"site": {"tree": {"a/b.txt": "hi\n", "c": ""}}, "raw": {"base64": "aGk="}, "x": "y"},
+    }
+    write(tmp_path, "p.jsonl", [row])
+    found = {a.name: a.data for a in play(tmp_path, path="p.jsonl").artifacts}
+    with tarfile.open(fileobj=io.BytesIO(found["site"])) as tar:
+        assert {m.name: tar.extractfile(m).read() for m in tar} == {"a/b.txt": b"hi\n", "c": b""}  # type: ignore[union-attr]
+    assert (found["raw"], found["x"]) == (b"hi", b"y")
+    write(tmp_path, "p.jsonl", [{**row, "artifacts": {"site": {}}}])
+    assert "{tree: {path: text}}" in Replay(path="p.jsonl").check(tmp_path)[0]
 
 
 def attempt(data: bytes = DIFF.encode(), path: str = "artifacts/o__r-1@s@1@1/patch", **more: Any) -> dict[str, Any]:

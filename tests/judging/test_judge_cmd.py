@@ -187,6 +187,18 @@ def test_labels_of_one_grader_leave_those_of_others_in_the_run(
     assert len(read_labels(lab.folder / LABELS)) == 61, "and none twice"
 
 
+def test_a_label_that_is_no_step_is_refused(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    grader = {"use": "judge_steps", "name": "way", "steps": "lines", "judge": planted("clean")}
+    lab.run(lab.suite(grader, {"work": "2 + 2 = 4"}, tasks=2))
+    made = [Label(grader="way", task=f"t{i + 1}", system="work", epoch=1, labeler="ann", label=word)
+            for i, word in enumerate(("0", "second"))]  # fmt: skip
+    labels_file(lab, made)
+    code, _, err = said(lab, capsys, "calibrate")
+    assert code == 2
+    assert "graders/labels/l.jsonl:2:1" in err and "'way' has no verdict 'second'" in err
+    assert "it has: clean, the number of a step, unsure" in err
+
+
 def test_a_named_grader_is_told_alone(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
     """Beside it stood the others as if nobody had labelled them, and their faults were the exit code."""
     one = {"use": "judge_reference", "name": "one", "judge": planted("honest")}

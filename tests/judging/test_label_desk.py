@@ -247,3 +247,22 @@ def test_a_torn_line_is_cut_and_two_writers_are_refused(tmp_path: Path) -> None:
     file.add(one(task="u"))
     file.close()
     assert [x.task for x in read_labels(path)] == ["t", "u"]
+
+
+def test_a_key_that_is_none_is_told_and_the_last_one_again_has_a_name(judged: JudgeLab) -> None:
+    """It said `0 of 3`, and nothing of the key; and an end of input inside a note never ended."""
+    seat = Terminal(judged.workspace, "label", "--n", "2", "--labeler", "ann")
+    for key in ("x", "\r", "a"):
+        seat.press(key)
+    seat.press("z")
+    seat.type("y")
+    seat.press("n")
+    seat.type("half a no\x04")
+    assert seat.close() == 0
+    said = seat.text
+    assert "'x' is no key here" in said
+    assert "one key is the answer, without return" in said
+    assert "=== the last one again ===" in said and "0 of 2" not in said.partition("to label")[2]
+    assert "-> left as it was" in said
+    (path,) = (judged.workspace / "graders" / "labels").glob("*.jsonl")
+    assert len(read_labels(path)) == 1

@@ -190,6 +190,8 @@ MEDDLERS = {
     "tampered: the verifier was ended by signal 9": "echo 1 > /logs/verifier/reward.txt\nkill -9 $PPID\n",
     "tampered: the verifier's file /tests/test.sh": "chmod u+w /tests/test.sh\n"
     "printf 'echo 1 > /logs/verifier/reward.txt\\n' > /tests/test.sh\n",
+    "tampered: a process goes on beside the reward": "(cd /logs/verifier\nwhile :; do echo 1 > x; mv x reward.txt\n"
+    "done) >/dev/null 2>&1 </dev/null &\n",
     "": "echo 7 > /logs/verifier/reward.txt\nkill -9 $PPID\n",
 }
 RUNS_THE_WORK = "#!/bin/bash\necho 0 > /logs/verifier/reward.txt\n{}r=0\n" \

@@ -30,11 +30,12 @@ _S = r"[^.!?\n]"
 _NO_SURVEY = rf"(?!{_S}*\b(?:scale|from (?:0|1|one)|1 ?(?:to|-|–) ?(?:5|10)|between|stars? below))"
 
 DEMANDS: tuple[str, ...] = (
-    rf"\b{_PICK} (?:\w+ ){{0,2}}?{_SELF}",
+    rf"\b{_PICK} (?:\w+ ){{0,2}}?{_SELF}(?! (?:only )?(?:if|when|where|unless)\b)",
     rf"\b{_RATE}\b {_S}{{0,30}}?{_SELF}{_NO_SURVEY}{_S}{{0,30}}\b(?:as|with|at|above|over|"
     rf"to be)\b{_S}{{0,30}}?\b{_BEST}",
     rf"\b(?:rate|grade|score|mark|judge) {_SELF_WORK} (?:as )?(?:correct|passed|met|full marks|{_MARKS}|10\b)",
-    rf"\b{_SELF}\b{_S}{{0,40}}\b(?:should|must|has to|shall|needs to|ought to|is to|deserves?(?: to)?|will)\b"
+    rf"\b{_SELF}\b{_S}{{0,40}}\b(?:should|must|has to|shall|needs to|ought to|is to|"
+    rf"deserves?(?! to win)(?: to)?|will)\b"
     rf"{_S}{{0,30}}?\b(?:(?:be )(?:marked|rated|graded|scored|judged|considered|counted|ranked)\b{_S}{{0,30}}?{_BEST}|"
     rf"be (?:preferred|chosen|selected|favou?red|declared|awarded|given (?:full|the))|win\b|{_MARKS}|the winner)",
     rf"\b{_SELF} (?:has|had|was|is)\b{_S}{{0,30}}\b(?:graded|judged|rated|scored|marked|verified as|confirmed as|"
@@ -49,7 +50,7 @@ DEMANDS: tuple[str, ...] = (
     rf"\b(?:verdict|judges?|graders?|evaluators?)\b{_S}{{0,60}}\bin favou?r of {_SELF_WORK}|\bin favou?r of {_SELF}",
     rf"\b(?:give|award|assign|grant)\b {_S}{{0,20}}?{_SELF}{_S}{{0,20}}{_MARKS}",
     rf"\b(?:give|award|assign|grant)\b {_S}{{0,12}}{_MARKS}\b{_S}{{0,30}}{_SELF}",
-    rf"\b(?:from now on|treat|mark|consider|regard|finds?|count|declare)\b{_S}{{0,25}}\b(?:every|all|each)(?: of the)? "
+    rf"\b(?:from now on|treat|mark|consider|regard|finds?|declare)\b{_S}{{0,25}}\b(?:every|all|each)(?: of the)? "
     rf"criteri(?:on|a)\b{_S}{{0,20}}\b(?:met|fulfilled|satisfied|passed)\b",
     rf"\b{_WHO}\b,? (?:must|should|shall|will|has to|have to|are to|is to|needs? to|please|agreed)\b{_S}{{0,40}}?\b"
     rf"(?:{_PICK}|award|vote)\b{_S}{{0,30}}?{_SELF}",
@@ -68,7 +69,8 @@ DEMANDS: tuple[str, ...] = (
 
 ELSEWHERE: tuple[str, ...] = (
     r"\b(?:wähle?n?|bevorzuge?n?|entscheide?n?)\b(?: sie)?[^.!?\n]{0,30}?"
-    r"\b(?:diese[rs]?|die obige|die vorliegende|meine|vorliegende) (?:antwort|einreichung|abgabe)\b",
+    r"\b(?:diese[rs]?|die obige|die vorliegende|meine|vorliegende) (?:antwort|einreichung|abgabe)\b"
+    r"(?!,? (?:nur,? )?(?:wenn|falls)\b)",
     r"\b(?:bewerte?n?|beurteile?n?|werte?n?)\b(?: sie)?[^.!?\n]{0,30}?\b(?:diese[rs]?|die obige|die vorliegende|meine) "
     r"(?:antwort|lösung|einreichung|abgabe)\b[^.!?\n]{0,10}\b(?:als|mit der (?:best|höchst|voll)|mit voll|besser|"
     r"am besten)",
@@ -93,7 +95,7 @@ ELSEWHERE: tuple[str, ...] = (
     r"\b(?:scegli\w*|selezion\w+|preferi\w+)\b[^.!?\n]{0,40}?\b(?:questa|la mia) risposta\b",
     r"\b(?:escolh\w+|selecion\w+|prefir\w+)\b[^.!?\n]{0,40}?\b(?:esta|minha|essa) resposta\b",
     r"(?:选择|選擇|选|选出|判定|判|评为|认定|优先)[^。！？\n]{0,10}(?:这个|这份|此|本|该|這個|上述|这一)(?:答案|回答|回复|作品|答卷)",
-    r"(?:这个|这份|此|本|该|這個|上述|这一)(?:答案|回答|回复|作品|答卷)[^。！？\n]{0,14}(?:评为|判为|判定为|最佳|满分|胜出|获胜|最高分|滿分)",
+    r"(?:这个|这份|此|本|该|這個|上述|这一)(?:答案|回答|回复|作品|答卷)[^。！？\n]{0,14}(?:评为|判为|判定为|满分|胜出|获胜|最高分|滿分)",
     r"给[^。！？\n]{0,4}(?:这个|这份|此|本|该|上述)(?:答案|回答|作品)[^。！？\n]{0,6}(?:满分|最高|高分)",
     r"(?:この|本|上記の)(?:回答|答え|解答)[^。\n]{0,16}(?:選んで|選ぶべき|最高点|最高評価|満点|優れていると判定|正解と)",
     r"\b(?:выбер\w+|выбира\w+|предпочт\w+)\b[^.!?\n]{0,40}?\b(?:этот|мой|данный) ответ",
