@@ -59,6 +59,7 @@ class Engine:
         environment = kwargs_from_env()
         self.host = parse_host(host or environment.get("base_url"), tls=bool(environment.get("tls")))
         self.cpus = 0.0
+        self.is_podman = False
         self._tls = environment.get("tls")
         self._wait_s = wait_s
         self._api: docker.APIClient | None = None
@@ -85,6 +86,8 @@ class Engine:
             api = docker.APIClient(
                 self.host, version=version, timeout=CALL_S, tls=self._tls or False, max_pool_size=THREADS
             )
+            parts = about.get("Components") or ()
+            self.is_podman = any("podman" in str(part.get("Name", "")).lower() for part in parts)
             self.cpus = float(api.info().get("NCPU") or 0)
             atexit.register(self._last_chance)
             self._api = api

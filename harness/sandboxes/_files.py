@@ -190,11 +190,22 @@ def write_file(engine: Engine, container: str, path: str, member: tarfile.TarInf
 def put_archive(engine: Engine, container: str, path: str, archive: bytes) -> None:
     """Extract a tar into a folder. Raises FileNotFoundError, SandboxError."""
     try:
+        if engine.is_podman:  # what is put into a folder that is not there makes it, as root's: Docker answers 404
+            engine.guarded(lambda: _must_be_there(engine.api, container, path))
         engine.guarded(lambda: engine.api.put_archive(container, path, archive))
     except NotThere as e:
         raise FileNotFoundError(path) from e
     except SandboxError as e:
         raise SandboxError("disk_full" if "no space left" in str(e) else "path", f"{path}: {e}") from e
+
+
+def _must_be_there(api: docker.APIClient, container: str, path: str) -> None:
+    url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+    answer: requests.Response = api.head(url, params={"path": path}, timeout=api.timeout)
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as e:
+        create_api_error_from_http_exception(e)
 
 
 def _one_file(member: tarfile.TarInfo, folders: list[str], name: str, data: bytes) -> bytes:

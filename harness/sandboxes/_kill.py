@@ -55,7 +55,8 @@ async def kill_tree(engine: Engine, container: str, exec_id: str, mark: str, use
     Files stay as they are; a restart empties `/scratch`. Raises SandboxError.
     """
     if await engine.call(_run_script, engine, container, mark, user):
-        for _ in range(20):
+        until = time.monotonic() + SCRIPT_S
+        while time.monotonic() < until:
             state = await engine.call(engine.api.exec_inspect, exec_id)
             if not state["Running"]:
                 return
@@ -72,7 +73,8 @@ def _run_script(engine: Engine, container: str, mark: str, user: str) -> bool:
     """Run the script as the command's user, who may signal what it started. Whether it found all of it dead."""
     made = engine.api.exec_create(container, ["/bin/sh", "-c", SCRIPT, "sh", f"{MARK}={mark}"], user=user)
     try:
-        engine.api.exec_start(made["Id"], detach=True)
+        # Podman does not tell of a detached command that it ended: there its end is the end of what it prints.
+        engine.api.exec_start(made["Id"], detach=not engine.is_podman)
     except APIError:  # no process can be started in there any more
         return False
     until = time.monotonic() + SCRIPT_S

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from docker.errors import APIError
 
@@ -15,9 +15,10 @@ from harness.sandboxes._engine import Engine, remove_container, remove_network
 from harness.sandboxes._images import forget_key, used_at
 from harness.sandboxes._owner import CREATED, IMAGE, OWNER, RUN, TRIAL, is_alive
 
+T = TypeVar("T")
 DAY_S = 86400.0
 BUSY_S = 20.0
-"""How long to wait for somebody else's question about the disk; after that sizes are unknown, and 0."""
+"""How long to ask again while somebody else is in the way; after that sizes of images are unknown, and 0."""
 OURS = {"label": [OWNER]}
 
 
@@ -28,7 +29,8 @@ def held(engine: Engine) -> list[Held]:
 
 def _made(engine: Engine) -> list[Held]:
     api = engine.api
-    containers = [_held("container", _name(c), c["Labels"]) for c in api.containers(all=True, filters=OURS)]
+    listed = _patiently(lambda: api.containers(all=True, filters=OURS))
+    containers = [_held("container", _name(c), c["Labels"]) for c in listed]
     networks = [_held("network", n["Name"], n["Labels"]) for n in api.networks(filters=OURS)]
     volumes = [_held("volume", v["Name"], v["Labels"]) for v in api.volumes(filters=OURS)["Volumes"] or ()]
     return [*containers, *networks, *volumes]
@@ -47,16 +49,28 @@ def images_of(engine: Engine, *, sizes: bool = True) -> list[Held]:
 
 
 def _usage(engine: Engine) -> Iterable[Mapping[str, Any]]:
-    """What the engine says of the disk that each image takes; it answers one asker at a time and refuses the others."""
+    """What the engine says of the disk that each image takes; none when it does not come to say it."""
+    with suppress(APIError):
+        return _patiently(engine.api.df)["Images"] or ()
+    return ()
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask again when others are the trouble. Raises APIError.
+
+    Docker answers one question about the disk at a time and refuses the others; Podman fails to list its containers
+    when one of them is removed meanwhile.
+    """
     until = time.monotonic() + BUSY_S
     while True:
         try:
-            return engine.api.df()["Images"] or ()
+            return ask()
         except APIError as e:
-            if "already running" not in str(e):
+            said = str(e).lower()
+            if time.monotonic() >= until or not any(
+                words in said for words in ("already running", "no such container")
+            ):
                 raise
-            if time.monotonic() >= until:
-                return ()
             time.sleep(0.1)
 
 
