@@ -130,7 +130,8 @@ def _baselines(policy: Policy, asked: Asked, workspace: Path, suite: str, there:
 
 def _systems(policy: Policy, asked: Asked, there: list[str], baselines: dict[str, Baseline]) -> list[str]:
     """The systems that must pass, with a baseline or without; one that the command line names is of its system."""
-    wanted = list(asked.systems) or (list(baselines) if asked.baseline else policy.file.systems)
+    named = list(asked.systems) or (list(baselines) if asked.baseline else policy.file.systems)
+    wanted = list(dict.fromkeys(named))
     if strange := [s for s in wanted if s not in there]:
         raise UsageFault(f"the run has no system {', '.join(strange)}", help=f"its systems: {', '.join(there)}")
     return wanted or list(baselines) or there

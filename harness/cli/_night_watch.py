@@ -41,7 +41,8 @@ def gate_step(suite: Suite, run: Path, now: datetime) -> Step:
     said = "; ".join(dict.fromkeys((result.overall, *result.reasons[:2])))
     none_yet = result.overall == "NOT MEASURED" and not any(s.baseline for s in result.systems)
     state = "not measured" if none_yet and not decided.compares else state_of(code)
-    return Step("gate", state, said, (*result.reasons[2:10], *result.warnings[:5]))
+    critical = any(c.kind == "CRITICAL" and c.state == "fail" and c.counts for c in result.checks)
+    return Step("gate", state, said, (*result.reasons[2:10], *result.warnings[:5]), critical)
 
 
 def trend_step(workspace: Path, suite: Suite, folder: Path, now: datetime, replicates: int) -> Step:

@@ -51,6 +51,17 @@ def moment(word: str) -> datetime:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
+def level(word: str) -> float:
+    """A one-sided level: from 0.5 on the two bounds of an interval would cross, and anything be excluded."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 0.5:
+        raise argparse.ArgumentTypeError(f"'{word}' is not a level above 0 and under 0.5, such as 0.05")
+    return number
+
+
 def share(word: str) -> float:
     """A probability above 0 and under 1."""
     try:

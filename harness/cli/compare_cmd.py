@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli._numbers import level
 from harness.errors import Exit, NotComparable, UsageFault
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metric", action="append", default=[], metavar="NAME[=MARGIN]", help="what decides (pass_rate; repeatable)"
     )
     parser.add_argument("--margin", type=_share, metavar="M", help="the loss that is a regression (0.05)")
-    parser.add_argument("--alpha", type=_share, default=0.05, metavar="P", help="one-sided level (0.05)")
+    parser.add_argument("--alpha", type=level, default=0.05, metavar="P", help="one-sided level (0.05)")
     parser.add_argument("--cluster", choices=("family", "task"), default="family", help="the unit that varies (family)")
     parser.add_argument("--min-coverage", type=_share, metavar="C", help="floor (the stricter of the two runs')")
     parser.add_argument("--allow-mismatch", action="store_true", help="compare the unchanged common tasks only")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli._numbers import whole
+from harness.cli._numbers import level, whole
 from harness.errors import Exit, HarnessError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--system", action="append", default=[], metavar="NAME",
         help="whose cost is guessed where no run tells (default systems; repeatable, globs)",
     )  # fmt: skip
-    parser.add_argument("--alpha", type=_share, default=0.05, metavar="P", help="one-sided level (0.05)")
+    parser.add_argument("--alpha", type=level, default=0.05, metavar="P", help="one-sided level (0.05)")
     parser.add_argument("--json", action="store_true", help="the same as JSON on stdout")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the folder with tasks/, graders/, runs/")
 

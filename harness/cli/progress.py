@@ -101,6 +101,8 @@ class Progress:
 
         loop.add_signal_handler(signal.SIGINT, interrupt)
         loop.add_signal_handler(signal.SIGTERM, runner.halt)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+            loop.add_signal_handler(signal.SIGHUP, runner.halt)
 
 
 def describe(runner: Runner) -> str:

@@ -25,6 +25,7 @@ DEFAULT_FAILING: tuple[Failing, ...] = (
     "REGRESSION", "WORSE", "LIMIT", "CRITICAL", "MUST_PASS", "COST", "LATENCY", "QUARANTINE",
 )  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=1)]
+Level = Annotated[float, Field(gt=0, lt=0.5)]
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ class GateFile(Spec):
     systems: list[str] = Field(default_factory=list)
     """The systems that must pass, with a baseline or without. If absent, those with a baseline; while none has one, all
     of the run, by the rules that need none."""
-    alpha: Share = 0.05
-    """The chance of a false alarm over all metrics, and of a false OK at the margin."""
+    alpha: Level = 0.05
+    """The chance of a false alarm over all metrics, and of a false OK at the margin. Under 0.5."""
     cluster: Literal["family", "task"] = "family"
     """What varies together."""
     metrics: dict[str, Annotated[MetricGate, BeforeValidator(_margin), _Or("number")]] = Field(

@@ -33,6 +33,8 @@ from harness.records.task import SandboxSpec, Task, TaskView
 from harness.records.transcript import Transcript
 
 NO_OUTPUT = Output()
+PROGRAM_S = 7 * 86400.0
+"""The longest an agent's program may take in a box, where the trial's own limit of time ends it. Waits count here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
     try:
         async with (
             way_to_models(system, services, state, trial.task.allow) as way,
-            _box(trial, services, way, ended) as box,
+            _box(trial, services, way, ended, state) as box,
         ):
             ended.image = box.image_digest if box else ""
             ctx = Context(trial.system, shown, services, state, box, way)
@@ -170,7 +172,9 @@ async def _collect(trial: Trial, services: Services, state: AttemptState, box: B
 
 
 @asynccontextmanager
-async def _box(trial: Trial, services: Services, way: Way | None, ended: Ended) -> AsyncIterator[Box | None]:
+async def _box(
+    trial: Trial, services: Services, way: Way | None, ended: Ended, state: AttemptState
+) -> AsyncIterator[Box | None]:
     """The task's box, gone when the work ends; nothing for work that needs none."""
     system = services.suite.systems[trial.system]
     spec, harness = trial.task.sandbox, system.harness
@@ -183,6 +187,8 @@ async def _box(trial: Trial, services: Services, way: Way | None, ended: Ended) 
     if spec is None or not harness.uses_box:
         yield None
         return
+    if way is not None and state.limits.time_s:  # an agent's program is no command of the task's
+        spec = msgspec.structs.replace(spec, command_timeout_s=max(spec.command_timeout_s, PROGRAM_S))
     name, mounts = trial_name(trial.task.id, trial.system, trial.epoch), mounts_of(system, services)
     opening = services.boxes.open(spec, name, mounts=mounts, door=way.folder if way else None)
     async with noted(opening, "work", ended.images) as box:

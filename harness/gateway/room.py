@@ -103,7 +103,11 @@ class Room:
             if self.last_error.fault == "context_length":
                 raise LimitReached("context", str(self.last_error))
             raise self.last_error
-        if must_call and not self.limit and not any(e.response or e.trouble or e.refused for e in self.exchanges):
+        if (
+            must_call
+            and not self.limit
+            and not any(e.response or e.trouble or e.refused or e.cut for e in self.exchanges)
+        ):
             raise NoModelCall(f"{UNREAD}: {self.unread}" if self.unread else NEVER_CALLED)
 
     def explain(self, failure: Exception) -> None:

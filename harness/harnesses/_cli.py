@@ -13,6 +13,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,6 +26,7 @@ from harness.api import (
     Door,
     Harness,
     Json,
+    LimitReached,
     MissingRequirement,
     Mount,
     NoModelCall,
@@ -65,9 +67,9 @@ class Start:
         return self.around.home
 
     @property
-    def long(self) -> bool:
-        """Whether the prompt is too long for a word of a command line."""
-        return len(self.prompt.encode()) > LONGEST_WORD
+    def no_word(self) -> bool:
+        """Whether the prompt can be no word of a command line: it is too long, or begins as an option does."""
+        return len(self.prompt.encode()) > LONGEST_WORD or self.prompt.startswith("-")
 
 
 class AgentCli(Harness):
@@ -160,7 +162,7 @@ class AgentCli(Harness):
         around = await look_around(box, self._needs(layer), f"{self.agent}@{self.release}".rstrip("@"))
         await self._lay_task(task, ctx, around)
         served = gateway.models["main"]
-        longest = task.sandbox.command_timeout_s if task.sandbox is not None else 1800.0
+        longest = inf if ctx.limits.time_s or task.sandbox is None else task.sandbox.command_timeout_s
         program = Program(box, self.grace_s, longest, keep_left=task.serves)
         spoken = self.spoken(served.dialects)
         try:
@@ -181,6 +183,8 @@ class AgentCli(Harness):
             raise NoModelCall(f"{e} {_last_words(program.ran)}") from e
         finally:
             self._tell(ctx, program.ran)
+        if ran.stopped == "time":
+            raise LimitReached("time", f"no limit of time is set: the task's command_timeout of {longest:g} s ended it")
         return output
 
     def _tell(self, ctx: SolveContext, ran: Ran) -> None:

@@ -12,6 +12,7 @@ from harness.harnesses._cli_box import Invocation, Ran
 from harness.toolkit.agent_layers import MOUNT, Layer
 
 _TOKENS = re.compile(r"Tokens: ([\d.,k]+) sent(?:, ([\d.,k]+) cache hit)?, ([\d.,k]+) received")
+MESSAGE = "message"
 _EDITED = re.compile(r"^Applied edit to ", re.MULTILINE)
 
 QUIET = (
@@ -29,7 +30,7 @@ class Aider(AgentCli):
     `project_instructions`, `.aider.conf.yml` and `.env` of the task have no effect.
     """
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     agent: ClassVar[str] = "aider"
     dialects: ClassVar[Sequence[Dialect]] = ("chat",)
     example: ClassVar[Mapping[str, Json]] = {"release": "0.86.2", "edit_format": "diff"}
@@ -52,7 +53,7 @@ class Aider(AgentCli):
         argv += ["--input-history-file", f"{start.state}/input", "--chat-history-file", f"{start.state}/chat"]
         if self.edit_format:
             argv += ["--edit-format", self.edit_format]
-        argv += ["--model", f"openai/{start.model}", "--message", start.prompt, *self.files_in_chat]
+        argv += ["--model", f"openai/{start.model}", "--message-file", f"{start.state}/{MESSAGE}", *self.files_in_chat]
         env = {
             "PYTHONPATH": f"{MOUNT}/site",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -61,6 +62,11 @@ class Aider(AgentCli):
             "OPENAI_API_BASE": f"{start.base_url}/v1",
         }
         return Invocation(argv, env)
+
+    def configuration(self, start: Start) -> Mapping[str, str | bytes]:
+        """The prompt. One that begins with `/` or `!` would be a command of its own, which it runs with no model."""
+        kept = f"\n{start.prompt}" if start.prompt[:1] in ("/", "!") else start.prompt
+        return {f"{start.state}/{MESSAGE}": kept}
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """What its last lines say of tokens, and how many edits it says it applied."""

@@ -44,15 +44,15 @@ class GeminiCli(AgentCli):
     """Its own limit of turns of a session. A trial's limit `turns` counts model requests."""
 
     def invoke(self, start: Start) -> Invocation:
-        """Every tool allowed, JSON events. A long prompt is its input, for which it waits half a second only."""
-        argv = [*([] if start.long else ["-p", start.prompt]), "--output-format", "stream-json", "-m", start.model]
+        """Every tool allowed, JSON events. A prompt that is no word is its input: it waits half a second for that."""
+        argv = [*([] if start.no_word else ["-p", start.prompt]), "--output-format", "stream-json", "-m", start.model]
         argv += ["--yolo"] if self.project_instructions else []
         env = {
             "GOOGLE_GEMINI_BASE_URL": start.base_url,
             "GEMINI_API_KEY": start.key,
             "GEMINI_CLI_TRUST_WORKSPACE": "true" if self.project_instructions else "false",
         }
-        return Invocation(argv, env, start.prompt.encode() if start.long else b"")
+        return Invocation(argv, env, start.prompt.encode() if start.no_word else b"")
 
     def configuration(self, start: Start) -> Mapping[str, str | bytes]:
         """The user's settings: it takes those of a system only from folders of root."""

@@ -35,10 +35,10 @@ class MiniSweAgent(AgentCli):
     def invoke(self, start: Start) -> Invocation:
         """Without questions, and no trajectory in the work."""
         argv = ["-y", "--exit-immediately", "-m", f"openai/{start.model}"]
-        argv += ["-c", "mini.yaml", "-c", f"{start.state}/{TASK}"] if start.long else ["-t", start.prompt]
+        argv += ["-c", "mini.yaml", "-c", f"{start.state}/{TASK}"] if start.no_word else ["-t", start.prompt]
         argv += ["-o", f"{start.state}/trajectory.json", "-l", "0"]
         if self.max_turns is not None:
-            argv += [*([] if start.long else ["-c", "mini.yaml"]), "-c", f"agent.step_limit={self.max_turns}"]
+            argv += [*([] if start.no_word else ["-c", "mini.yaml"]), "-c", f"agent.step_limit={self.max_turns}"]
         env = {
             "PYTHONPATH": f"{MOUNT}/site",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -52,8 +52,8 @@ class MiniSweAgent(AgentCli):
         return Invocation(argv, env)
 
     def configuration(self, start: Start) -> Mapping[str, str | bytes]:
-        """A prompt that is too long for a command line, as a configuration of its own."""
-        return {f"{start.state}/{TASK}": f'run: {{task: "{_quoted(start.prompt)}"}}\n'} if start.long else {}
+        """A prompt that is no word of a command line, as a configuration of its own."""
+        return {f"{start.state}/{TASK}": f'run: {{task: "{_quoted(start.prompt)}"}}\n'} if start.no_word else {}
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """It tells people, not programs; its trajectory lies in the box."""

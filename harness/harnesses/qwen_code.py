@@ -41,8 +41,8 @@ class QwenCode(AgentCli):
     """Its own limit of turns of a session. A trial's limit `turns` counts model requests."""
 
     def invoke(self, start: Start) -> Invocation:
-        """Every tool allowed, JSON events. A long prompt is its input, for which it waits half a second only."""
-        argv = [*([] if start.long else ["-p", start.prompt]), "--output-format", "stream-json"]
+        """Every tool allowed, JSON events. A prompt that is no word is its input: it waits half a second for that."""
+        argv = [*([] if start.no_word else ["-p", start.prompt]), "--output-format", "stream-json"]
         argv += ["--yolo"] if self.project_instructions else []
         if self.max_turns is not None:
             argv += ["--max-session-turns", str(self.max_turns)]
@@ -52,7 +52,7 @@ class QwenCode(AgentCli):
             "OPENAI_MODEL": start.model,
             "QWEN_HOME": f"{start.state}/qwen",
         }
-        return Invocation(argv, env, start.prompt.encode() if start.long else b"")
+        return Invocation(argv, env, start.prompt.encode() if start.no_word else b"")
 
     def configuration(self, start: Start) -> Mapping[str, str | bytes]:
         """The user's settings, outside the work."""

@@ -34,6 +34,7 @@ class _Output(msgspec.Struct, frozen=True):
 
 
 class _Grade(msgspec.Struct, frozen=True):
+    passed: bool | None = None
     critical: bool = False
     weak: bool = False
     label: str = ""

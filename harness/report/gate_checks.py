@@ -259,6 +259,7 @@ def task_lines(g: Gated, checks: tuple[Check, ...], entries: Mapping[str, Entry]
         if check.state == "fail" and check.counts and check.kind in ("MUST_PASS", "CRITICAL"):
             says = "critical error" if check.kind == "CRITICAL" else check.says
             broken |= {task: says for task in check.tasks if task not in broken}
+    untold = {task: c.says for c in checks if c.kind == "MUST_PASS" and c.state == "invalid" for task in c.tasks}
     tally, times = g.measured.tallies[PASS_RATE], g.measured.tallies["seconds"]
     lines = []
     for i, task in enumerate(g.measured.tasks):
@@ -274,6 +275,8 @@ def task_lines(g: Gated, checks: tuple[Check, ...], entries: Mapping[str, Entry]
             state, says = "fail", broken[task]
         elif graded == 0:
             state, says = "missing", f"0 of {planned} epochs graded"
+        elif task in untold:
+            state, says = "missing", untold[task]
         lines.append(
             TaskLine(
                 task=task,

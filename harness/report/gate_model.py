@@ -33,7 +33,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class TaskLine:
-    """A task under one system. `state`: ok, fail (breaks a rule), missing, or quarantined; `says` why."""
+    """A task under one system. `state`: ok, fail (breaks a rule), missing (a verdict of it, or of a rule about it), or
+    quarantined; `says` why."""
 
     task: str
     passed: int

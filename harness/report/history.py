@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StoreError
-from harness.store.lines import CostPart, TrialKey, TryLine, is_verdict, keep_deciding
+from harness.store.lines import CostPart, PassedPart, TrialKey, TryLine, is_verdict, keep_deciding
 from harness.store.manifest import Manifest
 from harness.store.read import ATTEMPTS, DECIDED, MANIFEST, iter_lines, read_manifest
 
@@ -75,6 +75,7 @@ class History:
 class _Brief(TryLine, frozen=True, gc=False):
     passed: bool | None = None
     value: float | None = None
+    grades: dict[str, PassedPart] = msgspec.field(default_factory=dict)
     tags: tuple[str, ...] = ()
     usage: CostPart = CostPart()
     judge_usage: CostPart = CostPart()

@@ -53,7 +53,7 @@ class _Maker:
         return clean if len(clean) <= limit else f"{clean[: limit - 3]}..."
 
     def suite(self, r: GateResult, s: GatedSystem) -> Xml.Element:
-        cases = [self._gate(r, s, c) for c in s.checks if c.kind != "MUST_PASS"]
+        cases = [self._gate(r, s, c) for c in s.checks if c.kind != "MUST_PASS" or not c.tasks]
         cases += [self._task(r, s, t) for t in s.tasks]
         kinds = [[child.tag for child in case] for case in cases]
         suite = Xml.Element(

@@ -24,12 +24,16 @@ _FIRST = (Exit.NOTHING, Exit.INVALID, Exit.GATE_FAILED, Exit.NOT_COMPARABLE, Exi
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One step of a night, and what it said in one line. `details` are further lines."""
+    """One step of a night, and what it said in one line. `details` are further lines.
+
+    `critical`: a critical error was seen, which no other step may hide.
+    """
 
     name: str
     state: StepState
     said: str
     details: tuple[str, ...] = ()
+    critical: bool = False
 
 
 class NightResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +60,9 @@ VERDICTS = {
 
 
 def exit_code_of(steps: Sequence[Step]) -> Exit:
-    """The night's exit code: the first of 5, 3, 1, 6, 4 that a step asks for, else 0."""
+    """The night's exit code: 1 for a critical error, then the first of 5, 3, 1, 6, 4 that a step asks for, else 0."""
+    if any(s.critical for s in steps):
+        return Exit.GATE_FAILED
     asked = {_CODES[s.state] for s in steps if s.state in _CODES}
     return next((code for code in _FIRST if code in asked), Exit.OK)
 

@@ -17,7 +17,7 @@ from harness.report.baseline import Baseline
 from harness.report.system import SAID_SKIP
 from harness.store.history import Night, Share, TaskNight
 from harness.store.judgements import iter_judgements
-from harness.store.lines import TrialKey, TryLine, WorkingPart, is_verdict, keep_deciding
+from harness.store.lines import PassedPart, TrialKey, TryLine, WorkingPart, is_verdict, keep_deciding
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import ATTEMPTS, iter_lines, read_manifest
 
@@ -38,6 +38,7 @@ class _Row(TryLine, frozen=True, gc=False):
 
     passed: bool | None = None
     value: float | None = None
+    grades: dict[str, PassedPart] = msgspec.field(default_factory=dict)
     trouble: _Trouble | None = None
     output: _Output = _Output()
     usage: Usage = Usage()

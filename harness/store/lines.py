@@ -51,6 +51,12 @@ class WorkingPart(msgspec.Struct, frozen=True, gc=False):
     working: float = 0.0
 
 
+class PassedPart(msgspec.Struct, frozen=True, gc=False):
+    """Whether a grader's verdict is a pass; None of one that is not graded."""
+
+    passed: bool | None = None
+
+
 class _Try(Protocol):
     """A `TryLine` or a whole `Attempt`."""
 
@@ -81,6 +87,21 @@ def keep_deciding(last: dict[TrialKey, AnyTry], line: AnyTry) -> None:
     stays = known is not None and line.attempt == known.attempt and getattr(known, "passed", None) is False
     if known is None or (line.attempt >= known.attempt and not stays):
         last[key] = line
+
+
+def contradiction(line: object) -> str:
+    """Why a line cannot be what was recorded; empty when it can.
+
+    A trial's verdict is the conjunction of its deciding graders (`engine.grade.Grading.verdict`). Which ones decide is
+    not in the line, so this is what holds whatever they are: work that passed was passed by one of its graders.
+    """
+    grades = getattr(line, "grades", None)
+    if not grades or getattr(line, "passed", None) is not True:
+        return ""
+    for grade in grades.values():
+        if (grade.get("passed") if isinstance(grade, dict) else getattr(grade, "passed", None)) is True:
+            return ""
+    return f"it says passed, and none of its graders does ({', '.join(sorted(grades))})"
 
 
 def is_verdict(status: Status, passed: bool | None, value: float | None) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from harness.errors import StoreError
 from harness.records.outcome import Attempt, Status
 from harness.records.transcript import Transcript
-from harness.store.lines import CostPart, TrialKey, TryLine
+from harness.store.lines import CostPart, TrialKey, TryLine, contradiction
 from harness.store.manifest import FORMAT, Manifest
 
 MANIFEST = "manifest.json"
@@ -66,12 +66,18 @@ def iter_lines(path: Path, decoder: msgspec.json.Decoder[Line]) -> Iterator[Line
             if not line.endswith(b"\n"):
                 return
             try:
-                yield decode(line)
+                found = decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as e:
                 raise StoreError(
                     f"{path.name}/{ATTEMPTS} line {number} is damaged: {e}",
                     help=f"no line is skipped silently; to go without it: sed -i {number}d {ATTEMPTS}",
                 ) from e
+            if why := contradiction(found):
+                raise StoreError(
+                    f"{path.name}/{ATTEMPTS} line {number} contradicts itself: {why}",
+                    help=f"it was edited after it was written; to go without it: sed -i {number}d {ATTEMPTS}",
+                )
+            yield found
 
 
 def open_attempts(path: Path) -> BinaryIO:

@@ -123,6 +123,21 @@ def test_an_image_of_another_kind_of_processor_is_one_message(tmp_path: Path) ->
 
 
 @pytest.mark.docker
+@pytest.mark.parametrize(("limits", "limit"), [("{time: 5m}", None), ("{turns: 9}", "time")])
+def test_the_time_of_a_trial_is_its_programs_and_not_that_of_a_command(
+    tmp_path: Path, limits: str, limit: str | None
+) -> None:
+    """Without a limit of time the task's `command_timeout` ends it, and the record says so."""
+    task = TASK.replace("sandbox: {}", f"sandbox: {{command_timeout: 12s}}\nlimits: {limits}")
+    task = task.replace("  @@say", "  @@sleep 20\n  @@say")
+    _, said, (attempt,) = run(tmp_path, COMMAND, task)
+    assert (attempt["status"], attempt.get("limit")) == ("graded", limit), said
+    assert attempt["passed"] is (limit is None) and attempt["output"]["metrics"]["ended"] == (
+        "limit:time" if limit else "done"
+    )
+
+
+@pytest.mark.docker
 def test_an_image_needs_no_more_than_the_program_does(tmp_path: Path) -> None:
     """No bash and no git in it: told to who needs them, and no hindrance to who does not."""
     (tmp_path / "tasks/edge").mkdir(parents=True)

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -62,6 +63,11 @@ class Person:
 
     def resizes(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def hangs_up(self) -> None:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, self._master)
+        os.close(nowhere)
 
     def leaves(self) -> int:
         until = time.monotonic() + 60
@@ -181,6 +187,19 @@ def test_the_time_limit_closes_the_shell_and_keeps_the_session(tmp_path: Path) -
     assert attempt["limit"] == "time"
     _, events = cast_of(place)
     assert "here\r\n" in "".join(text for _, kind, text in events if kind == "o")
+
+
+@pytest.mark.docker
+def test_a_terminal_that_goes_away_leaves_no_box(people: Path) -> None:
+    with at_a_terminal(people) as me:
+        me.sees("giveup")
+        me.types("echo he''llo\n")
+        me.sees("hello")
+        me.hangs_up()
+        assert me.process.wait(60) != -signal.SIGHUP
+    (run,) = (people / "runs").iterdir()
+    asked = ["docker", "ps", "-aq", "--filter", f"label=harness.run={run.name}"]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == ""
 
 
 def test_without_a_terminal_a_person_cannot_work(people: Path) -> None:

@@ -326,6 +326,17 @@ def test_a_critical_error_is_red_in_the_first_night_too(workspace, capsys):
     assert (gate["state"], "critical_errors" in gate["said"]) == ("failed", True)
 
 
+def test_a_critical_error_is_not_hidden_by_a_night_that_is_no_measurement(workspace, capsys):
+    with_gate(workspace, "{systems: [ours]}", critical=True)
+    path = workspace / "tasks" / "mine" / "suite.yaml"
+    gone = "systems:\n  - {name: gone, harness: {use: replay, path: a.jsonl}}\n"
+    path.write_text(path.read_text().replace("systems:\n", gone, 1))
+    (workspace / "a.jsonl").write_text('{"task": "sum", "answer": "4"}\n')
+    assert nightly(workspace, 1) == 1
+    assert steps(workspace, 1)["run"]["state"] == "invalid"
+    assert result(workspace, 1)[0]["verdict"] == "failed"
+
+
 def test_a_must_pass_task_is_judged_in_the_first_night_too(workspace, capsys):
     with_gate(workspace, "{must_pass: [capital]}")
     assert nightly(workspace, 1) == 0

@@ -74,11 +74,14 @@ def promoted(root: Path, nights: int = 10, **about: Any) -> Path:
     return root
 
 
-def edit(run: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
-    """Change the lines of a run."""
+def edit(run: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], *, follow: bool = True) -> None:
+    """Change the lines of a run; with `follow`, a line that is made a pass has graders that say so."""
     path = run / ATTEMPTS
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    path.write_text("".join(json.dumps(line) + "\n" for line in change(lines)))
+    changed = change([json.loads(line) for line in path.read_text().splitlines()])
+    for line in changed:
+        if follow and line.get("passed") is True:
+            line["grades"] = {n: {**g, "passed": True, "value": line["value"]} for n, g in line["grades"].items()}
+    path.write_text("".join(json.dumps(line) + "\n" for line in changed))
 
 
 def edit_manifest(run: Path, **change: Any) -> None:

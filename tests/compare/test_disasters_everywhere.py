@@ -104,3 +104,21 @@ def test_a_run_where_a_baselines_name_stands_is_refused(tmp_path: Path, sound: P
     name = "latest" if word == "latest" else night(root, 30).name
     done = harness(root, "baseline", "promote", name, "--reason", "x", "--now", NOW)
     assert (done.code, f"--from {name}" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["gate", "compare", "report", "route", "trend"])
+def test_a_pass_over_failing_grades_is_believed_by_no_command(tmp_path: Path, command: str) -> None:
+    """A record edited to `passed: true`: readers took it, and only its grades still said what had happened."""
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30)
+    edit(run, lambda lines: [{**x, "passed": True, "value": 1.0} for x in lines], follow=False)
+    words = {
+        "compare": ("compare", "baseline:simulated-sim", run.name),
+        "trend": ("trend", "--suite", "simulated", "--now", NOW),
+        "gate": ("gate", run.name, "--now", NOW),
+    }
+    done = harness(tmp_path, *words.get(command, (command, run.name)))
+    assert done.code not in (0, 1), done.out
+    assert "contradicts itself: it says passed, and none of its graders does (match)" in " ".join(
+        (done.err + done.out).split()
+    )

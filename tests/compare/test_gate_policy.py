@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from nights import NOW, Ran, edit, harness, night, promoted
@@ -108,6 +109,40 @@ def test_lost_epochs_that_could_turn_a_must_pass_task_leave_it_undecided(tmp_pat
     assert gate(tmp_path, policy % "task-00000").code == 3, "one pass, and two epochs that nobody saw"
     assert gate(tmp_path, policy % "task-00001").code == 0
     assert gate(tmp_path, policy % "task-00002").code == 1
+
+
+def test_a_must_pass_rule_that_cannot_be_told_is_an_error_in_junit_too(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30, epochs=3)
+    edit(run, lambda lines: [{**x, "passed": True} for x in lines if x["task"] != "task-00000" or x["epoch"] == 1])
+    policy = "coverage: 0.9\nmetrics: {pass_rate: 0.9}\nmust_pass: [%s]\n"
+    assert gate(tmp_path, policy % "task-00000").code == 3
+    assert errors_of(run) == ["task-00000"]
+    edit(run, lambda lines: [x for x in lines if x["task"] != "task-00007"])
+    assert gate(tmp_path, policy % "task-00007").code == 3, "a task of which nothing is recorded"
+    assert errors_of(run) == ["must_pass task-00007"]
+
+
+def errors_of(run: Path) -> list[str | None]:
+    cases = ElementTree.fromstring((run / "junit.xml").read_bytes()).findall("./testsuite/testcase")
+    return [c.get("name") for c in cases if c.find("error") is not None]
+
+
+def test_a_system_that_is_named_twice_is_judged_once(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30)
+    assert gate(tmp_path, "systems: [sim, sim]\n").code == 0
+    assert [s["system"] for s in json.loads((run / "result.json").read_text())["systems"]] == ["sim"]
+
+
+@pytest.mark.parametrize("alpha", ["0.5", "0.9"])
+def test_a_level_at_which_the_bounds_would_cross_is_refused(tmp_path: Path, alpha: str) -> None:
+    promoted(tmp_path, nights=1)
+    night(tmp_path, 30)
+    done = gate(tmp_path, f"alpha: {alpha}\n")
+    assert (done.code, "gates.yaml:1:8" in done.err) == (2, True), done.out
+    done = harness(tmp_path, "compare", "baseline:simulated-sim", "latest", "--alpha", alpha)
+    assert (done.code, "under 0.5" in done.err) == (2, True), done.out
 
 
 def test_a_must_pass_task_that_was_not_graded_is_no_pass(tmp_path: Path) -> None:

@@ -46,13 +46,25 @@ LONG = "\n".join(f'line {n}: nothing to "do" here \\ é 😀' for n in range(600
 """More than the 128 KiB that one word of a command line may have."""
 
 
-@pytest.mark.parametrize("name", ["gemini_cli", "qwen_code", "mini_swe_agent"])
+@pytest.mark.parametrize("name", ["gemini_cli", "qwen_code", "mini_swe_agent", "aider"])
 def test_a_prompt_that_no_command_line_takes_reaches_the_model_from_end_to_end(lab: AgentLab, name: str) -> None:
     add(lab, name)
-    lab.task("long", HI, LONG, "@@say all of it was there", answer="all of it was there")
+    work = [] if name == "aider" else [HI]
+    lab.task("long", *work, LONG, "@@say all of it was there", answer="all of it was there")
     (attempt,) = lab.run()
     assert attempt["passed"] is True, attempt
-    assert lab.artifact(attempt, "out") == b"hi\n"
+    assert not work or lab.artifact(attempt, "out") == b"hi\n"
+
+
+@pytest.mark.parametrize("name", ["gemini_cli", "qwen_code", "mini_swe_agent", "aider"])
+def test_a_prompt_that_begins_as_an_option_or_a_command_is_a_prompt(lab: AgentLab, name: str) -> None:
+    add(lab, name)
+    for n, first in enumerate(("- Mend the list.", "--help is wrong.", "/repo has a fault.", "!important is lost.")):
+        lab.task(f"begins-{n}", answer="it is mended")
+        work = "" if name == "aider" else f"{HI}\n"
+        lab.tasks[-1]["prompt"] = f"{first}\n{work}@@say it is mended\n"
+    attempts = lab.run()
+    assert [a["passed"] for a in attempts] == [True] * 4, attempts
 
 
 @pytest.mark.parametrize("name", ["opencode", "gemini_cli", "qwen_code", "mini_swe_agent"])

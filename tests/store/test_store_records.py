@@ -15,7 +15,7 @@ from harness.api import read_run
 from harness.errors import StoreError
 from harness.records import content, outcome, task, transcript
 from harness.records.content import Usage
-from harness.records.outcome import NotGraded, Output, Trouble
+from harness.records.outcome import Grade, NotGraded, Output, Trouble
 from harness.store import manifest as manifest_module
 from harness.store.encode import encode
 from harness.store.folder import RunFolder
@@ -120,7 +120,10 @@ def test_the_frame_has_a_row_per_attempt_and_missing_is_missing(tmp_path, manife
         folder.add(*make("bad", status="infra_error", passed=None, value=None, trouble=Trouble("model", "timeout")))
         attempt, script = make("free")
         unpriced = msgspec.structs.replace(attempt, usage=Usage(input=1, calls=1, unpriced=1))
-        folder.add(msgspec.structs.replace(unpriced, grades={"match": NotGraded("unparseable")}), script)
+        folder.add(
+            msgspec.structs.replace(unpriced, grades={"match": NotGraded("unparseable"), "exact": Grade(1.0, True)}),
+            script,
+        )
     frame = read_run(folder.path).set_index("task")
     assert frame.loc["good", "metrics.verify_rounds"] == 2
     assert frame.loc["good", "grade.match.passed"]
