@@ -115,6 +115,17 @@ def test_sentinels_and_controls_are_planned_as_they_are_then_asked(
     assert f"sentinels of {planned['controls']['grader']}: 4 works, 16 judge calls  about $" in out
 
 
+def test_works_with_a_planted_order_are_planned_with_their_second_hearing(
+    lab: JudgeLab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grader = {**priced(lab), "controls": {"injection": 3}}
+    suite = lab.suite(grader, {"a": WRONG}, task=META, tasks=3)
+    (planned,) = [c for c in plan_of(lab, capsys)["judge_checks"] if c["what"] == "controls"]
+    lab.run(suite)
+    asked = [j.role for j in lab.judgements() if j.role.startswith("control:")]
+    assert (planned["works"], planned["calls"]) == (3, len(asked)) and "control:injection:cleaned" in asked
+
+
 def test_costs_under_other_graders_are_no_estimate(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.run(lab.suite(priced(lab), {"a": WRONG}, task=META))
     assert plan_of(lab, capsys)["estimates"][0]["basis"] == "past runs"
