@@ -138,6 +138,8 @@ def test_work_is_pinned_and_graded_again_bit_for_bit(workspace, capsys):
     attempts = workspace / "runs" / "baselines" / "replay" / "mine" / "attempts.jsonl"
     forged = [json.loads(line) for line in attempts.read_text().splitlines()]
     forged[0]["passed"] = not forged[0]["passed"]
+    grade = forged[0]["grades"]["match"]
+    grade["passed"], grade["value"] = forged[0]["passed"], float(forged[0]["passed"])
     attempts.write_text("".join(json.dumps(line) + "\n" for line in forged))
     assert nightly(workspace, 3) == 3
     assert steps(workspace, 3)["replay"]["said"].startswith("1 of 12 verdicts differ")
