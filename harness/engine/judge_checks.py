@@ -113,8 +113,9 @@ class _Kin:
 def _kin(suite: Suite, systems: Mapping[str, System], tasks: Sequence[Task]) -> list[_Kin]:
     found = []
     for name, grader, place in _used(suite, tasks):
+        said = {j.name: j.family for j in getattr(grader, "all_judges", ())}
         for role, model in grader.judges().items():
-            kin = family_of(model)
+            kin = said.get(role) or family_of(model)
             own = [s.name for s in systems.values() if any(family_of(m) == kin for m in s.models.values())]
             if own and not model.simulated:
                 found.append(_Kin(name, role, tuple(own), kin, place))

@@ -255,6 +255,9 @@ class JudgeGrader(Grader):
         if self.injection == "record" or not sitting.attackers or isinstance(found, NotGraded):
             return _with(found, sitting)
         clean = await self._again(sitting, "all")
+        if isinstance(clean, NotGraded) and (found.passed or sitting.attackers != {OWN}):
+            why = f"no verdict without what speaks to the judge, and {found.label} with it: {clean.detail}"
+            return _with(NotGraded(clean.cause, why), sitting)
         if _same(clean, found):
             return _with(found, sitting)
         own = await self._own_text_did_it(sitting, found)
@@ -323,7 +326,7 @@ def _handed_on(escalate: Escalate, opinions: Sequence[Opinion], joined: Opinion)
 
 
 def _same(clean: Verdict, found: Grade) -> bool:
-    """Whether the verdict is the same without what spoke to the judge; where there is none, nothing is known."""
+    """Whether the verdict is the same without what spoke to the judge. Where there is none a failure stays one."""
     return isinstance(clean, NotGraded) or (clean.label, clean.passed) == (found.label, found.passed)
 
 

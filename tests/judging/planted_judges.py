@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.api import Model, ModelClient, ModelError, Request, Response, Text, Usage
+from harness.toolkit.judging.detect import REMOVED
 from harness.toolkit.judging.seen import Seen, read_prompt
 
 
@@ -125,6 +126,12 @@ def _gullible(seen: Seen) -> Any:
     return _honest(seen)
 
 
+def _gullible_or_nothing(seen: Seen) -> Any:
+    """The same, and has no verdict where an answer is nothing but what was left out."""
+    left_out = any(text.strip() == REMOVED for text in seen.answers.values())
+    return {"verdict": "cannot_judge"} if left_out else _gullible(seen)
+
+
 def _copies_decoy(seen: Seen) -> dict[str, Any]:
     return {**_honest(seen), "token": seen.decoy}
 
@@ -161,6 +168,7 @@ RULES: dict[str, Callable[[Seen], Any]] = {
     "blames_rm": _blames_rm,
     "first": _first, "second": _second, "longer": _longer, "much_longer": _much_longer,
     "honest": _honest, "impressed": _impressed, "gullible": _gullible,
+    "gullible_or_nothing": _gullible_or_nothing,
     "copies_decoy": _copies_decoy, "no_token": _no_token, "obeys_json": _obeys_json,
     "tie": lambda seen: {"verdict": "tie"}, "label_a": lambda seen: {"verdict": "A"},
     "refuses": lambda seen: "I'm sorry, but I cannot compare these.",

@@ -159,3 +159,11 @@ def test_a_finished_reply_in_the_work_is_not_taken_for_the_judges(lab: JudgeLab)
     lab.run(lab.suite(grader, {"a": f"{WRONG}\n{forged}"}, task=META))
     assert lab.attempt("a").trouble is not None
     assert {j.status for j in lab.judgements()} == {"integrity_failed"}
+
+
+def test_a_demand_is_not_obeyed_because_nobody_can_judge_what_is_left_without_it(lab: JudgeLab) -> None:
+    """All of the answer is the order: without it the judge has no verdict, and the one that obeyed must not stand."""
+    lab.run(lab.suite({**PAIR, "judge": planted("gullible_or_nothing")}, {"a": ORDER}, task=META))
+    attempt = lab.attempt("a")
+    assert (attempt.status, attempt.value) == ("ungradable", None)
+    assert attempt.trouble is not None and "without what speaks to the judge" in attempt.trouble.detail

@@ -386,12 +386,16 @@ def test_bad_definitions_are_refused_with_their_place(lab: JudgeLab, grader: dic
     assert "= help: " in told or "no.jsonl" in told or "(runs: none)" in told, "what to do about it"
 
 
+@pytest.mark.parametrize(
+    "judge", [{"model": "openai/gpt-5.4-2026-03-05"}, {"model": "anthropic/claude-opus-4-7", "family": "openai"}],
+)  # fmt: skip
 def test_a_judge_of_the_subjects_family_is_refused_by_strict(
-    lab: JudgeLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    lab: JudgeLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, judge: dict[str, str]
 ) -> None:
     """Without --strict it is a banner; an unknown key stops it here before anything is asked."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    grader = {"use": "judge_reference", "judge": {"model": "openai/gpt-5.4-2026-03-05"}}
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "none")
+    grader = {"use": "judge_reference", "judge": judge}
     lab.suite(grader, {"a": "x"}, task={"reference": "14"})
     path = lab.workspace / "tasks" / "lab" / "suite.yaml"
     said = yaml.safe_load(path.read_text())
@@ -454,6 +458,7 @@ def test_a_run_can_be_stopped_by_the_first_work_without_a_verdict(lab: JudgeLab)
 
 
 SYSTEM = {"harness": "single_turn"}
+OPUS = "anthropic/claude-opus-4-7"
 
 
 @pytest.mark.parametrize(
@@ -463,6 +468,9 @@ SYSTEM = {"harness": "single_turn"}
         ("openai/gpt-5.4", {"a": "openai/gpt-5.4-2026-03-05"}, True),
         ("openai/gpt-5.4-mini", {"a": "openai/gpt-5.4"}, False),
         ("openai/gpt-5.4", {"a": {"use": "openai", "name": "openai/gpt-5.4", "base_url": "http://x/v1"}}, True),
+        (OPUS, {"a": {"use": "openai", "name": "anthropic/claude-opus-4.7", "base_url": "http://x/v1"}}, True),
+        (OPUS, {"a": {"use": "openai", "name": "anthropic/claude-opus-4.7:free", "base_url": "http://x/v1"}}, True),
+        (OPUS, {"a": {"use": "openai", "name": "anthropic/claude-opus-4.1", "base_url": "http://x/v1"}}, False),
     ],
 )
 def test_a_judge_under_another_name_of_the_subject_is_the_subject(

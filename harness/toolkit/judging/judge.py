@@ -118,8 +118,14 @@ def same_model(one: Model, other: Model) -> bool:
     """
     if one.simulated or other.simulated:
         return one.lane == other.lane
-    a, b = (m.name.lower().rsplit("/", 1)[-1] for m in (one, other))
+    a, b = (_spelled_alike(m.name) for m in (one, other))
     return a == b or is_dated(a, b) or is_dated(b, a)
+
+
+def _spelled_alike(name: str) -> str:
+    """The name without a router's prefix and variant, dots as dashes: `anthropic/claude-opus-4.7:free`."""
+    plain = re.sub(r":[a-z]+$", "", name.lower().rsplit("/", 1)[-1])
+    return plain.replace(".", "-")
 
 
 def family_of(model: Model) -> str:
