@@ -96,9 +96,13 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _tell_github(folder: Path, result: NightResult, summary: str) -> None:
-    """Step summary and outputs, into the files that GitHub names. A restart appends once more, as GitHub expects."""
+    """Step summary and outputs, into the files that GitHub names. A restart appends once more, as GitHub expects.
+
+    No file lies beside a step summary, so the figure is left out there: its link would be a broken image.
+    """
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        cut = summary.encode()[:SUMMARY_BYTES].decode("utf-8", "ignore")
+        told = "\n".join(line for line in summary.split("\n") if not line.endswith("](trend.png)"))
+        cut = told.encode()[:SUMMARY_BYTES].decode("utf-8", "ignore")
         _append(Path(path), cut + "\n")
     if path := os.environ.get("GITHUB_OUTPUT"):
         said = {

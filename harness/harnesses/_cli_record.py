@@ -101,7 +101,7 @@ def measures(record: Record) -> dict[str, Json]:
         "requests": len(every),
         "turns": sum(1 for e in record.main if e.answered),
         "subagent_requests": len(record.sub),
-        "side_requests": len(record.side),
+        "side_requests": sum(1 for e in record.side if not e.limit),  # one that a limit ended is not read for its tools
         "tool_calls": dict(sorted(kinds.items())),
         "tools_called": dict(sorted(calls.items())),
         "retries_absorbed": sum(len(e.retries) for e in every),

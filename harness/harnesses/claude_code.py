@@ -23,7 +23,7 @@ class ClaudeCode(AgentCli):
     `project_instructions`: a task's `.claude/settings.json` could send its requests elsewhere.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     agent: ClassVar[str] = "claude_code"
     dialects: ClassVar[Sequence[Dialect]] = ("anthropic",)
     known_model: ClassVar[str] = "claude-sonnet-4-5"
@@ -74,7 +74,9 @@ class ClaudeCode(AgentCli):
             "DISABLE_ERROR_REPORTING": "1",
             "CLAUDE_CODE_MAX_RETRIES": "3",  # the gateway has tried again already, by the run's own policy
         }
-        return Invocation(argv, env, start.prompt.encode())
+        # Else a first line such as `/review ...` is a command of its own: answered by itself, or a skill for the task.
+        prompt = f"\n{start.prompt}" if start.prompt.startswith("/") else start.prompt
+        return Invocation(argv, env, prompt.encode())
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Its `result` event. `success` with `is_error` is how it reports an error of the API."""

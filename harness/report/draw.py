@@ -55,7 +55,7 @@ def draw_markdown(head: Sequence[str], loud: Sequence[str], sections: Sequence[T
     for line in loud:
         lines += [f"> **{plain(line)}**", ""]
     for section in sections:
-        lines += [f"## {plain(section.title[0].upper() + section.title[1:])}", ""]
+        lines += [f"## {plain(section.title)}", ""]
         if section.rows:
             lines += [row(section.header), "|" + " --- |" * len(section.header)]
             lines += [row(cells) for cells in section.rows] + [""]

@@ -41,8 +41,7 @@ def grid_text(grid: Grid, width: int) -> list[str]:
 
 def grid_markdown(grid: Grid) -> list[str]:
     """The table in Markdown lines. Names from tasks and suites cannot break out of their cells."""
-    title = grid.title[:1].upper() + grid.title[1:]
-    lines = [f"## {plain(title)}", "", _cells(grid.header), "|" + " --- |" * len(grid.header)]
+    lines = [f"## {plain(grid.title)}", "", _cells(grid.header), "|" + " --- |" * len(grid.header)]
     lines += [_cells(row) for row in grid.rows] + [""]
     lines += [f"- {plain(note)}" for note in grid.notes]
     return [*lines, ""] if grid.notes else lines

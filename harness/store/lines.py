@@ -89,12 +89,19 @@ def keep_deciding(last: dict[TrialKey, AnyTry], line: AnyTry) -> None:
         last[key] = line
 
 
+MOST_USD = 1e6
+"""More than any attempt can have cost."""
+
+
 def contradiction(line: object) -> str:
     """Why a line cannot be what was recorded; empty when it can.
 
     A trial's verdict is the conjunction of its deciding graders (`engine.grade.Grading.verdict`). Which ones decide is
     not in the line, so this is what holds whatever they are: work that passed was passed by one of its graders.
     """
+    cost = getattr(getattr(line, "usage", None), "cost_usd", 0.0)
+    if not 0 <= cost <= MOST_USD:
+        return f"a cost of {cost:g} USD is no amount of money"
     grades = getattr(line, "grades", None)
     if not grades or getattr(line, "passed", None) is not True:
         return ""

@@ -138,6 +138,8 @@ def test_work_is_pinned_and_graded_again_bit_for_bit(workspace, capsys):
     attempts = workspace / "runs" / "baselines" / "replay" / "mine" / "attempts.jsonl"
     forged = [json.loads(line) for line in attempts.read_text().splitlines()]
     forged[0]["passed"] = not forged[0]["passed"]
+    grade = forged[0]["grades"]["match"]
+    grade["passed"], grade["value"] = forged[0]["passed"], float(forged[0]["passed"])
     attempts.write_text("".join(json.dumps(line) + "\n" for line in forged))
     assert nightly(workspace, 3) == 3
     assert steps(workspace, 3)["replay"]["said"].startswith("1 of 12 verdicts differ")
@@ -219,7 +221,11 @@ def test_github_gets_a_summary_and_outputs(workspace, monkeypatch, tmp_path, cap
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     assert nightly(workspace, 1) == 0
-    assert "# Night 2026-03-01 of mine: ok" in (tmp_path / "summary").read_text()
+    summary = (tmp_path / "summary").read_text()
+    assert "# Night 2026-03-01 of mine: ok" in summary
+    assert "## ours: learning, 1 night" in summary, "a system's name is not spelt anew"
+    assert "](trend.png)" not in summary, "a summary has no files beside it: an image there is a broken one"
+    assert "](trend.png)" in (result(workspace, 1)[1] / "summary.md").read_text()
     outputs = dict(line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines())
     assert outputs["verdict"] == "ok"
     assert outputs["exit_code"] == "0"

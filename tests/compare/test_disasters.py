@@ -299,6 +299,19 @@ def test_nan_in_a_line_is_damage(tmp_path: Path) -> None:
     assert (done.code, "is damaged" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize("cost", [-0.03, 1e308])
+def test_a_cost_that_is_no_amount_of_money_keeps_no_limit(tmp_path: Path, cost: float) -> None:
+    promoted(tmp_path)
+    run = night(tmp_path, 30)
+    edit(
+        run,
+        lambda lines: [{**x, "usage": {**x["usage"], "cost_usd": cost}} if i % 3 else x for i, x in enumerate(lines)],
+    )
+    for words in (("gate", "--now", NOW), ("report",), ("compare", "baseline:simulated-sim", "latest")):
+        done = harness(tmp_path, *words)
+        assert (done.code, "is no amount of money" in done.err) == (2, True), (words, done.err[-300:])
+
+
 def test_a_doubled_line_cannot_turn_a_failure_into_a_success(tmp_path: Path) -> None:
     promoted(tmp_path)
     run = night(tmp_path, 30, Conduct(delta=-0.3))

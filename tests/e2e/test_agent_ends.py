@@ -52,6 +52,16 @@ def test_the_runs_budget_ends_it_at_once_and_resume_runs_it_again(lab: AgentLab,
     assert lab.artifact(again[-1], "out") == b"hi\nmore\n"
 
 
+@pytest.mark.parametrize("agent", ["claude", "codex"])
+def test_a_prompt_that_begins_as_a_command_of_theirs_is_the_task(lab: AgentLab, agent: str) -> None:
+    lab.claude() if agent == "claude" else lab.codex()
+    for n, first in enumerate(("/help me", "/review out.txt for faults", "- mend it", "!important")):
+        lab.task(f"begins-{n}", answer="done")
+        lab.tasks[-1]["prompt"] = f"{first}\n{HI}\n@@say done\n"
+    attempts = lab.run()
+    assert [a["passed"] for a in attempts] == [True] * 4, attempts
+
+
 def test_effort_is_said_to_them_and_pinned_whatever_they_ask_for(lab: AgentLab) -> None:
     lab.claude("claude")
     lab.claude("claude-low", flags=["--effort", "low"])

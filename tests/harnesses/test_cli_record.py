@@ -55,6 +55,11 @@ def test_titles_and_searches_of_the_provider_are_beside_the_work() -> None:
     assert (counts["requests"], counts["turns"], counts["side_requests"]) == (4, 2, 2)
 
 
+def test_a_request_that_a_limit_ended_is_not_beside_the_work() -> None:
+    counts = measures(read_record([said("I look", "Bash"), refused(402, limit="tokens")]))
+    assert (counts["requests"], counts["side_requests"]) == (2, 0)
+
+
 def test_an_agent_without_tools_has_only_requests_of_its_own() -> None:
     record = read_record([said("one", tool_names=()), said("two", tool_names=())])
     assert len(record.main) == 2 and record.text == "two"
