@@ -16,8 +16,8 @@ from harness.report.words import many, money
 from harness.stats.intervals import FEW_FAMILIES, cluster_variance
 from harness.stats.power import Design, detectable, epochs_for, power_of, tasks_for
 
-WITHIN = 0.094
-"""Variance within tasks where nothing is known: success rates ~ Beta(0.75, 0.25), so mostly easy or hard."""
+WITHIN, RATE = 0.094, 0.75
+"""Variance within tasks and pass rate where nothing is known: rates ~ Beta(0.75, 0.25), so mostly easy or hard."""
 BETWEEN = 0.10
 """Variance between tasks of what another system changes, where no two were seen: discordance near 0.3."""
 EPOCHS = (1, 3, 5)
@@ -26,13 +26,17 @@ DELTA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What is known about a suite. `within`, `between`, `deff` as in Design; `cost_usd` of one trial, None: unknown."""
+    """What is known about a suite. `within`, `between`, `deff`, `rate` as in Design.
+
+    `cost_usd` is that of one trial; None: unknown.
+    """
 
     tasks: int
     families: int
     within: float = WITHIN
     between: float = BETWEEN
     deff: float = 1.0
+    rate: float = RATE
     cost_usd: float | None = None
     known: tuple[str, ...] = ()
 
@@ -69,8 +73,10 @@ def basis_of(tasks: int, families: int, history: Sequence[Sequence[Measured]]) -
     within = [w for m in measured if (w := _within(m)) is not None]
     found = Basis(tasks, families)
     if within:
-        found = replace(found, within=float(np.mean([w for w, _ in within])))
-        said.append(f"variance within tasks {found.within:.3f}, from {many(len(within), 'system')} run repeatedly")
+        rate = float(np.mean([m.tallies[PASS_RATE].mean[m.tallies[PASS_RATE].n > 0].mean() for m in measured]))
+        found = replace(found, within=float(np.mean([w for w, _ in within])), rate=rate)
+        where = f"from {many(len(within), 'system')} run repeatedly"
+        said.append(f"variance within tasks {found.within:.3f} at a pass rate of {100 * rate:.0f}%, {where}")
     else:
         said.append(f"variance within tasks {WITHIN}: assumed, no system was run with several epochs")
     pairs = [p for run in history for a, b in combinations(run, 2) if (p := _between(a, b)) is not None]
@@ -144,7 +150,8 @@ def _families(basis: Basis, tasks: int) -> int:
 
 
 def _same(basis: Basis, tasks: int, epochs: int, alpha: float) -> Design:
-    return Design(tasks, epochs, epochs, basis.within, basis.within, families=_families(basis, tasks), alpha=alpha)
+    families, within = _families(basis, tasks), basis.within
+    return Design(tasks, epochs, epochs, within, within, families=families, alpha=alpha, rate=basis.rate)
 
 
 def _row(basis: Basis, tasks: int, epochs: int, delta: float, alpha: float) -> Row:

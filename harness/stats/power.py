@@ -14,6 +14,8 @@ from scipy.special import ndtr, ndtri, stdtrit
 POWER = 0.8
 MOST_TASKS = 1_000_000
 MOST_EPOCHS = 100
+ROUNDS = 12
+"""Steps to a loss that is detectable under the variance it brings about; each is a tenth of the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Design:
 
     `between` is the variance, over tasks, of the change in expected score; `within_a` and `within_b` are mean
     variances within a task, `epochs_a` and `epochs_b` its trials. `deff` is how much families widen the variance of
-    the differences, `families` their number (0: each task its own).
+    the differences, `families` their number (0: each task its own). `rate` is a's mean score where `within_b` is that
+    of the same system without a loss: a loss then changes it too. None: `within_b` was measured.
     """
 
     tasks: int
@@ -34,6 +37,14 @@ class Design:
     deff: float = 1.0
     families: int = 0
     alpha: float = 0.05
+    rate: float | None = None
+
+    def after(self, delta: float) -> Design:
+        """With `within_b` of tasks that each pass `delta` less often: mean p(1-p) + delta (2 rate - 1) - delta^2."""
+        if self.rate is None:
+            return self
+        moved = self.within_b + delta * (2 * self.rate - 1) - delta**2
+        return replace(self, within_b=min(0.25, max(self.within_b / 2, moved)), rate=None)
 
     @property
     def variance(self) -> float:
@@ -49,7 +60,7 @@ def same_tasks(design: Design) -> Design:
 
 def power_of(design: Design, delta: float, margin: float = 0.0) -> float:
     """The chance that a loss of `delta` (> 0) is shown to be more than `margin`."""
-    share, spread, reach = _parts(design)
+    share, spread, reach = _parts(design.after(delta))
     if spread <= 0:
         return 1.0 if share * delta > margin + reach else 0.0
     return float(ndtr((share * delta - margin - reach) / (share * spread)))
@@ -57,8 +68,13 @@ def power_of(design: Design, delta: float, margin: float = 0.0) -> float:
 
 def detectable(design: Design, power: float = POWER) -> float:
     """The smallest loss that is shown with this power."""
-    share, spread, reach = _parts(design)
-    return (reach + float(ndtri(power)) * share * spread) / share
+    if design.rate is None or design.tasks < 2:
+        share, spread, reach = _parts(design)
+        return (reach + float(ndtri(power)) * share * spread) / share
+    found = 0.0
+    for _ in range(ROUNDS):  # the loss moves the variance that it is seen against
+        found = detectable(design.after(min(1.0, found)), power)
+    return found
 
 
 def _parts(design: Design) -> tuple[float, float, float]:

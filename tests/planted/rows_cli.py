@@ -64,15 +64,21 @@ def desk() -> Iterator[Desk]:
 
 
 def compared(
-    world: World, conduct: Conduct, epochs: int, replicates: int, *more: str, before: Conduct | None = None
+    world: World,
+    conduct: Conduct,
+    epochs: int,
+    replicates: int,
+    *more: str,
+    before: Conduct | None = None,
+    same: bool = False,
 ) -> list[Said]:
-    """`harness compare A B --json`, each time on tasks of its own; `before` is how the first side does."""
+    """`harness compare A B --json`, each time on tasks of its own, or on the `same`; `before` is the first side."""
     found = []
     with desk() as at:
         for seed in range(replicates):
-            here = replace(world, seed=seed)
-            a = at.run(here, Night(epochs=epochs, seed=2 * seed), before or Conduct(), 0)
-            b = at.run(here, Night(epochs=epochs, seed=2 * seed + 1), conduct, 1)
+            here = world if same else replace(world, seed=seed)
+            a = at.run(here, Night(epochs=epochs, seed=100 + 2 * seed), before or Conduct(), 0)
+            b = at.run(here, Night(epochs=epochs, seed=101 + 2 * seed), conduct, 1)
             found.append(at.said("compare", a, b, "--json", *more))
             at.clear()
     return found
@@ -169,9 +175,9 @@ def row_106(n: int) -> list[Cell]:
             words = ("--suite", "simulated", "--delta", str(delta), "--epochs", str(epochs))
             rows = at.said("power", *words, "--json")["rows"]
             told = next(r["power"] for r in rows if (r["tasks"], r["epochs"]) == (100, epochs))
-            found = compared(World(100), Conduct(delta=-delta), epochs, n)
+            found = compared(World(100, seed=7), Conduct(delta=-delta), epochs, n, same=True)
             seen = share(found, lambda f: f["metrics"][0]["high"] < 0)
-            slack = 0.05 + 3 * math.sqrt(0.25 / n)
+            slack = 0.05 + 2 * math.sqrt(told * (1 - told) / n)
             what = f"100 tasks x {epochs}, -{100 * delta:.0f} points: power said {told:.3f}"
             cells.append(Cell(what, seen, told - slack, told + slack))
     return cells

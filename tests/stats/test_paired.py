@@ -158,3 +158,17 @@ def test_reference_table_of_required_tasks() -> None:
     n = tasks_for(Design(100, 1, 1, within, within), 0.05)
     assert n is not None
     assert 489 <= n <= 489 * 1.05
+
+
+def test_a_loss_is_sought_in_the_noise_that_it_brings_about() -> None:
+    """Tasks that pass 90 of 100 times vary less than those that pass 80: the power before has to be that after."""
+    p = np.linspace(0.6, 0.98, 100)
+    within = float((p * (1 - p)).mean())
+    told = Design(100, 1, 1, within, within, rate=float(p.mean()))
+    after = float(((p - 0.1) * (1 - p + 0.1)).mean())
+    known = Design(100, 1, 1, within, after)
+    assert math.isclose(told.after(0.1).within_b, after)
+    assert power_of(told, 0.1) == power_of(known, 0.1) < power_of(Design(100, 1, 1, within, within), 0.1)
+    least = detectable(told)
+    assert math.isclose(detectable(told.after(least)), least, abs_tol=1e-9)
+    assert math.isclose(power_of(told, least), 0.8, abs_tol=1e-6)
