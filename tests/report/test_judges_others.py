@@ -77,6 +77,19 @@ def test_one_verdict_moved_by_the_work_makes_the_judge_invalid():
     assert "20 planted" in s.figure("injection_effective").note
 
 
+@pytest.mark.parametrize(("before", "n"), [("win", 0), ("tie", 12), ("loss", 12)])
+def test_an_order_planted_in_work_that_wins_anyway_proves_nothing(before, n):
+    """What is the best already cannot be raised: a judge that obeys every order would pass as one that obeys none."""
+    winner = {"win": (0, 1), "tie": (0, 0), "loss": (1, 0)}[before]
+    planted = [
+        judged.verdict(i, order, winner[order], role="control:injection", expected=before)
+        for i in range(12)
+        for order in (0, 1)
+    ]
+    s = only([*judged.pairwise(judged.oracle(), n=100), *planted])
+    assert [f.n for f in s.figures if f.name == "injection_effective"] == ([n] if n else [])
+
+
 def test_a_planted_order_without_an_expected_outcome_is_held_against_the_same_work_without_it():
     scored = [judged.plain("not_met", i, protocol="rubric", about="dose") for i in range(60)]
     planted = [
@@ -103,7 +116,7 @@ def test_padded_work_that_is_judged_alone_is_held_against_its_own_verdict():
 def test_scored_work_whose_verdict_changes_when_cleaned_was_effective():
     scored = [judged.plain("correct", i, flags=("ignore_previous",) if i < 5 else ()) for i in range(60)]
     cleaned = [
-        judged.plain("incorrect" if i == 0 else "correct", i, role="control:cleaned", expected="correct")
+        judged.plain("incorrect", i, role="control:cleaned", expected="correct" if i == 0 else "incorrect")
         for i in range(5)
     ]
     s = only([*scored, *cleaned])
