@@ -90,12 +90,18 @@ def _at_least(sheet: JudgeSheet, name: str, limit: float | None, key: str, least
 
 
 def _stable(sheet: JudgeSheet, policy: JudgePolicy) -> Check | None:
-    """Repeats where there are some. With one repeat the default is no threshold of this judge, so it is not listed."""
+    """Repeats where there are some. The default is no threshold of a judge with one repeat, or with few that agree.
+
+    Else measuring a little more would make a judge that was valid an unproven one. Few that do not agree still fail it.
+    """
     name = "repetition_stability_min"
     f = sheet.figure("repetition_stability")
-    if (f is None or f.value is None) and name not in policy.model_fields_set:
+    named = name in policy.model_fields_set
+    if (f is None or f.value is None) and not named:
         return None
-    return _at_least(sheet, name, policy.repetition_stability_min, "repetition_stability", policy.min_pairs)
+    check = _at_least(sheet, name, policy.repetition_stability_min, "repetition_stability", policy.min_pairs)
+    few = f is not None and f.n < policy.min_pairs
+    return None if check is not None and few and not named and check.state == "inconclusive" else check
 
 
 def _position(sheet: JudgeSheet, policy: JudgePolicy) -> Check | None:

@@ -176,6 +176,19 @@ def test_a_judge_alone_with_its_noise_is_gated_by_its_repeats(rate, state_):
     assert s.validity == ("inconclusive" if state_ == "ok" else "invalid")
 
 
+def test_a_few_repeats_more_make_no_judge_unproven_but_few_that_disagree_fail_it():
+    """An audit of some repeats: under 50 questions a threshold that nobody named says nothing, unless it is missed."""
+    rows, policy = list(judged.pairwise(judged.oracle(), n=100)), JudgePolicy()
+    agreeing = [msgspec.structs.replace(row, repeat=1) for row in rows[:20]]
+    wild = [judged.verdict(i, 0, None, repeat=r) for i in range(20) for r in (1, 2)]
+    few, bad = only([*rows, *agreeing], policy), only([*rows, *wild], policy)
+    assert (few.figure("repetition_stability").n > 0, few.validity) == (True, only(rows, policy).validity)
+    assert "repetition_stability_min" not in {c.name for c in few.checks}
+    assert state(bad, "repetition_stability_min") == "failed"
+    named = only([*rows, *agreeing], JudgePolicy(repetition_stability_min=0.75))
+    assert state(named, "repetition_stability_min") == "inconclusive"
+
+
 def test_repeats_from_the_cache_are_no_stability_and_one_repeat_is_no_check():
     rows = [
         judged.plain("met", i, protocol="rubric", about="dose", repeat=r, cached=r > 0)
