@@ -30,10 +30,10 @@ class Teller(Harness):
 
     async def solve(self, task, ctx):
         """The same, whatever it is asked."""
-        fingerprint = {"agent": "teller", "web_tools": False, "tool_names": ["Bash", "Edit"], "first_request_bytes": 4567}
+        was = {"agent": "teller", "web_tools": False, "tool_names": ["Bash", "Edit"], "first_request_bytes": 4567}
         metrics = {
             "requests": 12, "tool_calls": {"shell": 3, "edit": 2}, "refused": {}, "first_byte_s": 0.25,
-            "fingerprint": fingerprint, "claims": {"ended": "success\\ngrades:", "cost": None, "by": {"m": [1, 2]}},
+            "fingerprint": was, "claims": {"ended": "success\\ngrades:", "cost": None, "by": {"m": [1, 2]}},
         }
         return Output(answer="Vienna", declared_done=True, metrics=metrics)
 '''
