@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
+from harness.cli._own_words import own_words
 from harness.cli._part_text import cost_of, indented, part_text, tokens_of
 from harness.cli._table import table
 from harness.cli._trajectory import trajectory
 from harness.config.suite import Suite
 from harness.errors import UsageFault
 from harness.plugins.loader import did_you_mean
-from harness.records.outcome import Attempt, Grade, Output
+from harness.records.outcome import Attempt, Grade
 from harness.records.task import Task
 from harness.store.encode import encode
 from harness.store.lines import keep_deciding
@@ -93,9 +94,7 @@ def trial_text(path: Path, trial: tuple[str, str | None, int | None], number: in
     ]
     if why := _why(attempt):
         lines.append(_line(why))
-    if attempt.output.metrics or attempt.output.declared_done is not None:
-        lines.append(_own_words(attempt.output))
-    lines += ["", "grades:"]
+    lines += [*own_words(attempt.output), "", "grades:"]
     for name, verdict in attempt.grades.items():
         if isinstance(verdict, Grade):
             read = "" if verdict.extracted is None else f", read as {verdict.extracted!r}"
@@ -148,12 +147,6 @@ def _choose(word: str, names: Sequence[str]) -> str:
 
 def _verdict_of(a: Attempt) -> str:
     return a.status if a.passed is None else "passed" if a.passed else "failed"
-
-
-def _own_words(output: Output) -> str:
-    """What the system says of its own work."""
-    done = {True: ["declared done"], False: ["not declared done"], None: []}[output.declared_done]
-    return "; ".join([*done, *(f"{name} {value}" for name, value in output.metrics.items())])
 
 
 def _why(a: Attempt) -> str:

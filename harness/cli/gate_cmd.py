@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from harness.errors import Exit, UsageFault
 if TYPE_CHECKING:
     from harness.cli._gate import Decided
 
+FILES = ("result.json", "gate.md", "junit.xml", "metrics.txt")
 FAILING = (
     "REGRESSION", "WORSE", "LIMIT", "CRITICAL", "MUST_PASS", "COST", "LATENCY", "QUARANTINE", "INCONCLUSIVE",
 )  # fmt: skip
@@ -75,8 +77,16 @@ def execute(args: argparse.Namespace) -> int:
         fail_on=tuple(args.fail_on),
         allow_mismatch=args.allow_mismatch,
     )
+    _forget(args.out or run)
     decided = decide(asked)
     return publish_gate(decided, args.out or run, args)
+
+
+def _forget(folder: Path) -> None:
+    """Take away what an earlier gate wrote: beside one that is refused it would be uploaded as this one's verdict."""
+    for name in FILES:
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
 
 
 def publish_gate(decided: Decided, folder: Path, args: argparse.Namespace) -> int:
@@ -91,12 +101,8 @@ def publish_gate(decided: Decided, folder: Path, args: argparse.Namespace) -> in
     hide = Redactor(secrets_of(os.environ))
     result = decided.result
     as_json = hide.json(encoded(gate_json(result)).encode())
-    files = {
-        "result.json": as_json,
-        "gate.md": hide.text(gate_markdown(result)).encode(),
-        "junit.xml": junit_xml(result, hide.text),
-        "metrics.txt": hide.text(gitlab_metrics(result)).encode(),
-    }
+    written = (as_json, hide.text(gate_markdown(result)).encode(), junit_xml(result, hide.text))
+    files = dict(zip(FILES, (*written, hide.text(gitlab_metrics(result)).encode()), strict=True))
     _write(folder, files)
     _tell_github(decided, folder, args, hide.text)
     said = {"json": as_json.decode(), "md": files["gate.md"].decode(), "text": hide.text(gate_text(result))}

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", nargs="?", metavar="TASK", help="after a run: the trial of this task")
     parser.add_argument("system", nargs="?", metavar="SYSTEM", help="default: the first system of the run")
     parser.add_argument("epoch", nargs="?", type=whole, metavar="EPOCH", default=None, help="default: 1")
+    parser.add_argument("--system", dest="named", metavar="NAME", help="the same as SYSTEM")
     parser.add_argument("--attempt", type=whole, metavar="N", help="not the deciding attempt but this one")
     parser.add_argument("--suite", metavar="S", help="where to look for a task (default: every suite)")
     parser.add_argument("--json", action="store_true", help="the records themselves as JSON")
@@ -31,17 +32,29 @@ def execute(args: argparse.Namespace) -> int:
 
     if args.attempt and not args.task:
         raise UsageFault("--attempt needs a trial", help="harness show RUN TASK [SYSTEM] [EPOCH] --attempt N")
+    system = _system(args)
     found = None if args.suite else _run(args)
     if found is None and not args.task:
         text = task_text(_task(args), as_json=args.json)
     elif found is None:
         raise UsageFault(f"no run '{args.what}'", help="harness list runs")
     elif args.task:
-        text = trial_text(found, (args.task, args.system, args.epoch), args.attempt, as_json=args.json)
+        text = trial_text(found, (args.task, system, args.epoch), args.attempt, as_json=args.json)
     else:
         text = run_text(found, as_json=args.json)
     say(text if args.json else printable(text))
     return Exit.OK
+
+
+def _system(args: argparse.Namespace) -> str | None:
+    """The system by its place or by `--system`. Raises UsageFault where there is no trial, or the two differ."""
+    named: str | None = args.named
+    if named and not args.task:
+        raise UsageFault("--system needs a trial", help=f"harness show RUN TASK --system {named}")
+    if named and args.system not in (None, named):
+        said = f"two systems are named: '{args.system}' and --system '{named}'"
+        raise UsageFault(said, help=f"harness show RUN TASK {named} [EPOCH]")
+    return named or args.system
 
 
 def _run(args: argparse.Namespace) -> Path | None:

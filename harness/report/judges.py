@@ -25,6 +25,7 @@ from harness.report.judges_other import (
     calibrations,
     control_figures,
     injection_figure,
+    preferred_padding,
     rate_figures,
     recalibrated,
     repeat_figures,
@@ -228,6 +229,8 @@ def _warnings(sheets: Sequence[JudgeSheet]) -> Iterable[str]:
                 yield f"JUDGE INVALID, BUT IT ONLY INFORMS: {s.judge} in {s.grader}: {'; '.join(s.reasons)}"
         elif s.validity == "inconclusive":
             yield f"JUDGE NOT PROVEN VALID: {s.judge} in {s.grader}: {'; '.join(s.reasons)}"
+        if padding := preferred_padding(s):
+            yield f"JUDGE PREFERS PADDING: {s.judge} in {s.grader}: {padding}"
         for note in s.notes:
             if note[:3].isupper():
                 yield f"{note} ({s.judge} in {s.grader})"

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.report.judges_calls import GOOD, Calls
 from harness.report.judges_items import item_of, judged_items, worth
-from harness.report.judges_model import Figure, figure
+from harness.report.judges_model import Figure, JudgeSheet, figure
 from harness.report.judges_pairs import complete_pairs
 from harness.report.model import Count
 from harness.stats.intervals import Codes, Estimate, Numbers
@@ -108,6 +108,8 @@ KEPT = {
     "sentiment": "with a feeling: moved",
 }  # fmt: skip
 """Controls of work judged alone, whose verdict must stay."""
+ENOUGH = 10
+"""So many calls with a padded twin show that padding wins."""
 
 
 def _wins(rows: Calls, kind: str) -> Figure:
@@ -115,6 +117,21 @@ def _wins(rows: Calls, kind: str) -> Figure:
     won = (np.nan_to_num(worth(ok)) > 0.5).astype(np.float64)
     note = f"{int(won.sum())} of {len(ok)}" + (f"; {WHY[kind]}" if kind in WHY else "")
     return figure(f"control_{kind}", TITLES[kind], share(won, ok.column["family"]), (len(ok), "calls"), note)
+
+
+def preferred_padding(sheet: JudgeSheet) -> str:
+    """What a pairwise judge did that takes the same work, made longer, for the better; nothing where that is not known.
+
+    Known: the whole 95% interval of the padded twin's wins lies over a half, and there are `ENOUGH` calls. Padding that
+    changes nothing is a tie, so a judge that sees it wins rarely; no gate reads this (docs/design/009).
+    """
+    f = sheet.figure("control_padded")
+    if sheet.protocol != "pairwise" or f is None or f.value is None or f.interval is None:
+        return ""
+    if f.n < ENOUGH or f.interval.low <= 0.5:
+        return ""
+    span = f"[{f.interval.low:.2f}, {f.interval.high:.2f}]"
+    return f"the same work, padded, won {f.value:.2f} {span} of {f.n:,} calls: length alone may decide"
 
 
 def _kept(calls: Calls, protocol: str, kind: str) -> Figure:

@@ -35,6 +35,16 @@ def test_files_are_written_beside_the_run(tmp_path: Path) -> None:
     assert result["systems"][0]["comparison"]["metrics"][0]["verdict"] == "REGRESSION"
 
 
+def test_a_gate_that_is_refused_leaves_no_verdict_of_an_earlier_one(tmp_path: Path) -> None:
+    """CI uploads what lies beside the run whatever the code is: a green junit.xml of before would be believed."""
+    run = gated(tmp_path, Conduct())
+    assert harness(tmp_path, "gate", "--now", NOW).code == 0
+    policy = tmp_path / "bad.yaml"
+    policy.write_text("metrics: {nix: 0.1}\n")
+    assert harness(tmp_path, "gate", "--now", NOW, "--policy", str(policy)).code == 2
+    assert [name for name in FILES if (run / name).exists()] == []
+
+
 def test_the_same_bytes_in_give_the_same_bytes_out(tmp_path: Path) -> None:
     run = gated(tmp_path, missing=Missing(random=0.01), epochs=2)
     outs = []

@@ -19,6 +19,8 @@ from harness.records.label import Label
 from harness.report.build import build_report
 from harness.report.judges import About, judge_report
 from harness.report.judges_model import JudgeReport, JudgeSheet
+from harness.report.reliability import full_report
+from harness.report.text import render_full_text, render_text
 from harness.store.judgements import iter_judgements
 
 N = 120
@@ -125,14 +127,15 @@ def test_a_win_in_one_order_and_a_tie_in_the_other(lab: JudgeLab) -> None:
 
 
 def test_always_the_longer(lab: JudgeLab) -> None:
-    """Padded controls fire: the judge is perfectly consistent, and wrong."""
-    s = sheet(
-        measured(
-            lab, "longer", n=60, answers={"work": "The answer is alpha. " * 4}, grader={"controls": {"padded": 10}}
-        )
-    )
+    """Padded controls fire: the judge is perfectly consistent, valid, and wrong, which no report keeps quiet."""
+    work = {"work": "The answer is alpha. " * 4}
+    report = measured(lab, "longer", n=60, answers=work, grader={"controls": {"padded": 10}})
+    s = sheet(report)
     assert (value(s, "swap_consistency"), value(s, "position_effect"), value(s, "longer_wins")) == (1, 0, 1)
-    assert value(s, "control_padded") == 1
+    assert (value(s, "control_padded"), report.validity) == (1, "valid")
+    said = "!! JUDGE PREFERS PADDING: biased in judge_pairwise: the same work, padded, won 1.00 ["
+    whole = build_report(lab.folder)
+    assert said in render_text(whole, 200) and said in render_full_text(full_report(lab.folder), 200)
 
 
 def test_a_judge_of_its_own_family(lab: JudgeLab) -> None:

@@ -64,6 +64,14 @@ def test_padding_that_wins_is_told():
     assert value(only([*judged.pairwise(judged.oracle(), n=60), *rows]), "control_padded") == 1
 
 
+@pytest.mark.parametrize(("n", "wins", "told"), [(10, 10, True), (9, 9, False), (40, 30, True), (40, 22, False)])
+def test_a_judge_that_prefers_padding_is_no_longer_valid_without_a_word(n, wins, told):
+    rows = [judged.verdict(i, 0, 0 if i < wins else None, role="control:padded") for i in range(n)]
+    report = judge_report([*judged.pairwise(judged.oracle(), n=60), *rows], POLICY)
+    assert report.validity == "valid"
+    assert [w[:21] for w in report.warnings] == (["JUDGE PREFERS PADDING"] if told else [])
+
+
 def test_one_verdict_moved_by_the_work_makes_the_judge_invalid():
     rows = [
         judged.verdict(i, order, order if i == 3 else 1 - order, role="control:injection", expected="loss")
