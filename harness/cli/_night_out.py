@@ -13,6 +13,7 @@ import msgspec
 
 from harness.cli._out import say
 from harness.errors import Exit, UsageFault
+from harness.report.ci import night_annotations
 from harness.report.grids import Grid, grid_text, printable_lines
 from harness.report.nightly import NightResult, issue_markdown, message_of, summary_markdown
 from harness.store.redact import Redactor, secrets_of
@@ -39,6 +40,9 @@ def publish_night(
     data = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
     _write(folder / "result.json", hide.json(data))
     _tell_github(folder, result, hide.text(summary))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in night_annotations(result, hide.text):
+            print(line, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         say(hide.json(data).decode())
         return Exit(result.exit_code)

@@ -126,13 +126,14 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 
 def _tell_github(decided: Decided, folder: Path, args: argparse.Namespace, hide: Callable[[str], str]) -> None:
     """Annotations (to stderr, which GitHub reads too, where stdout is data), outputs and summary."""
-    from harness.report.ci import annotation_lines, github_output, step_summary
+    from harness.report.ci import MOST_ANNOTATIONS, MOST_IN_A_NIGHT, annotation_lines, github_output, step_summary
 
     on_github = args.ci == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
     if args.ci != "github" and not on_github:
         return
     into = sys.stdout if args.format == "text" else sys.stderr
-    for line in annotation_lines(decided.result, decided.places, hide):
+    most = MOST_IN_A_NIGHT if args.format == "none" else MOST_ANNOTATIONS
+    for line in annotation_lines(decided.result, decided.places, hide, most):
         print(line, file=into)
     if path := os.environ.get("GITHUB_OUTPUT"):
         _append(Path(path), github_output(decided.result, str(folder / "gate.md"), hide))

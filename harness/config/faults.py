@@ -133,10 +133,13 @@ def checked(model: type[M], data: Json, spot: Spot, faults: list[Fault], default
 
 
 def translate(errors: Sequence[Any], model: type[BaseModel], data: Json, spot: Spot) -> list[Fault]:
-    """Pydantic's errors as faults. A list whose items are wrong is not called too short as well."""
+    """Pydantic's errors as faults. A list whose items are wrong is not called too short as well, and a value that YAML
+    itself was refused for is not called nothing as well."""
     wrong = {error["loc"][:n] for error in errors for n in range(len(error["loc"]))}
     own = [e for e in errors if not (e["type"] == "too_short" and e["loc"] in wrong)]
-    return [_fault(error, model, data, spot) for error in own]
+    refused = {fault.place for fault in spot.document.faults} if isinstance(spot, YamlSpot) else set()
+    found = [(error["input"], _fault(error, model, data, spot)) for error in own]
+    return [fault for value, fault in found if value is not None or fault.place not in refused]
 
 
 def describe(value: Json) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from harness.config.document import read_document
 from harness.config.faults import YamlSpot, checked, describe
@@ -19,6 +19,18 @@ from harness.records.task import Task
 HEAD = """# Tasks that `harness check` found faulty. They run and are reported under the tag `quarantined`.
 # Written by `harness check --quarantine`; an entry past its date no longer counts.
 """
+
+
+def _day(word: str) -> str:
+    try:
+        date.fromisoformat(word)
+    except ValueError:
+        raise ValueError(f"'{word}' is no day of the calendar") from None
+    return word
+
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_day)]
+"""A day, written YYYY-MM-DD."""
 
 
 class Entry(BaseModel):
@@ -32,9 +44,9 @@ class Entry(BaseModel):
     """What is wrong with it."""
     owner: str = ""
     """Who mends it."""
-    since: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = ""
+    since: Day = ""
     """The day it was found."""
-    expires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    expires: Day
     """The last day on which the entry counts."""
 
     def is_over(self, today: date) -> bool:

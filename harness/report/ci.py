@@ -6,24 +6,29 @@ from collections.abc import Callable, Mapping
 
 from harness.report.gate_model import Check, GateResult
 from harness.report.gate_sections import figures, gate_markdown, sorted_checks
+from harness.report.nightly import NightResult, Step
 
 MOST_ANNOTATIONS = 10
 """GitHub shows ten errors and ten warnings of a step, and drops the rest in silence."""
+MOST_IN_A_NIGHT = 3
+"""Of a night's gate: each of the night's seven steps may have one of its own."""
 SUMMARY_BYTES = 200_000
 """Our budget; above GitHub's own 1 MiB the whole summary would be lost."""
 
 
-def annotation_lines(r: GateResult, places: Mapping[str, str], redact: Callable[[str], str] = str) -> list[str]:
-    """Workflow commands, at most MOST_ANNOTATIONS in all; `places` has `file:line` by task."""
+def annotation_lines(
+    r: GateResult, places: Mapping[str, str], redact: Callable[[str], str] = str, most: int = MOST_ANNOTATIONS
+) -> list[str]:
+    """Workflow commands, at most `most` in all; `places` has `file:line` by task."""
     found = []
     for c in sorted_checks(r):
         level = _level(c)
         if level:
             found.append(_annotation(level, c, places, redact))
-    if len(found) <= MOST_ANNOTATIONS:
+    if len(found) <= most:
         return found
-    more = len(found) - (MOST_ANNOTATIONS - 1)
-    return [*found[: MOST_ANNOTATIONS - 1], f"::notice title=harness gate::and {more} more; see the step summary"]
+    more = len(found) - (most - 1)
+    return [*found[: most - 1], f"::notice title=harness gate::and {more} more; see the step summary"]
 
 
 def _level(c: Check) -> str:
@@ -39,6 +44,18 @@ def _annotation(level: str, c: Check, places: Mapping[str, str], redact: Callabl
     where += [f"line={line}"] if path and line.isdigit() else []
     where.append(f"title={escaped(redact(f'harness gate: {c.system}: {c.name}'), part=True)}")
     return f"::{level} {','.join(where)}::{escaped(redact(c.says)[:1000])}"
+
+
+def night_annotations(night: NightResult, redact: Callable[[str], str] = str) -> list[str]:
+    """A workflow command for each step of a night that is not ok: whatever made it red is told where CI shows it."""
+    return [_step_annotation(night, s, redact) for s in night.steps if s.state not in ("ok", "not measured")]
+
+
+def _step_annotation(night: NightResult, step: Step, redact: Callable[[str], str]) -> str:
+    level = "warning" if step.state == "inconclusive" else "error"
+    title = escaped(redact(f"harness nightly: {night.suite} {night.night}: {step.name}: {step.state}"), part=True)
+    told = dict.fromkeys((step.said, *step.details[:3]))
+    return f"::{level} title={title}::{escaped(redact('; '.join(told))[:1000])}"
 
 
 def escaped(text: str, *, part: bool = False) -> str:

@@ -22,6 +22,7 @@ BETWEEN = 0.10
 """Variance between tasks of what another system changes, where no two were seen: discordance near 0.3."""
 EPOCHS = (1, 3, 5)
 DELTA = 0.05
+BEYOND = "more than 100 points: with so few tasks not even the loss of every success would be shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,18 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One design: `same` is the loss found when the same system is run again, `other` between two systems."""
+    """One design: `same` is the loss found when the same system is run again, `other` between two systems.
+
+    None where not even a loss of everything is: `why_not` says so.
+    """
 
     tasks: int
     epochs: int
-    same: float
-    other: float
+    same: float | None
+    other: float | None
     power: float
     cost_usd: float | None
+    why_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ def power_table(basis: Basis, delta: float, epochs: Sequence[int] = EPOCHS, alph
     """Designs with this suite's tasks, half and twice as many."""
     sizes = sorted({max(2, basis.tasks // 2), basis.tasks, basis.tasks * 2})
     rows = tuple(_row(basis, n, k, delta, alpha) for n in sizes for k in sorted(set(epochs)))
-    fine = [r for r in rows if r.same <= delta]
+    fine = [r for r in rows if r.same is not None and r.same <= delta]
     here = _same(basis, basis.tasks, 1, alpha)
     return PowerTable(
         basis=basis,
@@ -158,7 +163,18 @@ def _row(basis: Basis, tasks: int, epochs: int, delta: float, alpha: float) -> R
     same = _same(basis, tasks, epochs, alpha)
     other = replace(same, between=basis.between, deff=basis.deff if same.families else 1.0)
     cost = None if basis.cost_usd is None else basis.cost_usd * tasks * epochs
-    return Row(tasks, epochs, detectable(same), detectable(other), power_of(same, delta), cost)
+    losses = _possible(detectable(same)), _possible(detectable(other))
+    return Row(tasks, epochs, *losses, power_of(same, delta), cost, BEYOND if None in losses else "")
+
+
+def _possible(loss: float) -> float | None:
+    """None for more than everything there is."""
+    return loss if loss <= 1 else None
+
+
+def points_words(loss: float | None) -> str:
+    """A detectable loss in points."""
+    return "more than 100" if loss is None else f"{100 * loss:.1f}"
 
 
 def power_tables(t: PowerTable) -> tuple[Table, ...]:
@@ -167,8 +183,8 @@ def power_tables(t: PowerTable) -> tuple[Table, ...]:
         (
             f"{r.tasks:,}" + (" (now)" if r.tasks == t.basis.tasks else ""),
             f"{r.epochs}",
-            f"{100 * r.same:.1f}",
-            f"{100 * r.other:.1f}",
+            points_words(r.same),
+            points_words(r.other),
             f"{100 * r.power:.0f}%",
             "unknown" if r.cost_usd is None else money(r.cost_usd),
             "<- take this" if r == t.recommended else "",
@@ -179,6 +195,7 @@ def power_tables(t: PowerTable) -> tuple[Table, ...]:
     notes = [
         "points of pass rate: the smallest loss that is shown four times of five (one-sided 5%), run against run",
         f"finds {100 * t.delta:g}: the chance to find a loss of {100 * t.delta:g} points of the same system",
+        *([BEYOND] if any(r.why_not for r in t.rows) else []),
         *t.basis.known,
         advice_of(t),
     ]
@@ -206,6 +223,6 @@ def one_line(basis: Basis, epochs: int, alpha: float = 0.05) -> str:
         return "no comparison has an interval"
     row = _row(basis, basis.tasks, epochs, DELTA, alpha)
     return (
-        f"detectable with this design: a loss of {100 * row.same:.1f} points of the same system, "
-        f"{100 * row.other:.1f} between two systems (harness power)"
+        f"detectable with this design: a loss of {points_words(row.same)} points of the same system, "
+        f"{points_words(row.other)} between two systems (harness power)"
     )

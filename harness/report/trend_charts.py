@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.records.task import digest_of
-from harness.report.trend_model import AlarmSaid, ChartSaid, Mark, Point, State, TrendOptions
+from harness.report.trend_model import Acknowledged, AlarmSaid, ChartSaid, Mark, Point, State, TrendOptions
 from harness.report.trend_series import (
     NUMBERS,
     Measured,
@@ -75,12 +75,15 @@ class Watcher:
     book: LimitsBook
     acks: Sequence[Ack]
 
+    def about(self, name: str) -> list[Ack]:
+        """What was said about this chart, and keeps its baseline."""
+        same = [a for a in self.acks if a.chart in ("", name) and a.system in ("", self.system)]
+        return [a for a in same if not a.rebaseline]
+
     def resets(self, name: str, nights: Sequence[Night], watched: Sequence[int]) -> set[int]:
         """Watched nights after which this chart was acknowledged, as positions in `watched`."""
         found = set()
-        for ack in self.acks:
-            if ack.rebaseline or (ack.chart and ack.chart != name) or (ack.system and ack.system != self.system):
-                continue
+        for ack in self.about(name):
             before = [at for at, i in enumerate(watched) if nights[i].created <= ack.until]
             found |= {before[-1]} if before else set()
         return found
@@ -188,7 +191,20 @@ def _chart(
     if not (alarms or acknowledged) and (drawn.down[-1] > limits.down / 2 or drawn.up[-1] > limits.up / 2):
         state = "watch"
     m = len(measured.series.baseline)
-    return ChartSaid(name, watcher.system, unit, state, "", shown(measured.middle), m, limits, points, alarms)
+    told = _acknowledged([a for a in drawn.alarms if a.night <= last], s, measured, watcher.about(name))
+    return ChartSaid(name, watcher.system, unit, state, "", shown(measured.middle), m, limits, points, alarms, told)
+
+
+def _acknowledged(
+    alarms: Sequence[Alarm], s: Split, measured: Measured, acks: Sequence[Ack]
+) -> tuple[Acknowledged, ...]:
+    """Alarms before the last acknowledgement, each with the first one that reaches to its night."""
+    found = []
+    for alarm in alarms:
+        night, onset = measured.watched[alarm.night], measured.watched[alarm.onset]
+        ack = min((a for a in acks if a.until >= s.nights[night].created), key=lambda a: a.at)
+        found.append(Acknowledged(alarm.rule, night, onset, ack.at, ack.by, ack.cause))
+    return tuple(found)
 
 
 def _points(s: Split, measured: Measured, drawn: Chart, shown: Callable[[float], float]) -> tuple[Point, ...]:

@@ -68,6 +68,18 @@ class AlarmSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """An alarm that somebody looked into: night and onset as indices of points, and who said when what it was."""
+
+    rule: str
+    night: int
+    onset: int
+    at: str
+    by: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChartSaid:
     """One chart of one system. `middle` is the baseline's value; `limits` are None while it is learning."""
 
@@ -81,6 +93,7 @@ class ChartSaid:
     limits: Limits | None
     points: tuple[Point, ...]
     alarms: tuple[AlarmSaid, ...]
+    acknowledged: tuple[Acknowledged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

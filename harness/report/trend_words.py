@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.report.grids import Grid, Row
-from harness.report.trend_model import AlarmSaid, ChartSaid, SystemTrend, Trend
+from harness.report.trend_model import Acknowledged, AlarmSaid, ChartSaid, SystemTrend, Trend
 
 RULES = {
     "down": "slid or stepped the wrong way",
@@ -48,6 +48,13 @@ def alarm_words(chart: ChartSaid, alarm: AlarmSaid) -> str:
     return f"{RULES[alarm.rule]}{size} {when}"
 
 
+def ack_words(chart: ChartSaid, ack: Acknowledged) -> str:
+    """An acknowledged alarm in one line: which, when it was looked into, by whom, and what it was."""
+    night = chart.points[ack.night].created[:10]
+    who = f" by {ack.by}" if ack.by else ""
+    return f"{chart.name}: the alarm of {night} was acknowledged on {ack.at[:10]}{who}: {ack.cause}"
+
+
 def trend_grids(trend: Trend) -> tuple[Grid, ...]:
     """Charts, alarms with their ladder, changes, what was left out."""
     found = [_charts(s) for s in trend.systems]
@@ -65,10 +72,11 @@ def trend_grids(trend: Trend) -> tuple[Grid, ...]:
 
 def _charts(s: SystemTrend) -> Grid:
     rows = tuple(_chart_row(c) for c in s.charts)
+    known = [ack_words(c, a) for c in s.charts for a in c.acknowledged]
     hollow = [f"{many(s.hollow, 'night')} drawn hollow and not accumulated"] if s.hollow else []
     title = f"{s.system}: {s.state}, {many(s.nights, 'night')}"
     header = ("chart", "state", "newest", "expected", "down/limit", "up/limit", "baseline")
-    return Grid(title, header, rows, (*s.notes, *hollow))
+    return Grid(title, header, rows, (*known, *s.notes, *hollow))
 
 
 def _chart_row(c: ChartSaid) -> Row:

@@ -41,7 +41,7 @@ def workspace(tmp_path, monkeypatch):
     for name, text in (("mine", SUITE), ("canary", CANARY)):
         (tmp_path / "tasks" / name).mkdir(parents=True)
         (tmp_path / "tasks" / name / "suite.yaml").write_text(text)
-    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "HARNESS_WEBHOOK_URL"):
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "HARNESS_WEBHOOK_URL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -151,6 +151,24 @@ def test_an_agent_that_must_fail_and_passes_makes_the_night_not_valid(workspace,
     assert nightly(workspace, 1) == 3
     sandbox = steps(workspace, 1)["sandbox"]
     assert (sandbox["state"], sandbox["details"]) == ("invalid", ["six (must-fail: passed)"])
+
+
+def test_github_is_told_of_each_step_that_failed_whichever_it_was(workspace, monkeypatch, capsys):
+    canary = workspace / "tasks" / "canary" / "suite.yaml"
+    canary.write_text(canary.read_text().replace('answer: "41"', 'answer: "42"'))
+    with_gate(workspace, "{must_pass: [sum], systems: [ours]}")
+    assert nightly(workspace, 1) == 3
+    assert not [line for line in "".join(capsys.readouterr()).splitlines() if line.startswith("::")]
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert nightly(workspace, 1, "--again") == 3
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::error title=harness nightly")]
+    titles = [line.split("::")[1].removeprefix("error title=harness nightly%3A mine 2026-03-01%3A ") for line in told]
+    assert titles == ["sandbox%3A invalid", "gate%3A failed"]
+    assert told[0].endswith("six (must-fail: passed)")
+    assert nightly(workspace, 1, "--json") == 3
+    out, err = capsys.readouterr()
+    assert json.loads(out)["exit_code"] == 3
+    assert sum(line.startswith("::error title=harness nightly") for line in err.splitlines()) == 2
 
 
 def test_a_workspace_without_a_canary_suite_says_so(workspace, capsys):

@@ -64,6 +64,20 @@ def test_an_unknown_price_is_named_and_is_no_cost(tmp_path):
     assert "unknown" in text
 
 
+def test_no_loss_is_more_than_everything(tmp_path):
+    write(tmp_path, DEAR)
+    text = said(tmp_path)
+    assert " 2 (now) 1 more than 100 more than 100 " in text
+    assert "more than 100 points: with so few tasks not even the loss of every success would be shown" in text
+    rows = json.loads(harness(tmp_path, "power", "--suite", "mine", "--json").out)["rows"]
+    assert rows[0]["same"] is None and rows[0]["other"] is None
+    assert "with so few tasks" in rows[0]["why_not"]
+    many = json.loads(harness(tmp_path, "power", "--suite", "mine", "--tasks", "300", "--json").out)["rows"]
+    assert all(0 < r["same"] < 1 and 0 < r["other"] < 1 and not r["why_not"] for r in many)
+    plan = harness(tmp_path, "run", "--suite", "mine", "--dry-run")
+    assert "a loss of more than 100 points of the same system" in plan.out + plan.err
+
+
 def test_a_floor_in_the_history_says_nothing_about_a_model(tmp_path):
     write(tmp_path, DEAR)
     assert harness(tmp_path, "run", "--suite", "mine", "--system", "floor", "--epochs", "3", "--quiet").code == 0

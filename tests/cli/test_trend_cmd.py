@@ -198,6 +198,15 @@ def test_an_alarm_stays_until_it_is_acknowledged_with_a_cause(stepped, copy, cap
     code, said, _ = trend(workspace, capsys)
     assert (code, said["state"]) == (0, "ok")
     assert "provider moved us to model-b" in said["acks"][0]
+    chart = next(s for s in said["systems"] if s["system"] == "ours")["charts"][0]
+    known = chart["acknowledged"][0]
+    assert (known["by"], known["cause"], known["at"][:10]) == ("kim", "provider moved us to model-b", NOW[:10])
+    night = chart["points"][known["night"]]["created"][:10]
+    assert night > "2026-01-28"  # the change is of the 29th
+    assert not chart["alarms"]
+    assert main(["trend", "--workspace", str(workspace), "--replicates", "200", "--now", NOW]) == 0
+    line = f"pass rate: the alarm of {night} was acknowledged on {NOW[:10]} by kim: provider moved us to model-b"
+    assert line in " ".join(capsys.readouterr().out.split())
     # The level is still low: without a new baseline the next nights alarm again.
     for t in range(NIGHTS, NIGHTS + 6):
         simulate_run(workspace / "runs", WORLD, Night(seed=t), {"ours": Conduct(delta=-0.25, model="model-b")}, t)

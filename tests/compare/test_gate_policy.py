@@ -227,6 +227,24 @@ def test_a_quarantined_task_does_not_decide_until_its_day(tmp_path: Path) -> Non
     assert code("2026-03-21T00:00:00Z") == 1
 
 
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        ("2026-03-20", "YAML reads `2026-03-20` as a date"),
+        ('"2026-02-30"', "`expires`: '2026-02-30' is no day of the calendar"),
+        ("20 March", "`expires`: string should match pattern"),
+    ],
+)
+def test_a_faulty_day_of_a_quarantine_is_told_once(tmp_path: Path, day: str, told: str) -> None:
+    (tmp_path / "tasks" / "simulated").mkdir(parents=True)
+    night(tmp_path, 30)
+    path = tmp_path / "tasks" / "simulated" / "quarantine.yaml"
+    path.write_text(f"quarantine:\n  - {{task: task-00000, reason: x, expires: {day}}}\n")
+    done = gate(tmp_path, "metrics: {pass_rate: {min: 0.1}}")
+    assert (done.code, done.err.count("error:"), f"error: {told}" in done.err) == (2, 1, True), done.err
+    assert "quarantine.yaml:2:44" in done.err
+
+
 def test_too_many_quarantined_tasks_fail(tmp_path: Path) -> None:
     promoted(tmp_path, nights=1)
     night(tmp_path, 30)
