@@ -85,6 +85,8 @@ class AgentCli(Harness):
     """A model's name that the CLI knows, for models it does not."""
     own_names: ClassVar[str] = ""
     """A pattern of the model names that the CLI knows."""
+    most_chars: ClassVar[float] = inf
+    """Characters of a prompt that its program reads; with one more it ends at once."""
     shell_tool: ClassVar[tuple[str, str]] = ("", "")
     """Its shell tool and the argument that holds the command: for the smoke run with a scripted model."""
 
@@ -107,6 +109,11 @@ class AgentCli(Harness):
     """More environment variables."""
     grace_s: float = Field(default=5.0, ge=0.5, le=120)
     """Seconds between INT and KILL when a limit ends the program."""
+
+    def cannot_take(self, task: TaskView) -> str:
+        """A prompt that is longer than its program reads: it would end without a request to a model."""
+        n, most = len(prompt_text(task.prompt)), self.most_chars
+        return f"its prompt has {n:,} characters, and {self.agent} reads {most:,}" if n > most else ""
 
     @abstractmethod
     def invoke(self, start: Start) -> Invocation:
@@ -158,6 +165,8 @@ class AgentCli(Harness):
         box, gateway = ctx.box, ctx.gateway
         if box is None or gateway is None:
             raise MissingRequirement("sandbox", f"{self.agent} works in a box with a gateway, and there is none")
+        if why := self.cannot_take(task):
+            raise MissingRequirement("task", f"{self.agent} cannot be given it: {why}")  # another harness hands it on
         layer = self._layer()
         around = await look_around(box, self._needs(layer), f"{self.agent}@{self.release}".rstrip("@"))
         await self._lay_task(task, ctx, around)
