@@ -260,6 +260,7 @@ def task_lines(g: Gated, checks: tuple[Check, ...], entries: Mapping[str, Entry]
             says = "critical error" if check.kind == "CRITICAL" else check.says
             broken |= {task: says for task in check.tasks if task not in broken}
     untold = {task: c.says for c in checks if c.kind == "MUST_PASS" and c.state == "invalid" for task in c.tasks}
+    lost = any(c.kind == "COVERAGE" and c.state == "invalid" for c in checks)
     tally, times = g.measured.tallies[PASS_RATE], g.measured.tallies["seconds"]
     lines = []
     for i, task in enumerate(g.measured.tasks):
@@ -273,6 +274,8 @@ def task_lines(g: Gated, checks: tuple[Check, ...], entries: Mapping[str, Entry]
             )
         elif task in broken:
             state, says = "fail", broken[task]
+        elif graded == 0 and task not in untold and (not lost or planned == 0) and task in g.measured.skipped:
+            state, says = "skipped", f"0 of {planned} epochs graded; skipped: {g.measured.skipped[task]}"
         elif graded == 0:
             state, says = "missing", f"0 of {planned} epochs graded"
         elif task in untold:
@@ -284,7 +287,7 @@ def task_lines(g: Gated, checks: tuple[Check, ...], entries: Mapping[str, Entry]
                 graded=graded,
                 planned=planned,
                 seconds=round(float(times.total[i]), 3) if times.n[i] else None,
-                state=state,  # type: ignore[arg-type]  # one of the four words, by the branches above
+                state=state,  # type: ignore[arg-type]  # one of the five words, by the branches above
                 says=says,
             )
         )

@@ -33,15 +33,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class TaskLine:
-    """A task under one system. `state`: ok, fail (breaks a rule), missing (a verdict of it, or of a rule about it), or
-    quarantined; `says` why."""
+    """A task under one system. `state`: ok, fail (breaks a rule), missing (a verdict of it, or of a rule about it),
+    skipped (for a requirement, and coverage is kept all the same), or quarantined; `says` why."""
 
     task: str
     passed: int
     graded: int
     planned: int
     seconds: float | None
-    state: Literal["ok", "fail", "missing", "quarantined"]
+    state: Literal["ok", "fail", "missing", "skipped", "quarantined"]
     says: str = ""
 
 

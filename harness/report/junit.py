@@ -1,7 +1,8 @@
 """A gate as JUnit XML that GitLab, Jenkins and GitHub reporters render (stats_ci.md 3.2).
 
 A task fails only by a rule about it (must pass, critical error), never because one epoch flipped; what was not
-measured is an `error`, what is quarantined `skipped`. Each rule of the policy is a case of its own under `gate`.
+measured is an `error`; what is quarantined, or was skipped for a requirement while coverage is kept, is `skipped`.
+Each rule of the policy is a case of its own under `gate`.
 Names are stable between runs and hold no numbers, because GitLab tells cases apart by class and name.
 """
 
@@ -100,6 +101,8 @@ class _Maker:
             Xml.SubElement(case, "failure", message=self.text(t.says, NAME_LIMIT), type="RULE").text = self.text(t.says)
         elif t.state == "missing":
             Xml.SubElement(case, "error", message=self.text(t.says, NAME_LIMIT), type="NOT_GRADED")
+        elif t.state == "skipped":
+            Xml.SubElement(case, "skipped", message=self.text(t.says, NAME_LIMIT))
         elif t.state == "quarantined":
             Xml.SubElement(case, "skipped", message=self.text(f"quarantined: {t.says}", NAME_LIMIT))
         out = f"passed {t.passed} of {t.graded} graded epochs, {t.planned} planned"

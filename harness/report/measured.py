@@ -7,7 +7,7 @@ pool([night, night, ...]) -> Measured                            a baseline: nig
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -64,6 +64,7 @@ def measure(trials: Trials, system: str) -> Measured:
         criticals=_criticals(trials, graded),
         warnings=_warnings(trials, rows, graded, totals.overlooked - totals.as_opponent),
         images=_task_images(trials, graded),
+        skipped=_skipped(trials, decides & ~graded, tasks, at),
     )
 
 
@@ -221,6 +222,17 @@ def _task_images(trials: Trials, graded: NDArray[np.bool_]) -> dict[str, dict[st
             purpose = re.sub(r" \d+$", "", key)
             by_purpose[purpose] = by_purpose.get(purpose, frozenset()) | {digest}
     return found
+
+
+def _skipped(trials: Trials, ungraded: NDArray[np.bool_], tasks: tuple[str, ...], at: Codes) -> dict[str, str]:
+    """Tasks of which each planned trial was skipped or is an opponent's, with the causes."""
+    on_purpose = _with_cause(trials, ungraded, "ungradable", {IS_OPPONENT})
+    on_purpose |= ungraded & (trials.column["status"] == STATUSES.index("skipped"))
+    whole = np.bincount(at[on_purpose], minlength=len(tasks)) >= trials.manifest.epochs
+    causes: dict[str, set[str]] = defaultdict(set)
+    for row in np.flatnonzero(on_purpose & whole[at]).tolist():
+        causes[tasks[int(at[row])]].add(trials.words["cause"][int(trials.column["cause"][row])])
+    return {task: ", ".join(sorted(found)) for task, found in causes.items()}
 
 
 def _time_limited(trials: Trials, decides: NDArray[np.bool_], at: Codes, count: int) -> NDArray[np.bool_]:

@@ -113,7 +113,8 @@ class Measured:
     `tokens_out` (n is attempts), `log_seconds` and `seconds` (working time of fresh trials). `planned` is trials per
     task. `unseen` counts planned tasks of which no line tells even the name. `time_limited` marks tasks cut by their
     time limit. `runs` are the nights, oldest first; `missing` says why planned trials have no grade. `images` are
-    digests of images by task and by what a box was for.
+    digests of images by task and by what a box was for. `skipped` has the tasks of which every planned trial was
+    skipped for a requirement or is of a system that others are compared with, and the requirements' words.
     """
 
     label: str
@@ -133,6 +134,7 @@ class Measured:
     criticals: tuple[tuple[str, int, str], ...] = ()
     warnings: tuple[str, ...] = ()
     images: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def coverage(self) -> float:

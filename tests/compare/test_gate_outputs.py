@@ -11,7 +11,7 @@ from xml.dom import minidom
 from xml.etree import ElementTree
 
 import junitparser
-from nights import NOW, edit, harness, night, process, promoted
+from nights import NOW, edit, edit_manifest, harness, night, process, promoted
 
 from harness.store.read import ATTEMPTS
 from harness.testing.simulate import Conduct, Missing, World
@@ -84,6 +84,32 @@ def test_no_task_fails_in_junit_because_an_epoch_flipped(tmp_path: Path) -> None
     cases = ElementTree.fromstring((run / "junit.xml").read_bytes()).findall("./testsuite/testcase")
     failed = [c.get("classname") for c in cases if c.find("failure") is not None]
     assert failed == ["gate.simulated.sim"]
+
+
+def test_a_task_skipped_on_purpose_is_no_error_in_junit_while_coverage_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    run = night(tmp_path, 30, epochs=2)
+    lacked = {"status": "skipped", "passed": None, "value": None, "grades": {}}
+    lacked["trouble"] = {"source": "requirement", "cause": "stored_answer"}
+    edit(run, lambda lines: [x | lacked if x["task"] < "task-00002" else x for x in lines])
+
+    def said(policy: str) -> tuple[int, str, list[tuple[str, str]]]:
+        (tmp_path / "gates.yaml").write_text(f"metrics: {{pass_rate: {{min: 0.1}}}}\n{policy}")
+        code = harness(tmp_path, "gate", "--now", NOW, "--policy", "gates.yaml").code
+        suite = ElementTree.fromstring((run / "junit.xml").read_bytes())[0]
+        cases = [c for c in suite.iter("testcase") if c.get("name") in ("task-00000", "task-00001")]
+        found = [(child.tag, child.get("message", "")) for c in cases for child in c if child.tag != "system-out"]
+        return code, f"{suite.get('skipped')} skipped, {suite.get('errors')} errors", found
+
+    skipped = ("skipped", "0 of 2 epochs graded; skipped: stored_answer")
+    assert said("coverage: 0.9\n") == (0, "2 skipped, 0 errors", [skipped, skipped])
+    code, _, found = said("coverage: 0.99\n")  # lost coverage is an error
+    assert (code, [tag for tag, _ in found]) == (3, ["error", "error"])
+    assert said("coverage: 0.9\nmust_pass: [task-00000]\n")[2][0][0] == "error"  # a rule about it cannot be told
+    edit_manifest(run, may_lack=["stored_answer"])
+    code, counts, found = said("coverage: 0.99\n")
+    assert (code, counts) == (0, "2 skipped, 0 errors")
+    assert [message for _, message in found] == ["0 of 0 epochs graded; skipped: stored_answer"] * 2
 
 
 def test_names_in_junit_are_the_same_every_night(tmp_path: Path) -> None:
