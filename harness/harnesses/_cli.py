@@ -35,7 +35,7 @@ from harness.api import (
     SolveContext,
     TaskView,
 )
-from harness.harnesses._cli_box import STATE, Around, Invocation, Program, Ran, lay_down, look_around
+from harness.harnesses._cli_box import STATE, Around, Invocation, Program, Ran, end_text, lay_down, look_around
 from harness.harnesses._cli_record import Record, measures, read_record, wrapping
 from harness.records.task import digest_of
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, installed_layers, known_versions, root_of
@@ -323,7 +323,7 @@ class AgentCli(Harness):
 
 
 def _last_words(ran: Ran) -> str:
-    """How a program ended that did nothing."""
+    """How a program ended that did nothing: what its event of the end says, else its last lines."""
     said = ran.stderr or bytes(ran.output[-2000:]).decode("utf-8", "replace")
-    words = " ".join(said.split())[-600:]
+    words = " ".join(end_text(ran).split())[:600] or " ".join(said.split())[-600:]
     return f"(exit code {ran.exit_code}{f'; its last words: {words}' if words else ', without a word'})"
