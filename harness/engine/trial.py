@@ -112,6 +112,8 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
     ended, system = Ended(), services.suite.systems[trial.system]
     services.live.add(state)
     try:
+        if why := system.harness.cannot_take(shown.view):
+            raise MissingRequirement("task", f"{trial.system} cannot be given it: {why}")
         async with (
             way_to_models(system, services, state, trial.task.allow) as way,
             _box(trial, services, way, ended, state) as box,

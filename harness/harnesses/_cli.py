@@ -35,7 +35,7 @@ from harness.api import (
     SolveContext,
     TaskView,
 )
-from harness.harnesses._cli_box import STATE, Around, Invocation, Program, Ran, lay_down, look_around
+from harness.harnesses._cli_box import STATE, Around, Invocation, Program, Ran, end_text, lay_down, look_around
 from harness.harnesses._cli_record import Record, measures, read_record, wrapping
 from harness.records.task import digest_of
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, installed_layers, known_versions, root_of
@@ -85,6 +85,8 @@ class AgentCli(Harness):
     """A model's name that the CLI knows, for models it does not."""
     own_names: ClassVar[str] = ""
     """A pattern of the model names that the CLI knows."""
+    most_chars: ClassVar[float] = inf
+    """Characters of a prompt that its program reads; with one more it ends at once."""
     shell_tool: ClassVar[tuple[str, str]] = ("", "")
     """Its shell tool and the argument that holds the command: for the smoke run with a scripted model."""
 
@@ -107,6 +109,11 @@ class AgentCli(Harness):
     """More environment variables."""
     grace_s: float = Field(default=5.0, ge=0.5, le=120)
     """Seconds between INT and KILL when a limit ends the program."""
+
+    def cannot_take(self, task: TaskView) -> str:
+        """A prompt that is longer than its program reads: it would end without a request to a model."""
+        n, most = len(prompt_text(task.prompt)), self.most_chars
+        return f"its prompt has {n:,} characters, and {self.agent} reads {most:,}" if n > most else ""
 
     @abstractmethod
     def invoke(self, start: Start) -> Invocation:
@@ -158,6 +165,8 @@ class AgentCli(Harness):
         box, gateway = ctx.box, ctx.gateway
         if box is None or gateway is None:
             raise MissingRequirement("sandbox", f"{self.agent} works in a box with a gateway, and there is none")
+        if why := self.cannot_take(task):
+            raise MissingRequirement("task", f"{self.agent} cannot be given it: {why}")  # another harness hands it on
         layer = self._layer()
         around = await look_around(box, self._needs(layer), f"{self.agent}@{self.release}".rstrip("@"))
         await self._lay_task(task, ctx, around)
@@ -314,7 +323,7 @@ class AgentCli(Harness):
 
 
 def _last_words(ran: Ran) -> str:
-    """How a program ended that did nothing."""
+    """How a program ended that did nothing: what its event of the end says, else its last lines."""
     said = ran.stderr or bytes(ran.output[-2000:]).decode("utf-8", "replace")
-    words = " ".join(said.split())[-600:]
+    words = " ".join(end_text(ran).split())[:600] or " ".join(said.split())[-600:]
     return f"(exit code {ran.exit_code}{f'; its last words: {words}' if words else ', without a word'})"

@@ -250,6 +250,26 @@ def last_event(ran: Ran, kind: str) -> dict[str, Json]:
     return next((e for e in reversed(words_of(bytes(ran.output))) if e.get("type") == kind), {})
 
 
+ENDS = ("result", "error", "turn.failed")
+"""Types of the events in which agents' programs say to people how it ended."""
+_SAYING = ("result", "message", "error", "errors", "data")
+"""Where in such an event the words are, the best first; all but the first two hold more fields."""
+
+
+def end_text(ran: Ran) -> str:
+    """What the last event of an end that has words says to people; empty where there is none."""
+    events = reversed(words_of(bytes(ran.output)))
+    return next((text for e in events if e.get("type") in ENDS and (text := _words_in(e))), "")
+
+
+def _words_in(said: Json) -> str:
+    if isinstance(said, str):
+        return said.strip()
+    if isinstance(said, list):
+        return "; ".join(filter(None, map(_words_in, said)))
+    return next((text for name in _SAYING if (text := _words_in(said.get(name)))), "") if isinstance(said, dict) else ""
+
+
 def words_of(events: bytes) -> list[dict[str, Json]]:
     """The JSON objects of a program's output, line by line; other lines are left out."""
     import msgspec

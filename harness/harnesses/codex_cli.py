@@ -26,6 +26,7 @@ class CodexCli(AgentCli):
     known_model: ClassVar[str] = "gpt-5.5"
     own_names: ClassVar[str] = "(gpt-|codex|o[0-9])"
     shell_tool: ClassVar[tuple[str, str]] = ("exec_command", "cmd")
+    most_chars: ClassVar[float] = 1024**2  # its MAX_USER_INPUT_TEXT_CHARS: "Input exceeds the maximum length of ..."
     example: ClassVar[Mapping[str, Json]] = {"release": "0.169.0"}
 
     release: str = "0.169.0"

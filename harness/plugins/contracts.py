@@ -255,11 +255,12 @@ class Harness(Plugin):
         return ()
 
     def missing(self, workspace: Path) -> Sequence[str]:
-        """What must be there before money is spent and is not (an agent that is not installed). One line each.
-
-        Asked of the systems that a run has, and of no others.
-        """
+        """What must be there before money is spent and is not (an agent), a line each. Asked of a run's systems."""
         return ()
+
+    def cannot_take(self, task: TaskView) -> str:
+        """Why it cannot be given this task, which is skipped then: asked before a box is made. Empty where it can."""
+        return ""
 
     def spoken(self, there: Sequence[Dialect]) -> Sequence[Dialect]:
         """The APIs that its agent will speak to a model that is reached by these.

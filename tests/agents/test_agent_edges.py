@@ -48,12 +48,12 @@ COMMAND = """\
      answer_from: "json:result.text"}"""
 
 
-def run(place: Path, harness: str, task: str = TASK) -> tuple[int, str, list[dict[str, Any]]]:
+def run(place: Path, harness: str, task: str = TASK, program: str = AGENT) -> tuple[int, str, list[dict[str, Any]]]:
     for name in ("graders", "runs", "tasks/edge", "tools/mine"):
         (place / name).mkdir(parents=True, exist_ok=True)
     (place / "tasks/edge/suite.yaml").write_text(SUITE.replace("HARNESS", harness))
     (place / "tasks/edge/edge.task.yaml").write_text(task)
-    (place / "tools/mine/agent.py").write_text(AGENT)
+    (place / "tools/mine/agent.py").write_text(program)
     words = [sys.executable, "-m", "harness.cli.main", "run", "--suite", "edge"]
     done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=300)
     lines = [line for run in (place / "runs").iterdir() for line in (run / "attempts.jsonl").read_text().splitlines()]
@@ -84,13 +84,23 @@ def test_a_program_of_ones_own_is_described_in_yaml(tmp_path: Path) -> None:
     assert "binary" not in metrics["fingerprint"] and metrics["fingerprint"]["flags"]
 
 
+RESULT = {"type": "result", "subtype": "success", "is_error": True, "result": "Unknown skill: x", "uuid": "u-1"}
+"""How Claude Code ends that took a prompt for a command of its own."""
+
+
 @pytest.mark.docker
-def test_a_program_that_never_asks_a_model_says_how_it_ended(tmp_path: Path) -> None:
-    harness = "{use: command, folder: tools/mine, argv: [sh, -c, 'echo I am broken >&2; exit 7']}"
-    code, _, (attempt,) = run(tmp_path, harness)
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("echo I am broken >&2", "I am broken"), ('cat "$0/agent.py"; echo a warning >&2', "Unknown skill: x")],
+    ids=["stderr", "event"],
+)
+def test_a_program_that_never_asks_a_model_says_how_it_ended(tmp_path: Path, script: str, words: str) -> None:
+    argv = json.dumps(["sh", "-c", f"{script}; exit 7", "{agent}"])
+    said = f"{{use: command, folder: tools/mine, argv: {argv}}}"
+    code, _, (attempt,) = run(tmp_path, said, program=json.dumps(RESULT))
     assert code == 3 and attempt["status"] == "infra_error"
     assert attempt["trouble"]["cause"] == "NoModelCall"
-    assert "exit code 7; its last words: I am broken" in attempt["trouble"]["detail"]
+    assert attempt["trouble"]["detail"].endswith(f"(exit code 7; its last words: {words})")
 
 
 @pytest.mark.docker

@@ -14,6 +14,8 @@ from engine_bench import Ask, Bench, echo_number, said, task
 from harness.api import Grade, Grader, NotGraded, Output, Request, Response, SandboxSpec, user
 from harness.config.suite import BoundGrader
 from harness.errors import MissingRequirement, ModelError, StoreError
+from harness.harnesses.claude_code import ClaudeCode
+from harness.harnesses.codex_cli import CodexCli
 from harness.records.outcome import Attempt
 from harness.records.task import Limits
 from harness.store.read import iter_attempts, read_transcript
@@ -94,6 +96,20 @@ def test_a_missing_requirement_is_skipped(bench: Bench) -> None:
     bench.run(bench.suite([task(1)], {"s": Ask(how=nothing_stored)}))
     (a,) = attempts(bench)
     assert a.status == "skipped" and a.trouble is not None and a.trouble.cause == "stored_answer"
+
+
+def test_a_prompt_longer_than_an_agents_program_reads_is_skipped_before_a_box_is_made(bench: Bench) -> None:
+    """Codex ends at once with one more than 1,048,576 characters. Without a box, all others are skipped for the box."""
+    long = [msgspec.structs.replace(task(i), prompt="ä" * (1024**2 + i), sandbox=SandboxSpec()) for i in (0, 1)]
+    bench.run(bench.suite(long, {"codex": CodexCli(), "claude": ClaudeCode()}))
+    skipped = {
+        (a.task, a.system): a.trouble for a in attempts(bench) if a.status == "skipped" and a.trouble is not None
+    }
+    assert {k: t.cause for k, t in skipped.items()} == {
+        ("t0", "codex"): "sandbox", ("t1", "codex"): "task", ("t0", "claude"): "sandbox", ("t1", "claude"): "sandbox",
+    }  # fmt: skip
+    said = "codex cannot be given it: its prompt has 1,048,577 characters, and codex_cli reads 1,048,576"
+    assert skipped["t1", "codex"].detail == said
 
 
 def test_a_task_with_a_box_is_skipped_where_no_sandbox_is_installed(bench: Bench) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from harness.api import Exchange, Response, Text, ToolCall, Usage
+from harness.harnesses._cli_box import Ran, end_text
 from harness.harnesses._cli_record import kind_of, measures, read_record, wrapping
 
 TOOLS = ("Bash", "Read", "WebSearch")
@@ -92,3 +95,22 @@ def test_dates_and_ids_are_no_difference_between_two_harnesses() -> None:
 
     assert first("2026-11-28") == first("2026-11-29")
     assert first("2026-11-28") != first("2026-11-28", " Be brief.")
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        ({"type": "result", "subtype": "success", "is_error": True, "result": "Unknown skill: x"}, "Unknown skill: x"),
+        ({"type": "result", "subtype": "error_during_execution", "errors": ["no", "way"], "usage": {}}, "no; way"),
+        ({"type": "turn.failed", "error": {"message": "Input exceeds the maximum"}}, "Input exceeds the maximum"),
+        ({"type": "error", "message": "stream ended"}, "stream ended"),
+        ({"type": "error", "error": {"name": "APIError", "data": {"message": "no model"}}}, "no model"),
+        ({"type": "result", "status": "error", "error": {"type": "Fatal", "message": "no key"}}, "no key"),
+        ({"type": "result", "result": 7, "error": None}, ""),
+        ({"type": "item.completed", "result": "a tool's"}, ""),
+    ],
+)
+def test_an_event_of_the_end_says_it_in_words(event: Any, words: str) -> None:
+    """Claude Code and Qwen, Codex, opencode, Gemini; lines around it are no events of an end."""
+    lines = ["{", json.dumps(event), json.dumps({"type": "system", "message": "later"}), "[]"]
+    assert end_text(Ran(output=bytearray("\n".join(lines).encode()))) == words
