@@ -16,7 +16,7 @@ KINDS = ("task", "grader", "image", "judge")
 """Digests that must be equal: what is asked, how it is graded, and where. Those of the system are what is compared."""
 FAMILY = "family"
 """A task's label, which no digest covers: what varies together decides how sure a verdict is."""
-_WHAT = {
+WHAT = {
     "task": "what is asked (prompt, files, box, limits)",
     "grader": "graders or reference",
     "image": "the box's image",
@@ -33,7 +33,7 @@ class Changed:
     tasks: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{_WHAT[self.kind]} changed for {_some(self.tasks)}"
+        return f"{WHAT[self.kind]} changed for {_some(self.tasks)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from harness.errors import NothingToRun
 from harness.records.content import Json, Usage
 from harness.records.outcome import IS_OPPONENT, Digests
 from harness.records.task import Shape
+from harness.report.identity import KINDS, WHAT
+from harness.report.words import many
 from harness.store.lines import TrialKey, TryLine, WorkingPart, is_verdict, keep_deciding
 from harness.store.manifest import Manifest, SystemInfo
 from harness.store.read import iter_lines, read_manifest
@@ -62,13 +64,17 @@ class Trial:
 
 @dataclass(slots=True)
 class Candidate:
-    """One system: its trials by task and (run, epoch), and how many were planned."""
+    """One system: its trials by task and (run, epoch), and how many were planned.
+
+    `passed_over` trials are on work that changed since, and planned no more.
+    """
 
     name: str
     info: SystemInfo
     trials: dict[str, dict[tuple[str, int], Trial]] = field(default_factory=lambda: defaultdict(dict))
     planned: int = 0
     graded: int = 0
+    passed_over: int = 0
 
     @property
     def coverage(self) -> float:
@@ -98,7 +104,8 @@ class Evidence:
 
 
 def read_evidence(paths: Sequence[Path]) -> Evidence:
-    """The trials of these runs (of one suite). Only those on the newest definition of a system and of a task count.
+    """The trials of these runs (of one suite). Only those on the newest definition of a system and of a task, its
+    graders and judges count; the notes name the runs, and what changed between them.
 
     Raises StoreError, NothingToRun when no run has a candidate.
     """
@@ -107,7 +114,7 @@ def read_evidence(paths: Sequence[Path]) -> Evidence:
         raise NothingToRun("no run to route by", help="make one: harness run --suite NAME")
     newest = found[-1][0]
     infos = {s.name: s for m, _ in found for s in m.systems if not s.privileged and s.harness not in NO_CANDIDATES}
-    work: dict[str, str] = {}
+    work = _Work()
     about: dict[str, TaskAbout] = {}
     candidates = {name: Candidate(name, info) for name, info in infos.items()}
     old: set[str] = set()
@@ -116,6 +123,9 @@ def read_evidence(paths: Sequence[Path]) -> Evidence:
         old |= {s.name for s in manifest.systems if s.name in infos} - same
         _read(manifest, path, same, candidates, work, about)
     notes = [f"{n}: runs on another definition are left out" for n in sorted(old)]
+    notes += work.notes()
+    gone = sorted(n for n, c in candidates.items() if not c.graded and c.passed_over)
+    notes += [f"{n}: none of its trials is on what the newest run asks and grades: run it again" for n in gone]
     candidates = {n: c for n, c in candidates.items() if c.graded}
     if not candidates:
         raise NothingToRun("no run has a graded trial of a system that could be chosen")
@@ -134,29 +144,66 @@ def _same(a: SystemInfo, b: SystemInfo) -> bool:
     return (a.harness_digest, a.model_digest) == (b.harness_digest, b.model_digest)
 
 
+class _Work:
+    """What each task was in the newest run that has it, and which older runs had another."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[str, set[str]]] = {}
+        self._moved: dict[tuple[str, str, str], set[str]] = {}
+
+    def is_same(self, run: str, row: _Row) -> bool:
+        """Whether the row is on the newest task, graders, image and judges; what is empty says nothing."""
+        same = True
+        for kind in KINDS:
+            digest = getattr(row.digests, kind)
+            if not digest:
+                continue
+            newer, known = self._known.setdefault((row.task, kind), (run, set()))
+            if newer == run:  # systems of one run may have boxes of several images
+                known.add(digest)
+            elif digest not in known:
+                same = False
+                self._moved.setdefault((run, newer, kind), set()).add(row.task)
+        return same
+
+    def notes(self) -> list[str]:
+        """A line for each two runs and what changed between them."""
+        found = []
+        for (older, newer, kind), tasks in sorted(self._moved.items()):
+            named = ", ".join(sorted(tasks)[:3]) + (f" and {len(tasks) - 3:,} more" if len(tasks) > 3 else "")
+            what = f"{WHAT[kind]} of {many(len(tasks), 'task')} changed between {older} and {newer} ({named})"
+            found.append(f"{what}: these trials of {older} are left out")
+        return found
+
+
 def _read(
     manifest: Manifest,
     path: Path,
     systems: set[str],
     candidates: dict[str, Candidate],
-    work: dict[str, str],
+    work: _Work,
     about: dict[str, TaskAbout],
 ) -> None:
     spent: dict[tuple[str, str, int], tuple[float, int]] = defaultdict(lambda: (0.0, 0))
     last: dict[TrialKey, _Row] = {}
-    lacking: dict[str, int] = defaultdict(int)
     for row in iter_lines(path, msgspec.json.Decoder(_Row)):
         if row.system not in systems:
             continue
         cost, unpriced = spent[row.trial]
         spent[row.trial] = (cost + row.usage.cost_usd, unpriced + row.usage.unpriced)
         keep_deciding(last, row)
+    sound = {k: row for k, row in last.items() if is_verdict(row.status, row.passed, row.value)}
+    other = {(row.task, row.system) for row in sound.values() if not work.is_same(manifest.run, row)}
+    lacking = dict.fromkeys(systems, 0)
+    for _, system in other:
+        lacking[system] += manifest.epochs
+        candidates[system].passed_over += manifest.epochs
     for key, row in last.items():
+        if (row.task, row.system) in other:
+            continue
         named = row.trouble is not None and row.trouble.cause == IS_OPPONENT
         lacking[row.system] += named or row.status == "skipped"
-        if not is_verdict(row.status, row.passed, row.value):
-            continue
-        if work.setdefault(row.task, row.digests.task + row.digests.grader) != row.digests.task + row.digests.grader:
+        if key not in sound:
             continue
         about.setdefault(row.task, TaskAbout(row.family, row.shape))
         cost, unpriced = spent[key]

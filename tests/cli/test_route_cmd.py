@@ -138,6 +138,31 @@ def test_runs_on_another_definition_of_a_system_are_left_out_and_named(tmp_path,
     assert (lines["a"]["trials"], lines["b"]["trials"]) == (240, 480)
 
 
+@pytest.mark.parametrize("kind", ["grader", "judge"])
+def test_runs_whose_graders_changed_are_named_and_only_comparable_trials_count(tmp_path, capsys, kind):
+    (tmp_path / "tasks").mkdir()
+    both = {"a": Conduct(), "b": Conduct()}
+    simulate_run(tmp_path / "runs", WORLD, Night(seed=1, versions={kind: "1"}), both | {"gone": Conduct()}, 0)
+    simulate_run(tmp_path / "runs", WORLD, Night(seed=2, versions={kind: "2"}, altered=100), both, 1)
+    old, new = runs = sorted(p.name for p in (tmp_path / "runs").glob("2*"))
+    code, said, err = route(tmp_path, capsys, *runs)
+    assert code == 0, err
+    (note,) = [n for n in said["notes"] if "changed between" in n]
+    assert f"of 100 tasks changed between {old} and {new} (task-00000, task-00001, task-00002 and 97 more)" in note
+    assert f"{kind}s" in note and f"these trials of {old} are left out" in note
+    lines = {line["name"]: line["trials"] for line in said["overall"]["lines"]}
+    assert lines["a"] == lines["b"] == 480 - 100  # and both keep their coverage: nothing of them is missing
+
+
+def test_a_system_that_only_ran_under_other_graders_is_named(tmp_path, capsys):
+    (tmp_path / "tasks").mkdir()
+    simulate_run(tmp_path / "runs", WORLD, Night(seed=1), {"gone": Conduct()}, 0)
+    simulate_run(tmp_path / "runs", WORLD, Night(seed=2, versions={"grader": "2"}), {"a": Conduct()}, 1)
+    _, said, _ = route(tmp_path, capsys, *sorted(p.name for p in (tmp_path / "runs").glob("2*")))
+    assert "gone: none of its trials is on what the newest run asks and grades: run it again" in said["notes"]
+    assert [line["name"] for line in said["overall"]["lines"]] == ["a"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
