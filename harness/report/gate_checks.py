@@ -275,7 +275,8 @@ def task_lines(g: Gated, checks: tuple[Check, ...], entries: Mapping[str, Entry]
         elif task in broken:
             state, says = "fail", broken[task]
         elif graded == 0 and task not in untold and (not lost or planned == 0) and task in g.measured.skipped:
-            state, says = "skipped", f"0 of {planned} epochs graded; skipped: {g.measured.skipped[task]}"
+            more = f" (0 of {planned} epochs graded)" if planned else ""
+            state, says = "skipped", f"not run: {g.measured.skipped[task]}{more}"
         elif graded == 0:
             state, says = "missing", f"0 of {planned} epochs graded"
         elif task in untold:
