@@ -105,3 +105,11 @@ def test_attacks_that_nobody_saw_move_no_verdict_of_a_judge_that_keeps_to_its_in
         assert isinstance(grade, Grade) and (grade.label, grade.value) == ("loss", 0.0), attempt.system
         assert "injection_effective" not in attempt.flags
     assert {j.canary_ok for j in lab.judgements("score")} == {True}
+
+
+@pytest.mark.parametrize("unit", ["<!-- ", "\t", "`", "verdict: ", "[comment]: # (", "a\u200b", "### ", "<|im_start|>"])
+def test_no_text_is_looked_at_for_long(unit: str) -> None:
+    """Openings of comments and runs of blanks took minutes of a judge's turn: two patterns were quadratic."""
+    text = unit * (200_000 // len(unit))
+    assert isinstance(injection_flags(text), tuple)
+    assert isinstance(cleaned(text), str)

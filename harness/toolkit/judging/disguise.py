@@ -164,7 +164,7 @@ _CHANGES: tuple[tuple[str, re.Pattern[str], Callable[[str, str], View]], ...] = 
     ("spaced", _SPACED, _spaced),
     ("backwards", re.compile("erongi|tcurtsni|egduj|tcidrev|dragersid|tegrof|redarg|rewsna s|esnopser s"), _backwards),
     ("tags", TAGS, _of_tags),
-    ("lines", re.compile(r"[^\n]\s*\n\s*[^\n]|  "), _one_line),
+    ("lines", re.compile(r"\S[^\S\n]*\n\s*\S|  "), _one_line),
     ("marks", re.compile(r"[*_~`\\]"), _without_marks),
     ("entities", _ENTITY, lambda how, text: _replaced(how, text, _ENTITY, html.unescape)),
 )  # fmt: skip

@@ -194,7 +194,7 @@ _TO_JUDGE = (
 )
 CARRIED = _TO_JUDGE
 """Words that make an attack of what carries them."""
-HIDDEN = rf"{_TO_JUDGE}|(?:<!--|\[(?://|comment|_)\]: *(?:#|<>))\W*(?:judge|grader|evaluator)s? *[:,]|{_MARKS}"
+HIDDEN = rf"{_TO_JUDGE}|(?:<!--|\[(?://|comment|_)\]: *(?:#|<>))\W{{0,40}}(?:judge|grader|evaluator)s? *[:,]|{_MARKS}"
 """The same where the carrier cannot be seen by people."""
 ABOUT_JUDGING = (
     rf"{HIDDEN}|\b(?:judge|grader|evaluator)s? *[:,]|\b(?:note|attention|dear)\b,?(?: to| for)?(?: the| all)? {_WHO}\b|"
@@ -216,7 +216,7 @@ CARRIERS: tuple[tuple[str, str], ...] = (
     ("mark", r"(?:-{2,}|={2,}|\*{2,}|#{2,})[ ]*(?:begin|start|end) (?:of )?(?:the )?(?:answer|submission|response|"
              rf"evaluation|material|work|input|judge\w*|candidate\w*|user content)\b{_BLOCK}"),
     ("order", rf"\bnew (?:instructions?|rules?|task|rubric|criteria)(?: for the \w+)? *:{_BLOCK}"),
-    ("hidden", r"<!--(?:(?!-->)[\s\S]){0,2000}-->|\[(?://|comment|_)\]: *(?:#|<>) *[(\"'][^\n]*"),
+    ("hidden", r"<!--(?:(?!-->|<!--)[\s\S]){0,2000}-->|\[(?://|comment|_)\]: *(?:#|<>) *[(\"'][^\n]*"),
     ("hidden", r"<(\w+)[^>]*(?:display *: *none|font-size *: *0|visibility *: *hidden|opacity *: *0|"
                r"color *: *(?:white|#fff))[^>]*>[\s\S]{0,2000}?</\1>"),
 )  # fmt: skip
