@@ -27,12 +27,9 @@ mine: setup base-image
 base-image:
 	@if docker version >/dev/null 2>&1; then scripts/base-image || true; fi
 
-# Half more workers than processors: tests that need an engine mostly wait for it.
-WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n + n / 2)))
-
 # Every test. Those that need a container engine are left out where there is none, and the last lines say so.
 test: dev lint base-image
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m ''
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m ''
 
 # Only those that need an engine: boxes, collecting, graders by tests, the attacks, task QA.
 test-boxes: dev base-image
