@@ -158,7 +158,10 @@ def test_a_person_works_is_done_and_is_graded(people: Path) -> None:
 def test_ctrl_c_and_ctrl_d_are_keys_and_giving_up_is_a_result(people: Path) -> None:
     with at_a_terminal(people) as person:
         person.sees("$ ")
-        person.types("cat\n")
+        person.types("echo he''re; cat\n")
+        person.sees("here\r\n")
+        person.types("mew\n")
+        person.sees("mew\r\nmew\r\n")  # echoed, then said by cat: the key is for cat
         person.types("\x03")
         person.sees("^C")
         person.sees("$ ")

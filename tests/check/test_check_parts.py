@@ -154,7 +154,7 @@ def test_objects_that_only_a_reflog_knows_are_found(tmp_path: Path, packs: bool)
     folder = repository(tmp_path)
     sha = later(folder)
     if packs:
-        git(folder, "gc", "-q")
+        git(folder, "-c", "gc.reflogExpire=never", "-c", "gc.reflogExpireUnreachable=never", "gc", "-q")
     findings = history(folder, tmp_path)
     assert any(f"commit {sha[:12]}" in f.what and f.level == "fail" for f in findings), findings
     assert any("reflog" in f.what for f in findings)
