@@ -12,7 +12,7 @@ from harness.engine.doors import Way
 from harness.engine.present import Shown
 from harness.engine.recording import RecordingBox
 from harness.engine.services import Services
-from harness.errors import MissingRequirement, UsageFault
+from harness.errors import MissingRequirement, ModelError, UsageFault
 from harness.plugins.contracts import Box, Gateway, ModelClient
 from harness.records.content import File, Json
 from harness.records.outcome import Output
@@ -51,6 +51,11 @@ class Context:
         self.epoch = state.epoch
         self.seed = state.seed
         self.reference: Json = shown_reference(shown.task, shown.order) if described.harness.privileged else None
+
+    @property
+    def lost(self) -> ModelError | None:
+        """What a model behind the gateway failed of for good."""
+        return self._way.lost if self._way is not None else None
 
     async def delegate(self, system: str, task: TaskView) -> Output:
         """Solve with another system of the suite, inside this attempt."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.config.suite import System
 from harness.engine.attempt_state import AttemptState
 from harness.engine.services import Services
-from harness.errors import LimitReached
+from harness.errors import LimitReached, ModelError
 from harness.plugins.contracts import Gateway, Model, Mount
 from harness.records.content import Usage
 from harness.records.exchange import Exchange
@@ -28,6 +28,11 @@ class Way:
 
     entrance: Entrance
     folder: Path
+
+    @property
+    def lost(self) -> ModelError | None:
+        """What a model failed of for good. No limit that came after it is the outcome of the system."""
+        return self.entrance.lost
 
     def gateway(self, services: Services, models: Mapping[str, Model], *, boxed: bool) -> Gateway:
         """`ctx.gateway` for one system: its own models behind the trial's one socket."""

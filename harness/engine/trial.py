@@ -146,6 +146,8 @@ async def _solve(task: TaskView, ctx: Context, harness: Harness, state: AttemptS
                 raise TypeError(wrong)
             ended.output, ended.limit = delivered, state.hit
     except LimitReached as e:
+        if ctx.lost is not None:  # an agent that asks on and on, with nobody to answer, until its time is up
+            raise ctx.lost from e
         ended.limit, ended.output = e.kind, state.saved or Output()
         state.note("limit", str(e))
     finally:

@@ -70,10 +70,11 @@ class Ask:
 def ask_of(path: Path, body: bytes) -> Ask:
     """Read a request. Raises BadAsk in words for the agent."""
     try:
+        body.isascii() or str(body, "utf-8")  # what no reader reads whole could not be recorded
         head = _head.decode(body)
         google = path.dialect == "gemini"
         tools = _google(head.tools) if google else tuple(_tools.decode(head.tools) or ())
-    except msgspec.MsgspecError as e:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as e:
         raise BadAsk(f"the body is no {path.dialect} request: {e}") from e
     model = path.model or head.model
     if not model:

@@ -30,6 +30,7 @@ class Entrance:
         self.server = server
         self.trial = trial
         self.room: Room | None = None
+        self.lost: ModelError | None = None
         self.arrived = asyncio.Event()
         self._listening: Listening | None = None
         self._notes = 0
@@ -70,8 +71,9 @@ class Entrance:
             self.trial.note("gateway", text)
 
     def _unknown(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._note(f"{request.method} {request.path[:200]}: not an API that is relayed")
-        return _error(None, 404, f"{request.method} {request.path[:200]} is not relayed by the harness")
+        what = f"{request.method} {request.path[:200]}".encode("utf-8", "replace").decode()
+        self._note(f"{what}: not an API that is relayed")
+        return _error(None, 404, f"{what} is not relayed by the harness")
 
 
 class TrialGateway:
@@ -106,7 +108,10 @@ class TrialGateway:
                 host = await entrance.server.listen_on_host(_for_key(room.key, entrance.handle), entrance.unread)
                 room.host_url = host.url
             yield room
-        except (LimitReached, ModelError, SandboxError, MissingRequirement):
+        except (LimitReached, asyncio.CancelledError):
+            entrance.lost = room.failed  # a limit after that is no outcome of the agent's: the engine looks
+            raise
+        except (ModelError, SandboxError, MissingRequirement):
             raise
         except Exception as e:  # an agent that fails because its model did, or because it was stopped, is no fault
             room.explain(e)

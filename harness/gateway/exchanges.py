@@ -25,7 +25,7 @@ def exchange_of(passage: Passage, request: web.BaseRequest, at: float, known: Kn
     ask, reply, headers = passage.ask, passage.reply, request.headers
     role, refused, allowed, limit = checked
     said = _said(passage, known)
-    if retries := next((v for n in _RETRIES if (v := headers.get(n, "0")) != "0"), ""):
+    if (retries := _first(headers, _RETRIES) or "0") != "0":
         said.settings["client_retry"] = retries
     passed = perf_counter() - reply.began
     error = passage.error
@@ -33,10 +33,10 @@ def exchange_of(passage: Passage, request: web.BaseRequest, at: float, known: Kn
         at=round(at, 4),
         seconds=round(passed - passage.waited, 4),
         dialect=ask.dialect,
-        path=request.path,
+        path=_plain(request.path),
         status=reply.status,
         role=role,
-        asked=ask.model,
+        asked=_plain(ask.model),
         sent=passage.sent_as,
         streamed=ask.streamed,
         first_byte=None if reply.first is None else round(reply.first - reply.began, 4),
@@ -53,8 +53,8 @@ def exchange_of(passage: Passage, request: web.BaseRequest, at: float, known: Kn
         response=_priced(passage),
         agent=_agent_of(headers),
         session=_first(headers, _SESSION),
-        client=headers.get("User-Agent", "")[:200],
-        betas=tuple(w.strip() for w in headers.get("anthropic-beta", "").split(",") if w.strip()),
+        client=_first(headers, ("User-Agent",)),
+        betas=tuple(w.strip() for w in _plain(headers.get("anthropic-beta", "")).split(",") if w.strip()),
         refused=refused,
         allowed=allowed,
         limit=limit,
@@ -94,4 +94,9 @@ def _agent_of(headers: object) -> str:
 
 def _first(headers: object, names: tuple[str, ...]) -> str:
     found = (headers.get(name) for name in names)  # type: ignore[attr-defined]  # aiohttp's multidict
-    return next((str(v)[:200] for v in found if v), "")
+    return next((_plain(str(v)[:200]) for v in found if v), "")
+
+
+def _plain(text: str) -> str:
+    """Words of a request that can be written down: bytes that are no text come as halves of characters."""
+    return text.encode("utf-8", "replace").decode()

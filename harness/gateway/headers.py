@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode
 
+from harness.records.exchange import Dialect
+
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
      "transfer-encoding", "upgrade", "expect")
@@ -13,6 +15,8 @@ HOP_BY_HOP = frozenset(
 KEYS = frozenset(("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "openai-organization",
                   "openai-project"))  # fmt: skip
 _OURS = frozenset(("host", "content-length", "content-encoding", "accept-encoding"))
+_OTHERWISE = frozenset(("x-goog-fieldmask", "x-server-timeout", "x-http-method-override"))
+"""With these Google's servers leave parts of an answer out (its usage too), give up early, or take another method."""
 _NOT_BACK = frozenset(("set-cookie", "server", "via", "alt-svc", "content-length", "content-encoding", "date",
                        "strict-transport-security", "anthropic-organization-id", "openai-organization",
                        "openai-project", "cf-ray", "cf-cache-status", "report-to", "nel"))  # fmt: skip
@@ -30,7 +34,7 @@ def to_provider(given: Pairs, own: Mapping[str, str]) -> list[tuple[str, str]]:
     passed: list[tuple[str, str]] = []
     for name, value in given:
         low = name.lower()
-        if low in HOP_BY_HOP or low in KEYS or low in _OURS:
+        if low in HOP_BY_HOP or low in KEYS or low in _OURS or low in _OTHERWISE:
             continue
         if low == "anthropic-beta" and low in mine:
             passed.append((name, _joined(value, mine.pop(low)[1])))
@@ -48,9 +52,13 @@ def to_agent(given: Pairs) -> list[tuple[str, str]]:
     ]
 
 
-def query_without_key(query: str) -> str:
-    """A query string without `key=`, as Gemini's clients send one."""
-    return urlencode([(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if k != "key"]) if query else ""
+def query_of(dialect: Dialect, query: str) -> str:
+    """The query to send: without `key=`, as Gemini's clients send one, and to Gemini with `alt=sse` alone.
+
+    Others of Google's change what an answer looks like (`fields`, `$alt`, `callback`): no usage could be read in it.
+    """
+    given = parse_qsl(query, keep_blank_values=True) if query else []
+    return urlencode([(k, v) for k, v in given if ((k, v) == ("alt", "sse") if dialect == "gemini" else k != "key")])
 
 
 def _joined(one: str, other: str) -> str:

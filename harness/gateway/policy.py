@@ -57,7 +57,7 @@ _FIELDS: Mapping[str, Outside] = {
     "mcp_servers": "remote_mcp", "container": "code_execution", "web_search_options": "web_search",
     "search_parameters": "web_search", "enable_search": "web_search", "plugins": "web_search",
     "cachedContent": "stored_files", "cached_content": "stored_files", "prompt": "stored_files",
-    "conversation": "stored_files", "previous_response_id": "stored_files",
+    "conversation": "stored_files", "previous_response_id": "stored_files", "background": "stored_files",
 }  # fmt: skip
 """Fields that ask for something by being there, also those of providers with an API like OpenAI's: xAI
 (`search_parameters`), Qwen (`enable_search`), OpenRouter (`plugins`)."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.gateway.asks import Ask
-from harness.records.content import Json, Response, Usage
+from harness.records.content import Json, Part, Reasoning, Response, Text, ToolCall, Usage
 from harness.records.exchange import Dialect
 from harness.records.task import digest_of
 
@@ -177,6 +177,28 @@ def _tool_names(tools: Iterable[Any]) -> Iterable[str]:
 def fingerprint(digests: tuple[str, ...]) -> str:
     """One digest for a list of them; nothing for nothing."""
     return digest_of(digests) if digests else ""
+
+
+def with_tokens(ask: Ask, response: Response) -> Response:
+    """A whole answer; where it tells no tokens at all, with an estimate, so that limits of tokens and money hold.
+
+    Servers with an API like OpenAI's may tell none. A refusal by policy tells none either, and stays without.
+    """
+    if response.usage.tokens or response.stop == "refusal":
+        return response
+    chars = sum(_length(part) for part in response.parts)
+    told = Usage(
+        input=max(1, len(ask.body) // CHARS_PER_TOKEN), output=max(1, chars // CHARS_PER_TOKEN), calls=1, estimated=1
+    )
+    return msgspec.structs.replace(response, usage=told)
+
+
+def _length(part: Part) -> int:
+    """Characters that the model wrote for a part of its answer."""
+    if isinstance(part, ToolCall):
+        given = part.arguments
+        return len(part.name) + len(given if isinstance(given, str) else msgspec.json.encode(given))
+    return len(part.text) if isinstance(part, Text | Reasoning) else 0
 
 
 def estimated(ask: Ask, answer: bytes, seen: Response | None) -> Response:

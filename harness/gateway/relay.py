@@ -17,29 +17,40 @@ from yarl import URL
 from harness.errors import ModelError
 from harness.gateway.asks import body_for
 from harness.gateway.dialects import MANNERS
-from harness.gateway.headers import query_without_key, to_agent, to_provider
+from harness.gateway.headers import query_of, to_agent, to_provider
 from harness.gateway.passage import Passage
-from harness.gateway.record import estimated
+from harness.gateway.record import estimated, with_tokens
 from harness.plugins.gateway import Upstream
 from harness.records.content import Response
-from harness.toolkit.wire.faults import clean, error_of, problem_of
+from harness.toolkit.wire.faults import clean, error_of, is_policy, problem_of, refusal
 from harness.toolkit.wire.sse import event_data
 
 CONNECT_S = 30.0
 MAX_ERROR = 1024**2
 ONE_PIECE = 1024**2
 """A larger body is sent in pieces, so that the loop is not held up by it."""
+LEAST_KEY = 8
+"""Characters of a word of a header of ours that is cut out of a provider's errors: `Bearer` is none."""
+NO_KEYS = ("anthropic-version", "anthropic-beta")
 _LOST = (aiohttp.ClientError, TimeoutError, OSError)
+_ODD = (KeyError, IndexError, TypeError, AttributeError)
+"""What readers stumble over in an answer that has another shape than any API's."""
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
 
 
 class Refused(ModelError):
-    """The provider answered with an error status: what it said, to be passed on as it is."""
+    """The provider answered with an error status: what it said, to be passed on as it is.
 
-    def __init__(self, error: ModelError, headers: list[tuple[str, str]], body: bytes) -> None:
+    `refusal` is there where its policy refused to answer, which is the system's own outcome.
+    """
+
+    def __init__(
+        self, error: ModelError, headers: list[tuple[str, str]], body: bytes, refusal: Response | None = None
+    ) -> None:
         super().__init__(error.fault, str(error), status=error.status, retry_after_s=error.retry_after_s)
         self.headers = headers
         self.body = body
+        self.refusal = refusal
 
 
 async def relay(passage: Passage, request: web.BaseRequest, upstream: Upstream, session: aiohttp.ClientSession) -> None:
@@ -69,7 +80,7 @@ async def relay(passage: Passage, request: web.BaseRequest, upstream: Upstream, 
 def _url(passage: Passage, upstream: Upstream, query: str) -> URL:
     path = passage.ask.path
     tail = f"{path.tail}{passage.sent_as}:{path.method}" if path.model else path.tail
-    kept = query_without_key(query)
+    kept = query_of(path.dialect, query)
     return URL(upstream.base_url.rstrip("/") + tail + (f"?{kept}" if kept else ""), encoded=True)
 
 
@@ -90,15 +101,26 @@ async def _posted(
         )
         if answered.status < 300:
             return answered
-        said = await answered.content.read(MAX_ERROR)
+        said = without_keys(await answered.content.read(MAX_ERROR), upstream)
         answered.release()
     except _LOST as e:
         raise _lost(e, upstream) from e
     if answered.status < 400:
         where = answered.headers.get("location", "nowhere")
         raise ModelError("bad_request", f"the provider redirects to {where}; give that as base_url")
-    error = error_of(problem_of(said), answered.status, answered.headers)
-    raise Refused(error, to_agent(answered.headers.items()), said)
+    problem = problem_of(said)
+    error = error_of(problem, answered.status, answered.headers)
+    told = refusal(problem) if answered.status < 500 and is_policy(problem) else None
+    raise Refused(error, to_agent(answered.headers.items()), said, told)
+
+
+def without_keys(said: bytes, upstream: Upstream) -> bytes:
+    """An error's words without our key: some servers repeat the headers of a request that they refuse."""
+    words = (w for name, value in upstream.headers.items() if name not in NO_KEYS for w in value.split())
+    for word in words:
+        if len(word) >= LEAST_KEY:
+            said = said.replace(word.encode(), b"***")
+    return said
 
 
 @cache
@@ -162,7 +184,7 @@ def read_answer(passage: Passage, *, complete: bool) -> None:
     if ask.path.action == "count":
         return
     try:
-        passage.response = _read(passage, data)
+        passage.response = with_tokens(ask, _read(passage, data))
     except ModelError as e:
         if complete:
             passage.error = e
@@ -178,10 +200,13 @@ def read_answer(passage: Passage, *, complete: bool) -> None:
 
 
 def _read(passage: Passage, data: bytes) -> Response:
-    """The answer in these bytes. Raises ModelError when they are not all of it."""
-    if not passage.ask.streamed:
-        return MANNERS[passage.ask.dialect].whole(data)
-    return _streamed(passage, data)
+    """The answer in these bytes. Raises ModelError when they are not all of it, or no answer at all."""
+    try:
+        if not passage.ask.streamed:
+            return MANNERS[passage.ask.dialect].whole(data)
+        return _streamed(passage, data)
+    except (UnicodeDecodeError, *_ODD) as e:
+        raise ModelError("bad_response", f"the answer cannot be read ({type(e).__name__})") from e
 
 
 def _is_whole(passage: Passage, data: bytes) -> bool:
@@ -215,7 +240,7 @@ def _streamed(passage: Passage, data: bytes) -> Response:
 def _partial(reader: object) -> Response | None:
     try:
         found = reader.response()  # type: ignore[attr-defined]  # every reader has it
-    except (ModelError, msgspec.MsgspecError, KeyError, TypeError, AttributeError):
+    except (ModelError, msgspec.MsgspecError, UnicodeDecodeError, *_ODD):
         return None
     return found if isinstance(found, Response) else None
 

@@ -34,6 +34,8 @@ MAX_IDLE = 200
 """Exchanges without an answer that are kept; an agent that is refused can ask for ever."""
 SETTLE_S = 5.0
 GRACE_S = 0.25
+OF_ONE_REQUEST = ("bad_request", "auth", "not_found")
+"""What a provider refuses one request for. Where it has answered others, it says nothing about the model."""
 NEVER_CALLED = "the agent ended without one request to a model: does its program start, and does it use the door's url?"
 UNREAD = "the agent called, and none of its requests could be read at the door"
 
@@ -62,6 +64,7 @@ class Room:
     known: Known = field(default_factory=Known)
     clean: Clean = field(default_factory=Clean)
     failed: ModelError | None = None
+    heard: set[str] = field(default_factory=set)
     last_error: ModelError | None = None
     crash: Exception | None = None
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
@@ -72,6 +75,11 @@ class Room:
     def last(self) -> Exchange | None:
         """The last exchange with a model."""
         return next((e for e in reversed(self.exchanges) if "count" not in e.path.lower()), None)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the model failed for good: no further request of the trial is answered."""
+        return self.failed is not None
 
     async def answer(self, request: web.BaseRequest, path: Path) -> web.StreamResponse:
         """Answer one request, whatever it is."""
@@ -188,10 +196,20 @@ class Room:
         finally:
             if counted:
                 self.trial.end_turn()
-                self.last_error = passage.error if passage.cut != "agent" else self.last_error
+                self._weigh(passage)
             allowed = () if refused else tuple(f"{word}: {what}" for word, what in wants.items())
             self._keep(exchange_of(passage, request, at, self.known, (self._role_of(ask), refused, allowed, limit)))
             self._busy.discard(task)
+
+    def _weigh(self, passage: Passage) -> None:
+        """Keep what the last request failed of. One that the agent wrote wrongly is its own failure and no other's:
+        else whatever is in the box could end any trial ungraded with one bad request."""
+        role, error = self._role_of(passage.ask), passage.error
+        if passage.cut == "agent" or (error is not None and error.fault in OF_ONE_REQUEST and role in self.heard):
+            return
+        if error is None:
+            self.heard.add(role)
+        self.last_error = error
 
     def _refusal(self, passage: Passage, wants: Mapping[Outside, str]) -> tuple[str, tuple[str, ...]]:
         """Why a request is not passed on, in words for the agent and for the record; nothing when it is."""
@@ -223,6 +241,8 @@ class Room:
                 self.failed = e
                 await reply.error(manner.stop, f"the model cannot be reached: {e}")
             elif isinstance(e, Refused) and not reply.has_begun:
+                if e.refusal is not None:
+                    passage.response, passage.error = e.refusal, None
                 await reply.whole(e.status, e.body, e.headers)
             else:
                 await reply.error(e.status or 400, str(e))

@@ -181,7 +181,7 @@ class AgentCli(Harness):
                 await lay_down(box, self.configuration(start))
                 how = self._whole(self.invoke(start), layer, start)
                 try:
-                    ran = await program.run(how, lambda: bool(door.limit))
+                    ran = await program.run(how, lambda: bool(door.limit) or door.lost)
                     answer = await self.answer(box, ran)
                 except BaseException:
                     ctx.save(self._output(program.ran, door, layer, how))

@@ -90,6 +90,11 @@ class Door(Protocol):
     engine records it by itself."""
 
     @property
+    def lost(self) -> bool:
+        """Whether the model failed for good: nothing more is answered, and the program can be ended."""
+        ...
+
+    @property
     def exchanges(self) -> Sequence[Exchange]:
         """Every exchange so far, in the order in which they ended."""
         ...
@@ -123,7 +128,8 @@ class Gateway(Protocol):
 
         Raises SandboxError `gateway` when the box's sidecar does not reach the socket. Leaving the context without an
         error of its own raises ModelError when the last answer was the provider's failure (infrastructure, never the
-        agent's), LimitReached `context` when it was a prompt too long, BudgetReached when the run's budget stopped it,
+        agent's; a request that it refuses as such, after it has answered others, is the agent's own), LimitReached
+        `context` when it was a prompt too long, BudgetReached when the run's budget stopped it,
         and with `must_call` NoModelCall when the agent never asked a model.
         """
         ...

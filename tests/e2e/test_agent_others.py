@@ -10,7 +10,7 @@ import pytest
 from agent_lab import AgentLab, metrics
 
 from harness.agents.recipes import RECIPES
-from harness.testing.wire import WireServer
+from harness.testing.wire import Step, WireServer
 from harness.toolkit.agent_layers import find_layer
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.xdist_group("agents")]
@@ -86,6 +86,24 @@ def test_a_limit_of_turns_ends_also_those_that_try_again(lab: AgentLab, name: st
     (attempt,) = lab.run()
     assert (attempt["status"], attempt["limit"]) == ("graded", "turns"), attempt
     assert metrics(attempt)["ended"] == "limit:turns"
+
+
+@pytest.mark.parametrize("name", ["opencode", "qwen_code", "mini_swe_agent"])
+def test_a_provider_that_stays_down_is_no_failure_of_those_that_try_again(lab: AgentLab, name: str) -> None:
+    """They would go on until their time is up: they are ended when nobody is left to answer."""
+    add(lab, name, grace_s=2)
+    down = {
+        "use": "openai",
+        "name": "gpt-5.4",
+        "base_url": lab.wire.url + "/v1",
+        "api": "chat",
+        "api_key_env": "LAB_KEY",
+    }
+    lab.systems[-1]["model"] = down
+    lab.wire.script(Step(status=500, repeat=500))
+    lab.task("down", HI, "@@say done")
+    (attempt,) = lab.run("--max-wait", "2")
+    assert attempt["status"] == "infra_error" and attempt["trouble"]["source"] == "model", attempt
 
 
 def test_aider_takes_no_settings_of_the_task(lab: AgentLab) -> None:

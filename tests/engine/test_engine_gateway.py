@@ -18,7 +18,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 from box_bench import BoxBench, Shell, box_task
-from gate_agent import Agent
+from gate_agent import PROGRAM, Agent
 
 from harness.config.suite import Suite
 from harness.gateway.server import reap
@@ -113,6 +113,15 @@ def test_a_provider_that_stays_down_is_infrastructure(agents: AgentBench) -> Non
     assert attempt.status == "infra_error" and attempt.trouble is not None
     assert (attempt.trouble.source, attempt.trouble.cause) == ("model", "overloaded")
     assert attempt.retries == 2 and len(agents.exchanges(attempt)[0].retries) == 3
+
+
+def test_a_provider_that_stays_down_is_infrastructure_also_for_an_agent_that_never_gives_up(agents: AgentBench) -> None:
+    """mini-swe-agent tries again for ever: that its time is up then is no outcome of the agent's."""
+    agents.wire.script(Step(status=529, repeat=50))
+    agent = Agent(program=PROGRAM.replace("sys.exit(1)", "__import__('time').sleep(1000)"))
+    (attempt,) = agents.play([out("a", limits=Limits(time_s=4.0))], {"agent": agent}, infra_retries=0)
+    assert (attempt.status, attempt.limit) == ("infra_error", ""), attempt
+    assert attempt.trouble is not None and attempt.trouble.cause == "overloaded"
 
 
 def test_the_runs_budget_stops_a_trial_in_the_middle(agents: AgentBench, monkeypatch: pytest.MonkeyPatch) -> None:

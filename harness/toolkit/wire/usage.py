@@ -9,11 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from harness.api import Json, Usage
 
 
 def anthropic_usage(reported: Mapping[str, Json]) -> Usage:
-    """`usage` of a Messages answer. Total input is `input` + cache read + cache written."""
+    """`usage` of a Messages answer. Total input is `input` + cache read + cache written.
+
+    What the provider used to sum a conversation up (`compaction` in `iterations`) is not in the totals beside it, and
+    is billed (anthropic 2.11, `types/beta/beta_usage.py`): it is added.
+    """
+    told = [_anthropic_buckets(reported)]
+    more = reported.get("iterations")
+    if isinstance(more, list):
+        told += [_anthropic_buckets(one) for one in more if isinstance(one, dict) and one.get("type") == "compaction"]
+    whole = sum(told[1:], start=told[0])
+    return whole if len(told) == 1 else replace(whole, calls=1)
+
+
+def _anthropic_buckets(reported: Mapping[str, Json]) -> Usage:
     written = _count(reported, "cache_creation_input_tokens")
     long = min(_count(reported.get("cache_creation"), "ephemeral_1h_input_tokens"), written)
     output = _count(reported, "output_tokens")
