@@ -9,7 +9,7 @@ import msgspec
 
 from harness.records.content import Json, Usage
 from harness.store.lines import TrialKey, TryLine, keep_deciding
-from harness.store.read import iter_lines
+from harness.store.read import holds, iter_lines
 
 CLAIMED = ("turns", "input_tokens", "output_tokens", "cache_read_tokens", "cost_usd")
 """What some programs count themselves and the gateway counts too."""
@@ -54,6 +54,8 @@ class AgentRow:
 def read_agent_rows(run: Path) -> list[AgentRow]:
     """The deciding attempts with a fingerprint, by system, task and epoch. Raises StoreError on a damaged line."""
     last: dict[TrialKey, _Row] = {}
+    if not holds(run, b'"fingerprint"'):
+        return []
     for line in iter_lines(run, msgspec.json.Decoder(_Row)):
         keep_deciding(last, line)
     agents = [line for line in last.values() if isinstance(line.output.metrics.get("fingerprint"), dict)]

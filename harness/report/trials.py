@@ -6,7 +6,7 @@ Reports read more (`columns.py`); this reader is for commands that read many lar
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,23 +130,30 @@ def read_trials(path: Path) -> Trials:
     return made.finish(manifest)
 
 
+class _Codes(dict[str | bytes, int]):
+    """A number for each word, in the order met."""
+
+    def __missing__(self, word: str | bytes) -> int:
+        self[word] = code = len(self)
+        return code
+
+
 class _Reader:
-    """Collects rows into arrays; words are coded in the order met and sorted at the end."""
+    """Collects rows into one array, a row after the other; words are coded in the order met and sorted at the end."""
 
     def __init__(self) -> None:
-        self._raw = {n: array("d") for n in _NAMES}
-        self._codes: dict[str, dict[str, int]] = {n: {} for n in _WORDS}
+        self._raw = array("d")
+        self._codes = {n: _Codes() for n in _WORDS}
         self._about: dict[str, tuple[str, bytes, bytes]] = {}
         self._disputed: set[str] = set()
         self._grades: dict[str, tuple[array[float], array[float]]] = {}
 
     def read(self, rows: Iterable[_Row]) -> None:
-        add = [self._raw[n].append for n in _NAMES]
+        add = self._raw.extend
         for number, r in enumerate(rows):
-            for into, value in zip(add, self._values(r, number), strict=True):
-                into(value)
+            add(self._values(r, number))
 
-    def _values(self, r: _Row, number: int) -> Iterator[float]:
+    def _values(self, r: _Row, number: int) -> tuple[float, ...]:
         code = self._codes
         about = (r.family, bytes(r.shape), bytes(r.tags))
         held = self._about.setdefault(r.task, about)
@@ -162,25 +169,25 @@ class _Reader:
             at.append(number)
             values.append(g.value)
         u, o, j = r.usage, r.output, r.judge_usage
-        nan = float("nan")
-        return iter((
-            _coded(code["task"], r.task), _coded(code["system"], r.system), r.epoch, r.attempt,
-            _STATUS[r.status], r.final, nan if r.passed is None else r.passed, nan if r.value is None else r.value,
-            nan if o.declared_done is None else o.declared_done, o.abstained, o.refused, critical,
-            _coded(code["limit"], r.limit), _coded(code["cause"], r.trouble.cause if r.trouble else ""),
+        return (
+            code["task"][r.task], code["system"][r.system], r.epoch, r.attempt,
+            _STATUS[r.status], r.final, _NAN if r.passed is None else r.passed, _NAN if r.value is None else r.value,
+            _NAN if o.declared_done is None else o.declared_done, o.abstained, o.refused, critical,
+            code["limit"][r.limit], code["cause"][r.trouble.cause if r.trouble else ""],
             u.input + u.cache_read + u.cache_write_short + u.cache_write_long, u.cache_read, u.output + u.reasoning,
             u.calls, u.cost_usd, u.unpriced, u.cached, j.cost_usd, j.unpriced, r.timing.working, r.timing.started,
-            _coded(code["models"], bytes(r.models).decode()), _coded(code["digests"], bytes(r.digests).decode()),
-            _coded(code["images"], bytes(r.images).decode()),
-        ))  # fmt: skip
+            code["models"][bytes(r.models)], code["digests"][bytes(r.digests)], code["images"][bytes(r.images)],
+        )  # fmt: skip
 
     def finish(self, manifest: Manifest) -> Trials:
-        column = {n: np.frombuffer(raw) if raw else np.empty(0) for n, raw in self._raw.items()}
+        rows = np.frombuffer(self._raw).reshape(-1, len(_NAMES)) if self._raw else np.empty((0, len(_NAMES)))
+        column = {n: rows[:, i] for i, n in enumerate(_NAMES)}
         words: dict[str, list[str]] = {}
         for name, codes in self._codes.items():
-            words[name] = sorted(codes)
-            if codes:
-                rank = np.argsort(np.argsort(np.array(list(codes), dtype=object)))
+            met = [w.decode() if isinstance(w, bytes) else w for w in codes]
+            words[name] = sorted(met)
+            if met:
+                rank = np.argsort(np.argsort(np.array(met, dtype=object)))
                 column[name] = rank[column[name].astype(np.int64)].astype(np.float64)
         n = len(column["task"])
         grades = {name: _spread(at, values, n) for name, (at, values) in sorted(self._grades.items())}
@@ -198,11 +205,8 @@ class _Reader:
         )
 
 
+_NAN = float("nan")
 _STATUS = {s: i for i, s in enumerate(STATUSES)}
-
-
-def _coded(codes: dict[str, int], word: str) -> int:
-    return codes.setdefault(word, len(codes))
 
 
 def _spread(at: array[float], values: array[float], n: int) -> Numbers:

@@ -88,6 +88,12 @@ def open_attempts(path: Path) -> BinaryIO:
         raise StoreError(f"cannot read {path.name}/{ATTEMPTS}: {e.strerror}") from e
 
 
+def holds(path: Path, word: bytes) -> bool:
+    """Whether these bytes stand anywhere in `attempts.jsonl`: a tenth of the time of decoding it. Raises StoreError."""
+    with open_attempts(path) as file:
+        return any(word in line for line in file)
+
+
 def read_transcript(path: Path, attempt: Attempt) -> Transcript:
     """The transcript an attempt points to. Raises StoreError when it is absent, damaged, or another attempt's."""
     name = f"{attempt.task} {attempt.system} epoch {attempt.epoch} attempt {attempt.attempt}"
