@@ -60,7 +60,8 @@ def resumed_job(workspace: Path, folder: RunFolder, args: argparse.Namespace) ->
     suite = replace(suite, **{name: value for name, value in changes.items() if value is not None})
     systems = {s.name: suite.systems[s.name] for s in folder.manifest.systems}
     prices = PriceBook.load(suite.prices)
-    for warning in preflight(suite, systems, tasks, prices, args.allow_unpriced):
+    unpriced = args.allow_unpriced or folder.manifest.allow_unpriced
+    for warning in preflight(suite, systems, tasks, prices, unpriced):
         print(f"warning: {warning}", file=sys.stderr)
     before = settled(folder.path)
     left = folder.manifest.n_trials - len(before.done)

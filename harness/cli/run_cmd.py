@@ -103,7 +103,8 @@ def _job(chosen: _Selected, args: argparse.Namespace) -> Job:
     """A new run folder for what was chosen, after keys and prices were checked."""
     suite, tasks, systems = chosen.suite, chosen.tasks, chosen.systems
     _refuse(chosen, args)
-    manifest = make_manifest(suite, tasks, systems, chosen.selection, chosen.prices)
+    made = make_manifest(suite, tasks, systems, chosen.selection, chosen.prices)
+    manifest = msgspec.structs.replace(made, allow_unpriced=args.allow_unpriced)
     labels = labels_for(suite)
     folder = RunFolder.create(suite.workspace / "runs", manifest, named_secrets(suite))
     keep_labels(folder, labels)

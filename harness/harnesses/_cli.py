@@ -293,7 +293,7 @@ class AgentCli(Harness):
             "fingerprint": self.fingerprint(layer, how, record),
             "claims": self._claims(ran),
         }
-        kept = [Artifact(EVENTS, bytes(ran.output))] if ran.output else []
+        kept = [Artifact(EVENTS, ran.output)] if ran.output else []
         if ran.stderr:
             kept.append(Artifact(STDERR, ran.stderr.encode()))
         return Output(
@@ -324,6 +324,6 @@ class AgentCli(Harness):
 
 def _last_words(ran: Ran) -> str:
     """How a program ended that did nothing: what its event of the end says, else its last lines."""
-    said = ran.stderr or bytes(ran.output[-2000:]).decode("utf-8", "replace")
+    said = ran.stderr or ran.output[-2000:].decode("utf-8", "replace")
     words = " ".join(end_text(ran).split())[:600] or " ".join(said.split())[-600:]
     return f"(exit code {ran.exit_code}{f'; its last words: {words}' if words else ', without a word'})"

@@ -21,8 +21,8 @@ LOOK_S = 30.0
 SHORT_S = 20.0
 WATCH_S = 0.25
 """How often a running program is looked at: whether it was stopped by a limit."""
-KEPT_EVENTS = 8 * 1024**2
-"""Bytes of the program's own output that are kept."""
+KEPT_FIRST, KEPT_LAST = 6 * 1024**2, 2 * 1024**2
+"""Bytes of the program's own output that are kept, of its beginning and of its end: how it ended is said there."""
 
 LOOK = r"""# look-around
 say() { printf '%s\t%s\n' "$1" "$2"; }
@@ -152,16 +152,28 @@ class Ran:
     exit_code: int | None = None
     stopped: str = ""
     killed: bool = False
-    output: bytearray = field(default_factory=bytearray)
     written: int = 0
     stderr: str = ""
     left: list[str] = field(default_factory=list)
+    _first: bytearray = field(default_factory=bytearray)
+    _last: bytearray = field(default_factory=bytearray)
 
     def take(self, data: bytes) -> None:
-        """A piece of standard output. The beginning is kept."""
+        """A piece of standard output. The beginning is kept, and the end."""
         self.written += len(data)
-        if len(self.output) < KEPT_EVENTS:
-            self.output += data
+        room = KEPT_FIRST - len(self._first)
+        self._first += data[:room]
+        self._last += data[room:]
+        if len(self._last) > 2 * KEPT_LAST:
+            del self._last[:-KEPT_LAST]
+
+    @property
+    def output(self) -> bytes:
+        """What is kept of standard output, with a line that says what is left out."""
+        last = bytes(self._last[-KEPT_LAST:])
+        left_out = self.written - len(self._first) - len(last)
+        gap = b"\n[%d bytes left out]\n" % left_out if left_out else b""
+        return bytes(self._first) + gap + last
 
 
 @dataclass(slots=True)
@@ -247,7 +259,7 @@ class Program:
 
 def last_event(ran: Ran, kind: str) -> dict[str, Json]:
     """The last event of a type in a program's output; empty when there is none."""
-    return next((e for e in reversed(words_of(bytes(ran.output))) if e.get("type") == kind), {})
+    return next((e for e in reversed(words_of(ran.output)) if e.get("type") == kind), {})
 
 
 ENDS = ("result", "error", "turn.failed")
@@ -258,7 +270,7 @@ _SAYING = ("result", "message", "error", "errors", "data")
 
 def end_text(ran: Ran) -> str:
     """What the last event of an end that has words says to people; empty where there is none."""
-    events = reversed(words_of(bytes(ran.output)))
+    events = reversed(words_of(ran.output))
     return next((text for e in events if e.get("type") in ENDS and (text := _words_in(e))), "")
 
 

@@ -70,7 +70,7 @@ class Aider(AgentCli):
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """What its last lines say of tokens, and how many edits it says it applied."""
-        text = bytes(ran.output).decode("utf-8", "replace")
+        text = ran.output.decode("utf-8", "replace")
         said = _TOKENS.findall(text)
         edits = len(_EDITED.findall(text))
         return {"edits": edits, **({"tokens_said": " ".join(said[-1]).strip()} if said else {})}

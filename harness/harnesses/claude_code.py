@@ -80,7 +80,7 @@ class ClaudeCode(AgentCli):
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Its `result` event. `success` with `is_error` is how it reports an error of the API."""
-        events = words_of(bytes(ran.output))
+        events = words_of(ran.output)
         result = next((e for e in reversed(events) if e.get("type") == "result"), None)
         init: dict[str, Json] = next((e for e in events if e.get("subtype") == "init"), {})
         retries = sum(1 for e in events if e.get("subtype") == "api_retry")

@@ -26,7 +26,7 @@ class CodexCli(AgentCli):
     known_model: ClassVar[str] = "gpt-5.5"
     own_names: ClassVar[str] = "(gpt-|codex|o[0-9])"
     shell_tool: ClassVar[tuple[str, str]] = ("exec_command", "cmd")
-    most_chars: ClassVar[float] = 1024**2  # its MAX_USER_INPUT_TEXT_CHARS: "Input exceeds the maximum length of ..."
+    most_chars: ClassVar[float] = 1024**2  # seen in 0.169.0, which ends: "Input exceeds the maximum length of ..."
     example: ClassVar[Mapping[str, Json]] = {"release": "0.169.0"}
 
     release: str = "0.169.0"
@@ -66,7 +66,7 @@ class CodexCli(AgentCli):
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Its events. Tokens are of the whole thread, with cached ones in the input; it tells no cost and no turns."""
-        events = words_of(bytes(ran.output))
+        events = words_of(ran.output)
         done = next((e for e in reversed(events) if e.get("type") in ("turn.completed", "turn.failed")), None)
         items = [e["item"] for e in events if e.get("type") == "item.completed" and isinstance(e.get("item"), dict)]
         usage = (done or {}).get("usage") or {}

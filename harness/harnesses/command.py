@@ -114,12 +114,12 @@ class Command(AgentCli):
     async def answer(self, box: Box, ran: Ran) -> str | None:
         """Where `answer_from` says."""
         how, _, where = self.answer_from.partition(":")
-        text = bytes(ran.output).decode("utf-8", "replace")
+        text = ran.output.decode("utf-8", "replace")
         match how:
             case "stdout":
                 return text.strip()
             case "json":
-                found = (_dig(event, where.split(".")) for event in reversed(words_of(bytes(ran.output))))
+                found = (_dig(event, where.split(".")) for event in reversed(words_of(ran.output)))
                 said = next((one for one in found if one is not None), None)
                 return said if said is None or isinstance(said, str) else str(said)
             case "file":

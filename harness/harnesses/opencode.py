@@ -80,7 +80,7 @@ class OpenCode(AgentCli):
 
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Tokens and cost of its steps, added up: it writes no summary."""
-        events = words_of(bytes(ran.output))
+        events = words_of(ran.output)
         steps = [(e.get("part") or e) for e in events if e.get("type") == "step_finish"]
         tokens = [s.get("tokens") or {} for s in steps]
         errors = [e.get("error") for e in events if e.get("type") == "error"]

@@ -48,7 +48,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `night` is the night that `harness nightly` made the run for: there is one run of each. `confirms` is the night
     whose alarm the run was made to see again: it is no night itself. `judge_gate` holds the suite's thresholds,
-    `design` how it wants scores of judges corrected by labels.
+    `design` how it wants scores of judges corrected by labels. `allow_unpriced` says that models without a price were
+    allowed under a budget, in words, when the run began.
     """
 
     format: int = FORMAT
@@ -64,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     seed: int
     limits: Limits = Limits()
     budget_usd: float | None = None
+    allow_unpriced: bool = False
     coverage_floor: float = 0.98
     may_lack: tuple[str, ...] = ()
     infra_retries: int = 1

@@ -116,6 +116,16 @@ def test_2_for_a_budget_over_a_model_without_a_price(tmp_path: Path) -> None:
         assert done.returncode == 0 and "unpriced" in done.stderr and "unpriced" in done.stdout
 
 
+def test_what_was_allowed_when_a_run_began_holds_when_it_goes_on(tmp_path: Path) -> None:
+    """The command that an interrupted run names to go on with is the whole command."""
+    with WireServer() as server:
+        workspace(tmp_path, OPENAI.format(url=server.url, model="fixed:4", concurrency=2))
+        done = harness(tmp_path, "run", "--suite", "demo", "--budget-usd", "1", "--allow-unpriced", "--limit", "1")
+        assert done.returncode == 0, done.stderr
+        done = harness(tmp_path, "resume")
+        assert done.returncode == 0 and "no known price" in done.stderr, done.stderr
+
+
 def test_3_when_coverage_is_under_the_floor_and_resume_mends_it(tmp_path: Path) -> None:
     with WireServer() as server:
         workspace(tmp_path, OPENAI.format(url=server.url, model="m", concurrency=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from harness.api import Exchange, Response, Text, ToolCall, Usage
 from harness.harnesses._cli_box import Ran, end_text
 from harness.harnesses._cli_record import kind_of, measures, read_record, wrapping
+from harness.harnesses.command import Command
+from harness.testing.fakes import FakeBox
 
 TOOLS = ("Bash", "Read", "WebSearch")
 
@@ -113,4 +116,20 @@ def test_dates_and_ids_are_no_difference_between_two_harnesses() -> None:
 def test_an_event_of_the_end_says_it_in_words(event: Any, words: str) -> None:
     """Claude Code and Qwen, Codex, opencode, Gemini; lines around it are no events of an end."""
     lines = ["{", json.dumps(event), json.dumps({"type": "system", "message": "later"}), "[]"]
-    assert end_text(Ran(output=bytearray("\n".join(lines).encode()))) == words
+    ran = Ran()
+    ran.take("\n".join(lines).encode())
+    assert end_text(ran) == words
+
+
+def test_the_end_of_what_a_program_says_is_kept_however_much_came_before() -> None:
+    """How it ended, its own numbers and its answer stand there; what is left out between is told."""
+    ran = Ran()
+    ran.take(b'{"type": "result", "result": "not yet"}\n')
+    for _ in range(120):
+        ran.take(b"x" * 150_000 + b"\n")
+    ran.take(b'{"type": "result", "result": "forty-two"}\n')
+    assert end_text(ran) == "forty-two"
+    command = Command(argv=("x",), answer_from="json:result")
+    assert asyncio.run(command.answer(FakeBox(), ran)) == "forty-two"
+    kept = len(ran.output)
+    assert 8_000_000 < kept < 8_500_000 < ran.written and b" bytes left out]" in ran.output
