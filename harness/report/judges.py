@@ -121,7 +121,7 @@ def judge_sheet(asked: Asked, calls: Calls, policy: JudgePolicy, about: About, r
         informs=asked.grader in about.informs,
         notes=tuple(_notes(asked, len(models), about, left_out, calls)),
         only_ties=only_ties(measured),
-        sentinels_alike=sentinels_alike(calls),
+        sentinels_alike=sentinels_alike(calls, policy.sentinel_agreement_min or 0.0),
     )
     return judged_valid(sheet, policy)
 

@@ -88,7 +88,7 @@ class JudgeSheet:
     `ungraded_by_system` where they fell; `returned` the models that really answered; `splits` are the first of
     `n_splits`. `validity` and `checks` are the judge gate; `reasons` say why it is not valid. With `informs` its
     grader decides no task of the run: then it makes no run invalid. `only_ties`: it never chose between works.
-    `sentinels_alike`: all of them expect the same word.
+    `sentinels_alike`: a judge that says one word to each question would agree with enough of them.
     """
 
     grader: str

@@ -196,10 +196,19 @@ def sentinel_figure(calls: Calls) -> Figure:
     return figure("sentinel_agreement", "sentinels agreed", e, (len(first), "sentinels"))
 
 
-def sentinels_alike(calls: Calls) -> bool:
-    """Whether all sentinels expect the same word: then a judge that always says it agrees with every one of them."""
+def sentinels_alike(calls: Calls, limit: float) -> bool:
+    """Whether one word for each thing asked about agrees with `limit` of the sentinels, or with more.
+
+    Then a judge without eyes passes them: they expect one word, nearly always one, or one for each criterion.
+    """
     rows = calls.role("sentinel")
-    return len(np.unique(rows.column["expected"][rows.column["expected"] > 0])) == 1
+    rows = rows.where(rows.column["expected"] > 0)
+    _, first = rows.units()
+    if not len(first):
+        return False
+    about, expected = rows.column["about"][first], rows.column["expected"][first]
+    same = sum(int(np.bincount(expected[about == a]).max()) for a in np.unique(about))
+    return same / len(first) >= limit
 
 
 def ungraded_figure(calls: Calls) -> tuple[Figure, tuple[Count, ...], tuple[Count, ...]]:

@@ -225,6 +225,26 @@ def test_a_judge_that_always_says_the_same_is_not_proven_valid_by_what_it_cannot
     assert only([*rows, *mixed]).validity == "valid"
 
 
+def test_sentinels_that_a_constant_judge_agrees_with_prove_nothing():
+    """29 of 30 expect one word: who always says it agrees with 0.967 of them. So does a judge with one word for each
+    criterion, where no criterion has two."""
+    rows = [judged.plain("correct", i) for i in range(100)]
+    skewed = [judged.plain("correct", i, role="sentinel", expected="correct") for i in range(29)]
+    skewed += [judged.plain("correct", 29, role="sentinel", expected="incorrect")]
+    found = only([*rows, *skewed])
+    assert (state(found, "sentinel_agreement_min"), found.validity) == ("ok", "inconclusive")
+    assert "always says the same" in found.reasons[0]
+
+    words = {"sorry": "met", "blame": "not_met"}
+    made = [judged.plain(w, i, protocol="rubric", about=a) for a, w in words.items() for i in range(100)]
+    made += [
+        judged.plain(w, i, protocol="rubric", about=a, role="sentinel", expected=w)
+        for a, w in words.items()
+        for i in range(15)
+    ]
+    assert only(made).validity == "inconclusive"
+
+
 def rotations(say, k=4, items=200, repeats=1):
     """Best of `k` by `say(item, slots)`, every rotation."""
     for item in range(items):
