@@ -188,7 +188,7 @@ def _javascript(
     copies: dict[str, str] = {}
     beside: dict[str, tuple[str, ...]] = {}
     for path, text in hidden.items():
-        if (grown := javascript.grown(language, path, text, chance)) is not None:
+        if (grown := javascript.grown(language, path, text, "\n".join((whole, *inside)), chance)) is not None:
             files[path], inside[grown.title] = grown.text, path
             beside[path] = tuple(javascript.titles_of(text.decode("utf-8", "replace")))
             if grown.of:

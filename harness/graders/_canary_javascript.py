@@ -40,8 +40,8 @@ def titles_of(text: str) -> list[str]:
     return [m[2] for m in _TITLE.finditer(text)]
 
 
-def grown(style: Style, path: str, text: bytes, chance: random.Random) -> Grown | None:
-    """A file with one test more. None if it is not text, or has no tests that can be seen."""
+def grown(style: Style, path: str, text: bytes, others: str, chance: random.Random) -> Grown | None:
+    """A file with one test more, of no title that is in `others`. None if not text, or without tests to be seen."""
     try:
         source = text.decode("utf-8")
     except ValueError:
@@ -49,7 +49,7 @@ def grown(style: Style, path: str, text: bytes, chance: random.Random) -> Grown 
     titles = titles_of(source)
     if not titles or re.search(r"\b(?:test|it|describe|suite)\.only\b|only: true", source):
         return None
-    title = title_like(titles, source, chance)
+    title = title_like(titles, f"{source}\n{others}", chance)
     blocks = [m for m in _BLOCK.finditer(source) if not _odd(m["body"]) and _surely(source, m.start(), m["in"])]
     if not blocks:
         return Grown(_appended(style, path, source, title, chance).encode(), title)

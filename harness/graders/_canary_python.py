@@ -42,7 +42,7 @@ class _Found:
 
 
 def grown(style: Style, text: bytes, others: str, chance: random.Random) -> Grown | None:
-    """A file with canaries in it. None for a file that is not Python, or chooses its tests by itself."""
+    """A file with canaries in it, of no name that is in `others`. None if not Python, or if it chooses its tests."""
     try:
         tree = ast.parse(text)
         source = text.decode("utf-8")
@@ -60,11 +60,11 @@ def grown(style: Style, text: bytes, others: str, chance: random.Random) -> Grow
     copies: dict[str, str] = {}
     added: list[tuple[int, str]] = []
     for found in chosen:
-        name = name_like(found.test.name, source + "\n".join(copies), chance)
+        name = name_like(found.test.name, "\n".join((source, others, *copies)), chance)
         copies[name] = found.test.name
         added.append((chance.choice(found.places), _copy(found, name, chance)))
     if not chosen:
-        name = new_name(source, chance)
+        name = new_name(f"{source}\n{others}", chance)
         copies[name] = ""
         added.append((chance.choice([*_starts(tree), len(lines)]), plain_test(style, name, chance)))
     for at, test in sorted(added, reverse=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import random
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from shutil import which
 
 import pytest
 
+from harness.graders import _canary_javascript as javascript
+from harness.graders import _canary_python as python
 from harness.graders._canary import Canary, make_canary
 from harness.graders._runners import boot_files
 from harness.toolkit.testreports.read import read_report
@@ -116,6 +119,18 @@ def test_copies_cannot_be_told_by_name_and_name_the_work(language: str) -> None:
             assert re.fullmatch(r"test(_[a-z]+)+", name)
             assert {"add", "once"} & {n.id for n in ast.walk(tests[name]) if isinstance(n, ast.Name)}
         assert len(set(canary.names)) == len(canary.names) == len(canary.with_file) + 1
+
+
+@pytest.mark.parametrize("text", [PYTEST, b"from work import add\n"], ids=["copies", "plain"])
+def test_no_canary_has_the_name_of_one_in_another_file(text: bytes) -> None:
+    for seed in range(5):
+        alone = python.grown("pytest", text, "", random.Random(seed))
+        beside = python.grown("pytest", text, " ".join(alone.copies) if alone else "", random.Random(seed))
+        assert alone and beside and not set(alone.copies) & set(beside.copies)
+        test = b"test('adds', () => {\n  assert.equal(1, 1);\n});\n"
+        one = javascript.grown("node", "a.test.js", test, "", random.Random(seed))
+        other = javascript.grown("node", "b.test.js", test, one.title if one else "", random.Random(seed))
+        assert one and other and one.title != other.title
 
 
 def test_a_body_that_changes_something_is_not_run_twice() -> None:
