@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Literal
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -14,7 +15,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from harness.errors import ModelError
+from harness.errors import ModelError, ModelFault
 from harness.gateway.asks import body_for
 from harness.gateway.dialects import MANNERS
 from harness.gateway.headers import query_of, to_agent, to_provider
@@ -183,17 +184,17 @@ def read_answer(passage: Passage, *, complete: bool) -> None:
     ask, data = passage.ask, b"".join(passage.answer)
     if ask.path.action == "count":
         return
+    heard = data if passage.passed == len(passage.answer) else b"".join(passage.answer[: passage.passed])
     try:
         passage.response = with_tokens(ask, _read(passage, data))
     except ModelError as e:
-        if complete:
+        if complete or _end_of(passage, heard) not in ("", "whole"):
             passage.error = e
             passage.cut = "provider"
         if passage.response is None:  # also when nothing came yet: the provider has answered, and it costs
             passage.response = estimated(ask, data, None)
     else:
-        heard = data if passage.passed == len(passage.answer) else b"".join(passage.answer[: passage.passed])
-        passage.delivered = heard is data or _is_whole(passage, heard)
+        passage.delivered = heard is data or _end_of(passage, heard) == "whole"
         if passage.delivered:  # a connection that breaks after the last event breaks nothing
             passage.cut, passage.error = "", None
     passage.answer.clear()
@@ -209,15 +210,18 @@ def _read(passage: Passage, data: bytes) -> Response:
         raise ModelError("bad_response", f"the answer cannot be read ({type(e).__name__})") from e
 
 
-def _is_whole(passage: Passage, data: bytes) -> bool:
-    """Whether these first bytes of an answer are a whole one already, and what came after them ended it only."""
+def _end_of(passage: Passage, data: bytes) -> Literal["", "whole"] | ModelFault:
+    """What these first bytes of an answer end with: `whole`, the fault of an error that they say, or nothing yet.
+
+    What came after a whole answer ended it only. An agent that leaves at an error has not cut the answer.
+    """
     response = passage.response
     try:
         _read(passage, data)
-    except ModelError:
-        return False
+    except ModelError as e:
+        return "" if e.fault == "bad_response" else e.fault  # what is not all there cannot be read either
     else:
-        return True
+        return "whole"
     finally:
         passage.response = response
 

@@ -24,6 +24,7 @@ from harness.gateway.served import serve
 from harness.plugins.contracts import Model
 from harness.plugins.gateway import DOOR_PORT, Upstream, mismatch
 from harness.records.exchange import Dialect, Exchange, Outside
+from harness.toolkit.wire.faults import is_account
 
 LIMITS = ("time", "turns", "tokens", "cost")
 MAX_BODY = 64 * 1024**2
@@ -205,7 +206,7 @@ class Room:
         """Keep what the last request failed of. One that the agent wrote wrongly is its own failure and no other's:
         else whatever is in the box could end any trial ungraded with one bad request."""
         role, error = self._role_of(passage.ask), passage.error
-        if passage.cut == "agent" or (error is not None and error.fault in OF_ONE_REQUEST and role in self.heard):
+        if passage.cut == "agent" or (error is not None and role in self.heard and is_of_one_request(error)):
             return
         if error is None:
             self.heard.add(role)
@@ -270,6 +271,14 @@ def is_for_good(error: ModelError, model: str) -> bool:
     if error.fault == "not_found":
         return model in str(error)
     return error.retryable
+
+
+def is_of_one_request(error: ModelError) -> bool:
+    """Whether an error, after others were answered, says nothing about the model: 400, 403 or 404 of one request.
+
+    That there is no money or no key any more is told with these too.
+    """
+    return error.fault in OF_ONE_REQUEST and not is_account(str(error))
 
 
 def mismatch_of(dialect: Dialect, model: Model, there: Sequence[Dialect]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,19 @@ class Visit:
     @property
     def last(self) -> Exchange:
         return self.room.exchanges[-1]
+
+
+def run(gate: GateBench, body: Callable[[], Awaitable[None]]) -> None:
+    """A test's body, for at most a minute; the gateway is closed after it."""
+
+    async def whole() -> None:
+        try:
+            async with asyncio.timeout(60):
+                await body()
+        finally:
+            await gate.server.aclose()
+
+    asyncio.run(whole())
 
 
 class GateBench:

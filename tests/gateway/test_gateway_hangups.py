@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from gate_bench import GateBench, Visit, a_model
+from gate_bench import GateBench, Visit, a_model, run
 from raw_provider import STREAM, body_of, events_of, model_at, path_for, raw_provider, whole_of
 
+from harness.errors import ModelError
+from harness.gateway.dialects import stream_error
 from harness.records.exchange import Dialect
 from harness.testing.wire import Step, Tokens
 
@@ -55,17 +56,6 @@ class Agent:
         """Read until these words, and the end of their event, were read."""
         while words not in self.got or b"\n\n" not in self.got[self.got.rindex(words) :]:
             await self.read(65536)
-
-
-def run(gate: GateBench, body: Callable[[], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        try:
-            async with asyncio.timeout(60):
-                await body()
-        finally:
-            await gate.server.aclose()
-
-    asyncio.run(whole())
 
 
 async def recorded(visit: Visit) -> None:
@@ -139,6 +129,28 @@ def test_a_relayed_stream_is_cut_when_the_agent_leaves_in_its_middle(gate: GateB
                 await recorded(visit)
                 assert visit.last.cut == "agent" and not visit.last.answered and not visit.last.trouble
                 assert visit.state.usage.estimated + visit.state.usage.unpriced > 0
+
+    run(gate, go)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_error_that_the_agent_heard_is_the_providers_though_the_agent_leaves_at_it(
+    gate: GateBench, dialect: Dialect
+) -> None:
+    """The provider has said it in its stream, and does not end the stream: only the agent's leaving does."""
+    pieces = [events_of(dialect, WORDS)[0], stream_error(dialect, 529, "too many at once")]
+
+    async def go() -> None:
+        async with raw_provider(pieces) as provider:
+            for _ in pieces:
+                provider.go.release()
+            with pytest.raises(ModelError, match="too many at once"):
+                async with gate.door(model_at(dialect, provider.url)) as visit:
+                    async with Agent(visit.socket, dialect) as agent:
+                        await agent.until(b"too many at once")
+                    await recorded(visit)
+                    assert visit.last.cut == "provider" and "too many at once" in visit.last.trouble
+                    assert visit.state.usage.estimated + visit.state.usage.unpriced > 0
 
     run(gate, go)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import re
 from typing import Any
 
 import anthropic
 import msgspec
 import pytest
-from gate_bench import GateBench, Visit, a_model
+from gate_bench import GateBench, Visit, a_model, run
 from raw_provider import NAMES, body_of, model_at, path_for, raw_provider, whole_of
 
 from harness.errors import ModelError
@@ -24,16 +24,6 @@ from harness.testing.wire import Step, WireServer
 
 CLAUDE = "claude-opus-4-7"
 HELLO: Any = [{"role": "user", "content": "hello"}]
-
-
-def run(gate: GateBench, body: Callable[[], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        try:
-            await body()
-        finally:
-            await gate.server.aclose()
-
-    asyncio.run(whole())
 
 
 async def say(visit: Visit, text: str = "hello") -> Any:
@@ -59,6 +49,33 @@ def test_one_bad_request_does_not_end_a_trial_ungraded(gate: GateBench, wire: Wi
             async with gate.door(model) as visit:
                 with pytest.raises(anthropic.BadRequestError):
                     await say(visit)
+
+    run(gate, go)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "Your credit balance is too low to access the Anthropic API."),
+        (400, "Billing hard limit has been reached"),
+        (400, "API key expired. Please renew the API key."),
+        (403, "Key limit exceeded (total limit)."),
+    ],
+)
+def test_an_account_that_runs_dry_in_the_middle_is_no_failure_of_the_agents(
+    gate: GateBench, wire: WireServer, status: int, said: str
+) -> None:
+    """Anthropic, OpenAI, Gemini and OpenRouter say it with the status of a request that is wrong."""
+    model = a_model("anthropic", name=CLAUDE, base_url=wire.url)
+
+    async def go() -> None:
+        wire.script(Step(text="done"), Step(status=status, error_message=said))
+        with pytest.raises(ModelError, match=re.escape(said)) as failed:
+            async with gate.door(model) as visit:
+                await say(visit)
+                with pytest.raises(anthropic.APIStatusError):
+                    await say(visit)
+        assert failed.value.fault == "auth"
 
     run(gate, go)
 

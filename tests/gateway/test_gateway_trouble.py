@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
 import httpx2
 import openai
 import pytest
-from gate_bench import QUICK, GateBench, Visit, a_model
+from gate_bench import QUICK, GateBench, Visit, a_model, run
 
 from harness.engine.retry import RetryPolicy
 from harness.errors import BudgetReached, LimitReached, ModelError, NoModelCall, UsageFault
@@ -50,16 +50,6 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not true():  # noqa: ASYNC110 - nothing tells of it: it happens in another process
             await asyncio.sleep(0.01)
-
-
-def run(gate: GateBench, body: Callable[[], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        try:
-            await body()
-        finally:
-            await gate.server.aclose()
-
-    asyncio.run(whole())
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "responses", "chat"])

@@ -40,7 +40,12 @@ _TOO_LONG = re.compile(
     r"|exceeds? the (context|model'?s? (maximum )?context)|too many (input )?tokens",
     re.IGNORECASE,
 )
-_NO_MONEY = re.compile(r"credit balance is too low|insufficient (funds|credits?|quota)", re.IGNORECASE)
+_ACCOUNT = re.compile(
+    r"credit balance is too low|insufficient (funds|credits?|quota)|billing hard limit|key limit exceeded"
+    r"|api key (expired|not valid)",
+    re.IGNORECASE,
+)
+"""What Anthropic, OpenAI, Gemini and OpenRouter say of an account or a key with the status of a wrong request."""
 
 
 class Problem(NamedTuple):
@@ -72,7 +77,7 @@ def problem_of(body: bytes | str | dict[str, Any]) -> Problem:
 def fault_of(problem: Problem, status: int = 0) -> ModelFault:
     """The kind of failure, by the provider's own word first where it is sharper than the status."""
     by_word = _BY_WORD.get(problem.code) or _BY_WORD.get(problem.kind)
-    if _NO_MONEY.search(problem.message):
+    if is_account(problem.message):
         return "auth"
     if by_word in ("auth", "context_length", "overloaded"):
         return by_word
@@ -95,6 +100,11 @@ def error_of(
     words = " ".join(w for w in (problem.code or problem.kind, f"(HTTP {status})" if status else "") if w)
     message = clean(f"{words}: {problem.message}" if words else problem.message, secret)
     return ModelError(fault, message, status=status, retry_after_s=retry_after_s(headers or {}))
+
+
+def is_account(message: str) -> bool:
+    """Whether an error's words tell of the account (no money, no key), whatever its status is."""
+    return _ACCOUNT.search(message) is not None
 
 
 def is_policy(problem: Problem) -> bool:
