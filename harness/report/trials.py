@@ -14,13 +14,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import StoreError
 from harness.records.outcome import Digests, Status
 from harness.records.task import Shape
 from harness.report.columns import About
 from harness.stats.intervals import Codes, Numbers
 from harness.store.lines import TryLine
 from harness.store.manifest import Manifest
-from harness.store.read import iter_lines, read_manifest
+from harness.store.read import ATTEMPTS, iter_lines, read_manifest
 
 STATUSES: tuple[Status, ...] = ("graded", "ungradable", "infra_error", "skipped")
 BAD_VALUE = "bad_value"
@@ -127,7 +128,10 @@ def read_trials(path: Path) -> Trials:
     manifest = read_manifest(path)
     made = _Reader()
     made.read(iter_lines(path, msgspec.json.Decoder(_Row)))
-    return made.finish(manifest)
+    try:
+        return made.finish(manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:  # shape, tags, models, digests, images: read once for all
+        raise StoreError(f"{path.name}/{ATTEMPTS} is damaged: {e}", help=_ODD_LINE) from e
 
 
 class _Codes(dict[str | bytes, int]):
@@ -205,6 +209,7 @@ class _Reader:
         )
 
 
+_ODD_LINE = "a line was edited after it was written: restore the file, or leave the line out"
 _NAN = float("nan")
 _STATUS = {s: i for i, s in enumerate(STATUSES)}
 

@@ -89,7 +89,7 @@ def open_attempts(path: Path) -> BinaryIO:
 
 
 def holds(path: Path, word: bytes) -> bool:
-    """Whether these bytes stand anywhere in `attempts.jsonl`: a tenth of the time of decoding it. Raises StoreError."""
+    """Whether these bytes stand anywhere in `attempts.jsonl`, without decoding it. Raises StoreError."""
     with open_attempts(path) as file:
         return any(word in line for line in file)
 

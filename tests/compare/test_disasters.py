@@ -299,6 +299,20 @@ def test_nan_in_a_line_is_damage(tmp_path: Path) -> None:
     assert (done.code, "is damaged" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("was", "edited"), [(b'"models":["sim-1"]', b'"models":["\xff"]'), (b'"shape":{', b'"shape":{"horizon":5,')]
+)
+def test_a_line_that_holds_no_words_is_damage(tmp_path: Path, was: bytes, edited: bytes) -> None:
+    """These are not decoded with each line."""
+    promoted(tmp_path)
+    path = night(tmp_path, 30) / ATTEMPTS
+    whole = path.read_bytes()
+    assert was in whole
+    path.write_bytes(whole.replace(was, edited))
+    done = process(tmp_path, "gate", "--now", NOW)
+    assert (done.code, "is damaged" in done.err, "bug in harness" in done.err) == (2, True, False), done.err
+
+
 @pytest.mark.parametrize("cost", [-0.03, 1e308])
 def test_a_cost_that_is_no_amount_of_money_keeps_no_limit(tmp_path: Path, cost: float) -> None:
     promoted(tmp_path)
