@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,16 +87,22 @@ def plain_test(style: Style, name: str, chance: random.Random) -> str:
 
 def plain_name(style: Style, text: str, chance: random.Random) -> str:
     """A name for a test of its own, made of words of the text's own."""
-    name = new_name(text, chance)
-    return name if style == "rust" else _camel(name)
+    if style == "rust":
+        return new_name(text, chance)
+    return _camel_new(lambda: new_name(text, chance), text, chance)
 
 
 def _name(style: Style, of: str, text: str, chance: random.Random) -> str:
     if style == "rust":
         return name_like(of, text, chance)
     words = "_".join(["Test", *re.findall(r"[A-Z0-9]+[a-z0-9]*|[a-z]+", of.removeprefix("Test"))])
+    return _camel_new(lambda: name_like(words, text, chance), text, chance)
+
+
+def _camel_new(name_of: Callable[[], str], text: str, chance: random.Random) -> str:
+    """A name in Go's spelling that is not in the text: `name_of` looks for its own spelling there."""
     for _ in range(20):
-        name = _camel(name_like(words, text, chance))
+        name = _camel(name_of())
         if not re.search(rf"\b{name}\b", text):
             return name
     return _camel(new_name(text, chance)) + "Again"

@@ -12,6 +12,7 @@ from shutil import which
 
 import pytest
 
+from harness.graders import _canary_blocks as blocks
 from harness.graders import _canary_javascript as javascript
 from harness.graders import _canary_python as python
 from harness.graders._canary import Canary, make_canary
@@ -131,6 +132,14 @@ def test_no_canary_has_the_name_of_one_in_another_file(text: bytes) -> None:
         one = javascript.grown("node", "a.test.js", test, "", random.Random(seed))
         other = javascript.grown("node", "b.test.js", test, one.title if one else "", random.Random(seed))
         assert one and other and one.title != other.title
+
+
+def test_no_canary_has_the_name_of_a_test_in_its_own_spelling() -> None:
+    """Two functions of a name do not compile in Go: right work would fail."""
+    for seed in range(20):
+        taken = f"func {blocks.plain_name('go', '', random.Random(seed))}(t *testing.T) {{}}"
+        name = blocks.plain_name("go", taken, random.Random(seed))
+        assert name.startswith("Test") and name not in taken
 
 
 def test_a_body_that_changes_something_is_not_run_twice() -> None:
