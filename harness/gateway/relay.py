@@ -152,10 +152,11 @@ async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse) -> None
     sieve = _Sieve() if ask.swallows else None
     complete = False
     try:
-        await reply.begin(answered.status, headers)
+        here = answered.content.read_nowait()
+        await reply.begin(answered.status, headers, _taken(passage, here, sieve) if here else b"")
+        passage.passed = len(passage.answer)
         async for piece in answered.content.iter_any():
-            passage.answer.append(piece)
-            if passed := sieve.take(piece) if sieve else piece:
+            if passed := _taken(passage, piece, sieve):
                 await reply.write(passed)
             passage.passed += 1
         if sieve and (rest := sieve.rest()):
@@ -177,6 +178,12 @@ async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse) -> None
         await reply.end()
     else:
         reply.break_off()
+
+
+def _taken(passage: Passage, piece: bytes, sieve: _Sieve | None) -> bytes:
+    """Keep a piece of the answer; what of it is passed on."""
+    passage.answer.append(piece)
+    return sieve.take(piece) if sieve else piece
 
 
 def read_answer(passage: Passage, *, complete: bool) -> None:
