@@ -193,7 +193,12 @@ class TaskLoader:
 
     def _artifacts(self, fields: Fields, spot: Spot) -> None:
         """A check that something is not there would hold for ever of what nobody takes out of the box."""
-        if fields.get("sandbox") is None or fields.get("skip"):
+        if fields.get("sandbox") is None:
+            if fields.get("collect"):
+                what, help = "`collect` takes things out of a box, and this task has none", "add `sandbox: {}`"
+                self.faults.append(spot.fault(what, ("collect",), help, key=True))
+            return
+        if fields.get("skip"):
             return
         there = [one.name for one in fields.get("collect", ())]
         for name in (*fields.get("graders", ()), *fields.get("informative", ())):
