@@ -141,16 +141,15 @@ async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse, veil: V
     sieve = _Sieve() if ask.swallows else None
     complete = False
     try:
-        await reply.begin(answered.status, headers)
-        async for raw in answered.content.iter_any():
-            piece = veil.take(raw)
-            passage.answer.append(piece)
-            if passed := sieve.take(piece) if sieve else piece:
+        here = answered.content.read_nowait()
+        await reply.begin(answered.status, headers, _taken(passage, veil.take(here), sieve) if here else b"")
+        passage.passed = len(passage.answer)
+        async for piece in answered.content.iter_any():
+            if passed := _taken(passage, veil.take(piece), sieve):
                 await reply.write(passed)
             passage.passed += 1
-        rest = veil.rest()
-        passage.answer.append(rest)
-        if rest := sieve.take(rest) + sieve.rest() if sieve else rest:
+        rest = _taken(passage, veil.rest(), sieve)
+        if rest := rest + sieve.rest() if sieve else rest:
             await reply.write(rest)
         passage.passed += 1
         complete = True
@@ -170,6 +169,12 @@ async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse, veil: V
         await reply.end()
     else:
         reply.break_off()
+
+
+def _taken(passage: Passage, piece: bytes, sieve: _Sieve | None) -> bytes:
+    """Keep a piece of the answer; what of it is passed on."""
+    passage.answer.append(piece)
+    return sieve.take(piece) if sieve else piece
 
 
 def read_answer(passage: Passage, *, complete: bool) -> None:
