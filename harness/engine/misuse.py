@@ -36,7 +36,9 @@ _NOT_FOUND = re.compile(
     re.MULTILINE,
 )
 """bash, dash, busybox; zsh."""
-_EXIT = re.compile(r"\bexit(?:ed)?[ _]?(?:with )?(?:code|status)?[\"']?[:= ]{1,3}(-?\d{1,10})\b", re.IGNORECASE)
+_EXIT = re.compile(
+    r"\b(?:exit(?:ed)?[ _]?(?:with )?(?:code|status)?|return_?code)[\"']?[:= ]{1,3}(-?\d{1,10})\b", re.IGNORECASE
+)
 _ERROR = re.compile(r"\s*\{\s*\"error\"")
 
 
@@ -85,11 +87,14 @@ def _faults(one: Tried) -> Iterator[tuple[str, str]]:
         lacking = [k for k in needed if k not in one.arguments] if isinstance(needed, list) else []
         if lacking:
             yield "bad_arguments", f"{one.name}: without {', '.join(map(str, lacking))}"
-    for said in _NOT_FOUND.finditer(one.result[:SEARCHED]):
-        program = said["sh"] or said["zsh"]
-        if program in one.words:  # else it stands in a file that the command showed
-            yield "command_not_found", program
-            return
+    if program := _missing(one):
+        yield "command_not_found", program
+
+
+def _missing(one: Tried) -> str:
+    """The program of the command that the shell did not find."""
+    found = (said["sh"] or said["zsh"] for said in _NOT_FOUND.finditer(one.result[:SEARCHED]))
+    return next((program for program in found if program in one.words), "")  # else a file that was shown says so
 
 
 def _failed_runs(tried: Iterable[Tried]) -> Iterator[list[Tried]]:
@@ -138,7 +143,8 @@ def _calls(events: Iterable[Event]) -> list[Tried]:
         for result in (p for m in told for p in m.parts if isinstance(p, ToolResult)):
             if waiting := open_calls.get(result.id):  # what is sent again, or left out since, was taken before
                 one = waiting.pop(0)
-                one.result, one.failed = _plain(result.content), _has_failed(result)
+                one.result = _plain(result.content)
+                one.failed = _has_failed(result, one.result) or bool(_missing(one))
         for call in asked:
             one = Tried(call.name, call.arguments, offered)
             found.append(one)
@@ -164,10 +170,11 @@ def _strings(value: Json) -> Iterator[str]:
             yield from _strings(one)
 
 
-def _has_failed(result: ToolResult) -> bool:
-    said = result.content[:SEARCHED]
-    code = _EXIT.search(said)
-    return result.is_error or bool(_ERROR.match(said)) or (code is not None and int(code[1]) != 0)
+def _has_failed(result: ToolResult, plain: str) -> bool:
+    """By the API's own mark, or an exit code in the words (opencode tells none: then only what it says besides)."""
+    raw = result.content[:SEARCHED]
+    code = _EXIT.search(plain[:SEARCHED]) or _EXIT.search(raw)
+    return result.is_error or bool(_ERROR.match(raw)) or (code is not None and int(code[1]) != 0)
 
 
 def _schemas(tools: Iterable[Tool]) -> dict[str, Mapping[str, Json]]:

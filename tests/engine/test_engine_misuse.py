@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -31,7 +32,8 @@ def told(dialect: Dialect, id: str, text: str) -> dict[str, Any]:
         case "chat":
             return {"role": "tool", "tool_call_id": id, "content": text}
         case "gemini":
-            back = {"id": id, "name": "sh", "response": {"output": text}}
+            response = json.loads(text) if text.startswith("{") else {"output": text}
+            back = {"id": id, "name": "sh", "response": response}
             return {"role": "user", "parts": [{"functionResponse": back}]}
 
 
@@ -111,6 +113,23 @@ def test_trying_once_more_or_after_a_change_is_fair() -> None:
     assert misused(exchanges("chat", *failing("make", IN_A_ROW))) != ()
     polling = [(ToolCall(f"p{i}", "sh", {"cmd": "curl -s up"}), "exit code: 0") for i in range(9)]
     assert misused(exchanges("chat", *polling)) == ()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Exit code 1\nno",  # Claude Code
+        "Chunk ID: 0a\nWall time: 0.05 seconds\nProcess exited with code 2\nOutput:",  # Codex
+        "Output: (empty)\nExit Code: 1\nProcess Group PGID: 92",  # Gemini, Qwen
+        '{"returncode": 1, "output": "", "exception_info": ""}',  # mini-swe-agent
+        '{"error": "params must have required property \'command\'"}',
+        "exit code: 1\n(no output)",  # ours
+    ],
+)
+def test_a_failure_is_known_by_what_each_program_tells_its_model(said: str) -> None:
+    for dialect in OFFERED:
+        again = [(ToolCall(f"a{i}", "sh", {"cmd": "make"}), said) for i in range(3)]
+        assert misused(exchanges(dialect, *again)) == ('repeated_failure: 3 (sh {"cmd":"make"})',), dialect
 
 
 def test_a_conversation_that_is_sent_again_counts_once() -> None:
