@@ -77,14 +77,14 @@ class Script(BoxKind):
     """Work in a box, graded by a verifier (`script`) in a clean box."""
 
     solution: Word | None = None
-    """A shell script that does the work, which is the reference: its text, of several lines, or a file that holds it."""
+    """A shell script that does the work, which is the reference: its text, of several lines, or a file with it."""
 
 
 class State(BoxKind):
     """Work in a box, graded by checks (`state`) on what was taken out of it."""
 
     solution: Word | None = None
-    """A shell script that does the work, which is the reference: its text, of several lines, or a file that holds it."""
+    """A shell script that does the work, which is the reference: its text, of several lines, or a file with it."""
 
 
 GRADERS: dict[str, str] = {
