@@ -42,7 +42,9 @@ class Finder:
         `hint` is told where there is no such file.
         """
         if "\n" in name:
-            self._faults.append(spot.fault("expected the name of a file, found its text", (), "write the text to a file"))
+            self._faults.append(
+                spot.fault("expected the name of a file, found its text", (), "write the text to a file")
+            )
             return None
         tried = []
         for base in dict.fromkeys((beside, self._workspace)):
