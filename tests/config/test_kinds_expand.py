@@ -234,6 +234,30 @@ def test_a_right_patch_may_stand_in_the_task_itself(full: Space) -> None:
     assert task.reference == {"patch": "--- a/x\n+++ b/x\n"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "told"),
+    [
+        ("state", "of: work, exists: true", "of: wrok, exists: false", "reads 'wrok'"),
+        ("script", "verifier: check.sh", "verifier: check.sh\n        artifacts: [wrok]", "reads 'wrok'"),
+        ("code_tests", "solution: solve.sh", "solution: solve.sh\n        artifact: wrok", "reads 'wrok'"),
+        (
+            "state",
+            "collect: {",
+            "graders: [{use: all_of, graders: [test_report]}]\n        collect: {",
+            "reads 'patch'",
+        ),
+    ],
+)
+def test_an_artifact_that_nobody_collects_is_told(space: Space, kind: str, old: str, new: str, told: str) -> None:
+    """`exists: false` of a name that was mistyped would hold whatever the work did."""
+    text = OTHER_KINDS[kind].replace(old, new)
+    space.write({"tasks/demo/t.yaml": text, "tasks/demo/solve.sh": "S\n", "tasks/demo/check.sh": "C\n"})
+    [fault] = space.faults()
+    assert told in fault and "which the task does not `collect`" in fault
+    if told == "reads 'wrok'" and kind != "code_tests":
+        assert "did you mean 'work'?" in space.message()
+
+
 def test_a_script_of_one_line_is_told_how_it_is_written(space: Space) -> None:
     text = OTHER_KINDS["state"].replace("solution: solve.sh", "solution: wc -l < a > b")
     space.write({"tasks/demo/t.yaml": text})

@@ -70,21 +70,21 @@ class CodeTests(BoxKind):
     """A program or function, graded by running it on cases (`code_tests`) in a clean box."""
 
     solution: Word | None = None
-    """A right program, which is the reference: its text of several lines, or a file that holds it."""
+    """A right program, which is the reference: its text, of several lines, or a file that holds it."""
 
 
 class Script(BoxKind):
     """Work in a box, graded by a verifier (`script`) in a clean box."""
 
     solution: Word | None = None
-    """A shell script that does the work, which is the reference: its text of several lines, or a file that holds it."""
+    """A shell script that does the work, which is the reference: its text, of several lines, or a file with it."""
 
 
 class State(BoxKind):
     """Work in a box, graded by checks (`state`) on what was taken out of it."""
 
     solution: Word | None = None
-    """A shell script that does the work, which is the reference: its text of several lines, or a file that holds it."""
+    """A shell script that does the work, which is the reference: its text, of several lines, or a file with it."""
 
 
 GRADERS: dict[str, str] = {
