@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jsonschema
 import pytest
 import yaml
 from config_space import Space
 
 from harness.config.json_schema import file_schema
+from harness.config.kinds.keys import GRADERS, KEYS, RENAMED
+from harness.config.schema import TaskSpec
 from harness.config.suite import Suite
-from harness.plugins.loader import installed
+from harness.plugins.loader import installed, load
 from harness.records.task import Collect, Repo, SandboxSpec
 
 pytestmark = pytest.mark.skipif("test_report" not in installed("grader"), reason="test_report is not installed")
@@ -248,6 +252,30 @@ def test_a_right_patch_may_stand_in_the_task_itself(full: Space) -> None:
     full.write({"tasks/demo/t.yaml": REPO_PATCH.replace("gold: gold.patch", "gold: |\n  --- a/x\n  +++ b/x\n")})
     [task] = full.load().tasks
     assert task.reference == {"patch": "--- a/x\n+++ b/x\n"}
+
+
+def test_every_parameter_of_the_grader_can_be_said_beside_the_tasks_keys(full: Space) -> None:
+    """`allow` and `canary` are keys of every task, and no parameter of the grader could have these names."""
+    more = (
+        "allow_changes: [pyproject.toml]\ncanary_test: {path: 't/{name}.cpp', text: 'TEST(A, {name})'}\ncanary: GUID\n"
+    )
+    full.write({"tasks/demo/t.yaml": REPO_PATCH + more})
+    suite = full.load()
+    config = suite.graders["test_report"].config
+    assert config["allow"] == ["pyproject.toml"]
+    assert config["canary"] == {"path": "t/{name}.cpp", "text": "TEST(A, {name})"}
+    assert suite.tasks[0].canary == "GUID"
+    validator = jsonschema.Draft202012Validator(file_schema("task", full.path))
+    assert validator.is_valid(yaml.safe_load(REPO_PATCH + more))
+    full.write({"tasks/demo/t.yaml": REPO_PATCH + "canary_test: {path: x}\n"})
+    assert any("t.yaml:14:14 `canary_test" in fault for fault in full.faults()), full.faults()
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_no_parameter_of_a_kinds_grader_is_hidden_by_a_key(kind: str) -> None:
+    grader = load("grader", GRADERS[kind], Path())
+    hidden = set(grader.model_fields) & {*TaskSpec.model_fields, *KEYS[kind].model_fields}
+    assert hidden - {"gold"} <= {RENAMED[key] for key in KEYS[kind].model_fields if key in RENAMED}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from harness.config.bind import Binder
 from harness.config.document import Loc
 from harness.config.faults import Spot, checked, describe, unknown_key
 from harness.config.files import Finder
-from harness.config.kinds.keys import GRADERS, KEYS, BoxKind, CodeTests, RepoPatch, Script
+from harness.config.kinds.keys import GRADERS, KEYS, RENAMED, BoxKind, CodeTests, RepoPatch, Script
 from harness.config.kinds.moved import MovedSpot
 from harness.config.schema import TaskSpec
 from harness.errors import Fault
@@ -172,6 +172,10 @@ def _graders(data: Mapping[str, Json], kind: str, grader: type[Plugin], made: Ex
         if name in data:
             said[name] = _beside(name, data[name], tools)
             made.moves["graders", 0, name] = (name,)
+    for key, name in RENAMED.items():
+        if key in data and key in KEYS[kind].model_fields:
+            said[name] = data[key]
+            made.moves["graders", 0, name] = (key,)
     own = data.get("graders", [])
     if not isinstance(own, list):
         return

@@ -55,6 +55,17 @@ class BoxKind(BaseModel):
     """What the box is made from, in short for `sandbox`."""
 
 
+class CanaryKeys(BaseModel):
+    """A test that must be reported as failed."""
+
+    model_config = CLOSED
+
+    path: Word
+    """The file it is laid down as, from the root of the tree; `{name}` becomes its random name."""
+    text: Word
+    """The file's text, with `{name}` where the test's name goes."""
+
+
 class RepoPatch(BoxKind):
     """A change to a repository, graded by its tests (`test_report`) in a clean box."""
 
@@ -62,6 +73,10 @@ class RepoPatch(BoxKind):
     """The repository."""
     problem_statement: Word | None = None
     """A file that holds the issue's text, for `prompt`."""
+    allow_changes: list[str] | None = None
+    """Globs whose files the work may change although they are protected: the grader's `allow`, a word that is taken."""
+    canary_test: bool | CanaryKeys | None = None
+    """A test that must be reported as failed, or false for none: the grader's `canary`, a word that is taken."""
     gold: Word | None = None
     """The right patch, which is the reference: its text, or a file that holds it."""
 
@@ -94,6 +109,9 @@ GRADERS: dict[str, str] = {
     "state": "state",
 }
 """The grader of each kind; its parameters are written beside the task's own keys."""
+
+RENAMED: dict[str, str] = {"allow_changes": "allow", "canary_test": "canary"}
+"""Keys of kinds that stand for a parameter of their grader whose own name is a task's key too."""
 
 KEYS: dict[str, type[BoxKind]] = {
     "repo_patch": RepoPatch,
