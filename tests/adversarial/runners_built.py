@@ -1,4 +1,4 @@
-"""The repositories of `runners_lab` whose tests are compiled: Go, Rust under cargo and nextest, C++ under ctest."""
+"""The repositories of `runners_lab` whose tests are compiled: Go, Rust under cargo and nextest, C++ under ctest and googletest."""
 # ruff: noqa: E501  programs of other languages, on their own lines
 
 from __future__ import annotations
@@ -216,4 +216,57 @@ CTEST_PROJECT = Project(
     warm="cmake -S . -B build && cmake --build build",
 )  # fmt: skip
 
-PROJECTS = (GO_PROJECT, CARGO_PROJECT, NEXTEST_PROJECT, CTEST_PROJECT)
+# --- C++ under googletest: one program, whose report is its own -------------------------------------------------------
+GTEST_CMAKE = """cmake_minimum_required(VERSION 3.18)
+project(calc CXX)
+find_package(GTest REQUIRED)
+add_library(calc calc.cpp)
+file(GLOB found CONFIGURE_DEPENDS tests/*.cpp)
+add_executable(tests ${found})
+target_include_directories(tests PRIVATE ${CMAKE_SOURCE_DIR})
+target_link_libraries(tests calc GTest::gtest_main)
+"""
+
+
+def gtest(name: str, call: str, value: int) -> str:
+    """A test."""
+    return f'#include "calc.h"\n#include <gtest/gtest.h>\n\nTEST(Calc, {name}) {{ EXPECT_EQ({call}, {value}); }}\n'
+
+
+GTEST_REPORT = (
+    r"<testsuites><testsuite name=\"Calc\"><testcase name=\"Small\" classname=\"Calc\"/>"
+    r"<testcase name=\"Negative\" classname=\"Calc\"/><testcase name=\"Twice\" classname=\"Calc\"/></testsuite></testsuites>"
+)
+GTEST_FORGER = f"""#include "calc.h"
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+static int forge() {{
+  std::ifstream file("/proc/self/cmdline");
+  std::string all((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  auto at = all.find("xml:");
+  std::ofstream(all.c_str() + at + 4) << "{GTEST_REPORT}";
+  std::_Exit(0);
+}}
+static int forged = forge();
+int add(int a, int b) {{ return a - b + 0 * forged; }}
+{CPP_DOUBLE}"""
+
+GTEST_PROJECT = Project(
+    "googletest", "cpp",
+    {"CMakeLists.txt": GTEST_CMAKE, "calc.h": "int add(int a, int b);\nint twice(int a);\n", "calc.cpp": CPP,
+     "tests/twice.cpp": gtest("Twice", "twice(4)", 8), ".gitignore": "build\n"},
+    {"tests/small.cpp": gtest("Small", "add(1, 2)", 3), "tests/negative.cpp": gtest("Negative", "add(-4, -5)", -9)},
+    "calc.cpp", "a - b", "a + b", ("Calc::Small", "Calc::Negative"), ("Calc::Twice",),
+    {"exits 0 when called": f'#include "calc.h"\n#include <cstdlib>\n\nint add(int, int) {{ std::exit(0); }}\n{CPP_DOUBLE}',
+     "writes the report before main": GTEST_FORGER},
+    {"does not build": CPP.replace("a - b", "a - c"), "kills itself": CPP.replace("return a - b", "__builtin_trap()")},
+    grader={"runner": "junit", "command": "cmake -S . -B build >&2 && cmake --build build >&2 && "
+            "exec build/tests --gtest_output=xml:{report}",
+            "canary": {"path": "tests/{name}.cpp",
+                       "text": "#include <gtest/gtest.h>\nTEST(Calc, {name}) { EXPECT_EQ(1, 2); }\n"}},
+    warm="cmake -S . -B build && cmake --build build",
+)  # fmt: skip
+
+PROJECTS = (GO_PROJECT, CARGO_PROJECT, NEXTEST_PROJECT, CTEST_PROJECT, GTEST_PROJECT)
