@@ -29,7 +29,7 @@ FETCH = "import urllib.request as u; print(len(u.urlopen('http://web:8000', time
 LISTENS = "python3 -c \"import socket; socket.create_connection(('127.0.0.1', 8000))\""
 WEB = Service("web", "sandbox", SERVE, healthcheck=Healthcheck(LISTENS))
 KILLED = """
-import asyncio, sys
+import asyncio, signal, sys
 from harness.api import Purpose, SandboxSpec
 from harness.sandboxes.docker import Docker
 
@@ -38,6 +38,7 @@ async def main():
         print("open", flush=True)
         await box.exec(["sleep", "60"])
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background inherits it ignored
 asyncio.run(main())
 """
 
