@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from harness.api import Card, File, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
+from harness.api import Card, File, Grade, GraderCase, Json, Judgement, NotGraded, Task, Verdict, Work
 from harness.graders._case_judge import TOKEN
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
-from harness.graders._opponents import field_of
+from harness.graders._opponents import field_of, fields_of
 from harness.plugins.contracts import JudgeAsks, Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
@@ -97,6 +97,11 @@ class JudgeClaims(JudgeGrader):
         """With the sources."""
         found = super().card(work, about, said)
         return found if isinstance(found, NotGraded) else replace(found, given=(*found.given, *self._sources(work)))
+
+    def check_task(self, task: Task) -> str:
+        """The sources, where they are not files: those are only known when they are opened."""
+        there = self.sources == "files" or field_of(task, self.sources) not in (None, "", [], {})
+        return "" if there else f"it has no sources in `{self.sources}`; {fields_of(task)}"
 
     def fits_tagged(self) -> bool:
         """Claims are a list."""

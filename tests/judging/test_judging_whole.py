@@ -204,3 +204,45 @@ def test_a_suite_with_named_judges_says_what_is_wrong_where_it_is_named(lab: Jud
     said = e.value.render()
     assert "no model named 'nobody'" in said and "tasks/lab/suite.yaml:" in said
     assert load_suite is not None
+
+
+def test_a_judge_that_raises_is_told_with_its_own_line(lab: JudgeLab) -> None:
+    """`KeyError: 'select'` alone does not say whose it is."""
+    (lab.workspace / "graders" / "broken.py").write_text(
+        "from planted_judges import Planted, PlantedClient\n\n\n"
+        "class Broken(Planted):\n"
+        '    """It breaks."""\n\n'
+        "    def open(self, workspace):\n"
+        "        return Client(self)\n\n\n"
+        "class Client(PlantedClient):\n"
+        "    async def generate(self, request):\n"
+        "        return {}['select']\n"
+    )
+    judge = {"name": "broken", "output": "json", "model": {"use": "graders/broken.py:Broken"}}
+    lab.run(lab.suite({"use": "judge_reference", "judge": judge}, {"a": "x"}, task={"reference": "x"}))
+    trouble = lab.attempt("a").trouble
+    assert trouble is not None
+    assert (trouble.cause, trouble.detail) == ("grader_fault", "KeyError: 'select' (graders/broken.py:13)")
+
+
+def test_the_judge_of_the_demonstration_answers_in_every_protocol(lab: JudgeLab) -> None:
+    text = (ROOT / "graders" / "desk_judge.py").read_text()
+    (lab.workspace / "graders" / "desk_judge.py").write_text(text)
+    judge = {"name": "desk", "output": "json", "model": {"use": "graders/desk_judge.py:DeskJudge"}}
+    own: dict[str, dict[str, Any]] = {
+        "judge_reference": {},
+        "judge_rubric": {"criteria": [{"id": "days", "points": 1, "text": 'Says "14 days"'}]},
+        "judge_pairwise": {"opponent": {"field": "expert"}},
+        "judge_select": {"against": [{"field": "expert"}]},
+        "judge_steps": {"steps": "lines"},
+        "judge_claims": {"sources": "reference"},
+    }
+    graders = [{"use": use, "judge": judge, **more} for use, more in own.items()]
+    task = {"prompt": 'Say "14 days".', "reference": "It takes 14 days.", "meta": {"expert": "No."}, "graders": graders}
+    lab.run(lab.suite({}, {"a": "It takes 14 days."}, task=task))
+    attempt = lab.attempt("a")
+    labels = {name: getattr(g, "label", g) for name, g in attempt.grades.items()}
+    assert labels == {
+        "judge_reference": "correct", "judge_rubric": "met", "judge_pairwise": "win", "judge_select": "selected",
+        "judge_steps": "clean", "judge_claims": "supported",
+    }  # fmt: skip
