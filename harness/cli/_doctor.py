@@ -142,8 +142,13 @@ def _docker() -> Iterator[Line]:
     from requests.exceptions import RequestException
 
     start = "start it: scripts/docker-up (Linux, as root), or start Docker Desktop"
-    # A fixed version keeps the constructor off the network: failing there, it leaves its socket open (docker 7.2).
-    probe = docker.from_env(timeout=5, version="1.41")
+    try:
+        # A fixed version keeps the constructor off the network: failing there, it leaves its socket open (docker 7.2).
+        probe = docker.from_env(timeout=5, version="1.41")
+    except (DockerException, ValueError) as e:
+        mend = "mend DOCKER_HOST (such as unix:///var/run/docker.sock), DOCKER_TLS_VERIFY, DOCKER_CERT_PATH"
+        yield Line("docker", "warn", f"no engine can be reached as said ({str(e).partition('. ')[0]}): {SKIPPED}", mend)
+        return
     try:
         _connect(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
         engine = probe.api.version(api_version=False)

@@ -40,7 +40,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.action == "list":
         found = _each(lambda sandbox: sandbox.held())
         images = [thing for thing in found if thing.what == "image"]
-        last = f"{many(len(found), 'thing')} of ours; remove what is left over: harness sandbox prune"
+        left = sum(_state(thing) == "left over" for thing in found)
+        last = f"{many(len(found), 'thing')} of ours, {left} left over{': harness sandbox prune' if left else ''}"
         if images:
             last += f"\n{many(len(images), 'cached image')}, {megabytes(sum(i.size for i in images))} of their own: "
             last += "harness sandbox prune --images"

@@ -36,8 +36,16 @@ class Finder:
         """Add a fault that was seen while looking."""
         self._faults.append(fault)
 
-    def find(self, name: str, beside: Path, spot: Spot, *, folder: bool = False) -> str | None:
-        """The path from the workspace, or None after the fault was told. `folder` allows a folder too."""
+    def find(self, name: str, beside: Path, spot: Spot, *, folder: bool = False, hint: str = "") -> str | None:
+        """The path from the workspace, or None after the fault was told. `folder` allows a folder too.
+
+        `hint` is told where there is no such file.
+        """
+        if "\n" in name:
+            self._faults.append(
+                spot.fault("expected the name of a file, found its text", (), "write the text to a file")
+            )
+            return None
         tried = []
         for base in dict.fromkeys((beside, self._workspace)):
             relative = os.path.relpath(os.path.normpath(base / name), self._workspace)
@@ -58,7 +66,8 @@ class Finder:
         near = sorted(p.name for p in beside.iterdir() if p.is_file()) if beside.is_dir() else []
         close = did_you_mean(name, near)
         looked = f"looked for {' and '.join(tried)}"
-        self._faults.append(spot.fault(f"no such file: {name}", (), f"{close} — {looked}" if close else looked))
+        help = " — ".join(h for h in (close, looked, hint) if h)
+        self._faults.append(spot.fault(f"no such file: {name}", (), help))
         return None
 
     def record(self, name: str, beside: Path, spot: Spot, shown: str = "") -> File | None:
@@ -77,9 +86,15 @@ class Finder:
             self._contexts[path] = context_digest(self._workspace / path)
         return self._contexts[path]
 
-    def text(self, name: str, beside: Path, spot: Spot) -> str | None:
+    def written(self, said: str, beside: Path, spot: Spot) -> str | None:
+        """A text of several lines is meant as it stands; of one line it is the name of a UTF-8 file with the text."""
+        if "\n" in said:
+            return said
+        return self.text(said, beside, spot, hint="a text instead of a file begins with `|`, its lines below it")
+
+    def text(self, name: str, beside: Path, spot: Spot, *, hint: str = "") -> str | None:
         """A UTF-8 file's text."""
-        path = self.find(name, beside, spot)
+        path = self.find(name, beside, spot, hint=hint)
         if path is None:
             return None
         try:

@@ -157,6 +157,9 @@ class GateFile(Spec):
     """Whether a changed harness or model makes the run not comparable: for watching one system over time."""
     subset: bool = False
     """Whether a run of a part of the suite may be gated, on that part."""
+    max_age: Time | None = None
+    """How long ago the run may have been started: `36h`, `2d`. An older one is INVALID: it says nothing of today, and a
+    schedule that died would stay green."""
     max_age_days: Annotated[int, Field(ge=1)] | None = None
     """How old the baseline's newest night may be."""
     fail_on: list[Failing] = Field(default_factory=lambda: list(DEFAULT_FAILING))

@@ -18,6 +18,7 @@ from harness.config.fields import FieldMaker, Fields, merge
 from harness.config.schema import RowsFile, TaskFields, TasksFile, TaskSpec
 from harness.errors import Fault, HarnessError, Place
 from harness.plugins.contracts import Grader, TaskSource
+from harness.plugins.loader import did_you_mean
 from harness.records.content import Json
 from harness.records.task import Task, task_digest
 
@@ -180,6 +181,7 @@ class TaskLoader:
             what = "no grader decides this task" if fields.get("informative") else "`graders` is missing"
             self.faults.append(spot.fault(what, (), help))
         self._reference(fields, spot)
+        self._artifacts(fields, spot)
         if len(self.faults) > before:
             return
         fields["family"] = sys.intern(fields.get("family") or fields["id"])
@@ -193,6 +195,18 @@ class TaskLoader:
             return
         msgspec.structs.force_setattr(task, "digest", task_digest(task))
         self.tasks.append(task)
+
+    def _artifacts(self, fields: Fields, spot: Spot) -> None:
+        """A check that something is not there would hold for ever of what nobody takes out of the box."""
+        if fields.get("sandbox") is None or fields.get("skip"):
+            return
+        there = [one.name for one in fields.get("collect", ())]
+        for name in (*fields.get("graders", ()), *fields.get("informative", ())):
+            for wanted in self.maker.graders[name].grader.reads():
+                if wanted not in there:
+                    help = did_you_mean(wanted, there) or f"collected: {', '.join(there) or 'nothing'}"
+                    what = f"the grader '{name}' reads '{wanted}', which the task does not `collect`"
+                    self.faults.append(spot.fault(what, ("collect",), help))
 
     def _reference(self, fields: Fields, spot: Spot) -> None:
         reference = fields.get("reference")

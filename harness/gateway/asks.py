@@ -6,9 +6,9 @@ usage, only those top-level fields are written anew; every other value keeps its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from harness.gateway.dialects import Path
 from harness.records.content import Json
 from harness.records.exchange import Dialect
 
+T = TypeVar("T")
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
@@ -33,16 +34,56 @@ class ToolHead(msgspec.Struct, gc=False):
     tools: list[ToolHead] | None = None
 
 
-class _Head(msgspec.Struct, gc=False):
-    model: str = ""
-    stream: bool | None = None
-    stream_options: dict[str, Any] | None = None
-    tools: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_head = msgspec.json.Decoder(_Head)
+_model = msgspec.json.Decoder(str)
+_stream = msgspec.json.Decoder(bool | None)
+_options = msgspec.json.Decoder(dict[str, Any] | None)
+_BRACKET = ord("[")
+_NOTHING = msgspec.Raw(b"null")
+_listed = msgspec.json.Decoder(list[msgspec.Raw])
 _tools = msgspec.json.Decoder(list[ToolHead] | None)
 _google_tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | dict[str, msgspec.Raw] | None)
+
+
+class Fields:
+    """The top-level fields of a body, each in its own bytes. Read once: a body is long, and is looked at four times."""
+
+    __slots__ = ("_lists", "_raws")
+
+    def __init__(self, raws: dict[str, msgspec.Raw]) -> None:
+        self._raws = raws
+        self._lists: dict[str, list[bytes]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._raws
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raws)
+
+    def get(self, name: str, missing: bytes = b"") -> bytes:
+        """The value in its own bytes."""
+        found = self._raws.get(name)
+        return missing if found is None else bytes(found)
+
+    def size(self, name: str) -> int:
+        """Length of a value in bytes."""
+        return len(memoryview(self._raws[name]))
+
+    def items_of(self, name: str) -> list[bytes]:
+        """What a list holds, or the value alone where it is none; nothing for what is absent, null or empty.
+
+        The same objects each time: whoever looks them up in a table has them hashed once.
+        """
+        if name not in self._lists:
+            raw = self._raws.get(name, _NOTHING)
+            if memoryview(raw)[0] == _BRACKET:
+                self._lists[name] = [bytes(one) for one in _listed.decode(raw)]
+            else:
+                self._lists[name] = [] if bytes(raw) in (b"null", b'""') else [bytes(raw)]
+        return self._lists[name]
+
+    def copied(self) -> dict[str, msgspec.Raw]:
+        """To be changed."""
+        return dict(self._raws)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +95,7 @@ class Ask:
     streamed: bool
     body: bytes
     tools: tuple[ToolHead, ...]
+    fields: Fields = field(repr=False, compare=False)
     usage_asked: bool = True
 
     @property
@@ -71,22 +113,39 @@ def ask_of(path: Path, body: bytes) -> Ask:
     """Read a request. Raises BadAsk in words for the agent."""
     try:
         body.isascii() or str(body, "utf-8")  # what no reader reads whole could not be recorded
-        head = _head.decode(body)
+        fields = Fields(_raws.decode(body))
         google = path.dialect == "gemini"
-        tools = _google(head.tools) if google else tuple(_tools.decode(head.tools) or ())
+        named = _field(fields, "model", _model) or ""
+        stream = _field(fields, "stream", _stream)
+        options = _field(fields, "stream_options", _options) or {}
+        tools = _google(fields) if google else _heads(fields)
     except (msgspec.MsgspecError, UnicodeDecodeError) as e:
         raise BadAsk(f"the body is no {path.dialect} request: {e}") from e
-    model = path.model or head.model
+    model = path.model or named
     if not model:
         raise BadAsk("the request names no model")
-    streamed = path.method == "streamGenerateContent" if google else bool(head.stream)
-    usage = bool((head.stream_options or {}).get("include_usage"))
-    return Ask(path, model, streamed, body, tools, usage)
+    streamed = path.method == "streamGenerateContent" if google else bool(stream)
+    return Ask(path, model, streamed, body, tools, fields, bool(options.get("include_usage")))
 
 
-def _google(raw: msgspec.Raw) -> tuple[ToolHead, ...]:
+def _field(fields: Fields, name: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+    """One field of a known type. Raises MsgspecError that names it."""
+    if name not in fields:
+        return None
+    try:
+        return decoder.decode(fields.get(name))
+    except msgspec.ValidationError as e:
+        raise msgspec.ValidationError(f"{e} - in `{name}`") from e
+
+
+def _heads(fields: Fields) -> tuple[ToolHead, ...]:
+    found = _field(fields, "tools", _tools)
+    return tuple(found or ())
+
+
+def _google(fields: Fields) -> tuple[ToolHead, ...]:
     """Gemini names a kind of tool by the key it is declared under."""
-    found = _google_tools.decode(raw) or []
+    found = _field(fields, "tools", _google_tools) or []
     listed = [found] if isinstance(found, dict) else found
     return tuple(ToolHead(type=key) for tool in listed for key in tool)
 
@@ -104,13 +163,10 @@ def body_for(ask: Ask, model: str, pins: Mapping[str, Json]) -> bytes:
         changes |= pins
     if ask.swallows:
         changes["stream_options"] = {"include_usage": True}
-    hinted = ask.path.action == "generate" and any(f'"{name}"'.encode() in ask.body for name in OTHER_MODELS)
-    if not changes and not hinted:
-        return ask.body
-    fields = _raws.decode(ask.body)
-    others = [fields.pop(name) for name in OTHER_MODELS if name in fields] if hinted else []
+    others = [n for n in OTHER_MODELS if n in ask.fields] if ask.path.action == "generate" else []
     if not changes and not others:
         return ask.body
+    fields = {name: raw for name, raw in ask.fields.copied().items() if name not in others}
     for name, value in changes.items():
         fields[name] = msgspec.Raw(_encode(_over(fields.get(name), value)))
     return _encode(fields)

@@ -57,7 +57,10 @@ class Passage:
             if opened.broken is not None:
                 raise opened.broken
             if not lane.try_enter():
-                await self.waiting(lane.enter(opened.policy.max_wait_s))
+                await self.waiting(lane.enter(opened.policy.max_wait_s), in_vain=lane.given_up)
+                if opened.broken is not None:
+                    lane.given_up()
+                    raise opened.broken
             sent = monotonic()
             try:
                 return await call()
@@ -78,8 +81,11 @@ class Passage:
                     trial.perhaps_billed()
                 raise
 
-    async def waiting(self, something: Awaitable[None]) -> None:
-        """Wait in no working time, with signs of life for the agent."""
+    async def waiting(self, something: Awaitable[None], in_vain: Callable[[], None] = lambda: None) -> None:
+        """Wait in no working time, with signs of life for the agent.
+
+        `in_vain` is called when the agent has left, and what was waited for had come by then.
+        """
         began = perf_counter()
         self.trial.begin_wait()
         task = asyncio.ensure_future(something)
@@ -87,7 +93,10 @@ class Passage:
             while not (await asyncio.wait((task,), timeout=ALIVE_S))[0]:
                 await self.reply.alive()
             task.result()
+        except BaseException:
+            if not task.cancel() and not task.cancelled() and task.exception() is None:
+                in_vain()
+            raise
         finally:
-            task.cancel()
             self.trial.end_wait()
             self.waited += perf_counter() - began

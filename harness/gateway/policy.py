@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from harness.gateway.asks import Ask, BadAsk, ToolHead
+from harness.gateway.asks import Ask, BadAsk, Fields, ToolHead
 from harness.records.exchange import Dialect, Outside
 
 WORDS: Mapping[Outside, str] = {
@@ -65,7 +65,6 @@ _UNSET = (b"null", b"[]", b'""', b"false")
 """An empty object is none of these: `web_search_options: {}` searches."""
 _CONVERSATION = ("system", "messages", "input", "contents", "systemInstruction", "system_instruction")
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 _SEARCHES_ALWAYS = re.compile(r"-search-(preview|api)|^sonar|deep-research|:online$")
 
@@ -133,28 +132,21 @@ def _elsewhere(ask: Ask, clean: Clean) -> Iterator[tuple[Outside, str]]:
     """Outside of the list of tools: in the model's name, in fields of their own, in the conversation."""
     if _SEARCHES_ALWAYS.search(ask.model):
         yield "web_search", ask.model
-    fields = _raws.decode(ask.body)
-    yield from _asked(fields)
+    yield from _asked(ask.fields)
     for name in _CONVERSATION:
-        for message in _messages(fields.get(name)):
-            if clean.is_new(bytes(message)):
+        for message in ask.fields.items_of(name):
+            if clean.is_new(message):
                 yield from _content(ask.dialect, msgspec.json.decode(message))
 
 
-def _asked(fields: Mapping[str, msgspec.Raw], depth: int = 0) -> Iterator[tuple[Outside, str]]:
+def _asked(fields: Fields, depth: int = 0) -> Iterator[tuple[Outside, str]]:
     """Fields of the request, and of what some providers take beside it (`extra_body`, in it `google`)."""
     for name, word in _FIELDS.items():
-        if name in fields and bytes(fields[name]).strip() not in _UNSET:
+        if name in fields and fields.get(name).strip() not in _UNSET:
             yield word, name
-    more = bytes(fields.get("google" if depth else "extra_body", b""))
+    more = fields.get("google" if depth else "extra_body")
     if more.startswith(b"{") and depth < 2:
-        yield from _asked(_raws.decode(more), depth + 1)
-
-
-def _messages(raw: msgspec.Raw | None) -> list[msgspec.Raw]:
-    if raw is None:
-        return []
-    return _list.decode(raw) if bytes(raw).startswith(b"[") else [raw]
+        yield from _asked(Fields(_raws.decode(more)), depth + 1)
 
 
 def _hints(raw: bytes) -> bool:

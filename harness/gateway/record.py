@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from harness.gateway.asks import Ask
+from harness.gateway.asks import Ask, Fields
 from harness.records.content import Json, Part, Reasoning, Response, Text, ToolCall, Usage
 from harness.records.exchange import Dialect
 from harness.records.task import digest_of
@@ -58,36 +58,36 @@ class Said:
 
 def said_in(ask: Ask, known: Known) -> Said:
     """Read a request for its record. `known` grows by what is new in it."""
-    fields = _raws.decode(ask.body)
+    fields = ask.fields
     said = Said()
     system, messages, tools = _split(ask.dialect, fields)
     said.system = _digests(system, known, said.parts)
     said.messages = _digests(messages, known, said.parts)
     said.tools, said.tool_names = _tools(tools, known, said.parts)
-    for name, raw in fields.items():
-        if name in _CONTENT[ask.dialect] or name in ("model", "stream") or len(bytes(raw)) > KEPT_SETTING:
+    for name in fields:
+        if name in _CONTENT[ask.dialect] or name in ("model", "stream") or fields.size(name) > KEPT_SETTING:
             continue
-        said.settings[name] = msgspec.json.decode(raw)
+        said.settings[name] = msgspec.json.decode(fields.get(name))
     return said
 
 
-Raws = list[msgspec.Raw]
+Parts = list[bytes]
 
 
-def _split(dialect: Dialect, fields: Mapping[str, msgspec.Raw]) -> tuple[Raws, Raws, Raws]:
+def _split(dialect: Dialect, fields: Fields) -> tuple[Parts, Parts, Parts]:
     """System prompt, conversation and lists of tools."""
-    tools = [raw for raw in (fields.get("tools"),) if raw is not None]
+    tools = [fields.get("tools")] if "tools" in fields else []
     if dialect == "anthropic":
-        return _listed(fields.get("system")), _listed(fields.get("messages")), tools
+        return fields.items_of("system"), fields.items_of("messages"), tools
     if dialect == "gemini":
-        system = fields.get("systemInstruction") or fields.get("system_instruction")
-        return _listed(system), _listed(fields.get("contents")), tools
+        system = "systemInstruction" if "systemInstruction" in fields else "system_instruction"
+        return fields.items_of(system), fields.items_of("contents"), tools
     if dialect == "responses":
-        items = _listed(fields.get("input"))
-        extra = [raw for raw in items if b"additional_tools" in bytes(raw)]
-        more = [i.tools for raw in extra if (i := _item.decode(raw)).type == "additional_tools"]
-        return _listed(fields.get("instructions")), items, [*tools, *more]
-    messages = _listed(fields.get("messages"))
+        items = fields.items_of("input")
+        extra = [raw for raw in items if b"additional_tools" in raw]
+        more = [bytes(i.tools) for raw in extra if (i := _item.decode(raw)).type == "additional_tools"]
+        return fields.items_of("instructions"), items, [*tools, *more]
+    messages = fields.items_of("messages")
     first = next((i for i, m in enumerate(messages) if not _is_system(m)), len(messages))
     return messages[:first], messages[first:], tools
 
@@ -99,44 +99,32 @@ class _Item(msgspec.Struct, gc=False):
 
 
 _item = msgspec.json.Decoder(_Item)
-_raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def _is_system(message: msgspec.Raw) -> bool:
-    return bytes(message)[:1] == b"{" and _item.decode(message).role in ("system", "developer")
+def _is_system(message: bytes) -> bool:
+    return message.startswith(b"{") and _item.decode(message).role in ("system", "developer")
 
 
-def _listed(raw: msgspec.Raw | None) -> Raws:
-    if raw is None or bytes(raw) in (b"null", b'""'):
-        return []
-    return _list.decode(raw) if bytes(raw).lstrip().startswith(b"[") else [raw]
-
-
-def _digests(raws: Iterable[msgspec.Raw], known: Known, parts: dict[str, Json]) -> tuple[str, ...]:
+def _digests(raws: Iterable[bytes], known: Known, parts: dict[str, Json]) -> tuple[str, ...]:
     found = []
     for raw in raws:
-        key = bytes(raw)
-        digest = known.singles.get(key)
+        digest = known.singles.get(raw)
         if digest is None:
-            digest = known.singles[key] = _stored(msgspec.json.decode(raw), known, parts)
+            digest = known.singles[raw] = _stored(msgspec.json.decode(raw), known, parts)
         found.append(digest)
     return tuple(found)
 
 
-def _tools(
-    raws: Iterable[msgspec.Raw], known: Known, parts: dict[str, Json]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _tools(raws: Iterable[bytes], known: Known, parts: dict[str, Json]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Digests and names of the tools in some lists; a list that was sent before is known as a whole."""
     digests: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     for raw in raws:
-        key = bytes(raw)
-        if key not in known.lists:
+        if raw not in known.lists:
             found = msgspec.json.decode(raw) or []
             tools = found if isinstance(found, list) else [found]
-            known.lists[key] = tuple(_stored(t, known, parts) for t in tools), tuple(_tool_names(tools))
-        more_digests, more_names = known.lists[key]
+            known.lists[raw] = tuple(_stored(t, known, parts) for t in tools), tuple(_tool_names(tools))
+        more_digests, more_names = known.lists[raw]
         digests, names = digests + more_digests, names + more_names
     return digests, names
 

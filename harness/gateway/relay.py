@@ -21,6 +21,7 @@ from harness.gateway.dialects import MANNERS
 from harness.gateway.headers import query_of, to_agent, to_provider
 from harness.gateway.passage import Passage
 from harness.gateway.record import estimated, with_tokens
+from harness.gateway.veil import Veil, without_keys
 from harness.plugins.gateway import Upstream
 from harness.records.content import Response
 from harness.toolkit.wire.faults import clean, error_of, is_policy, problem_of, refusal
@@ -30,9 +31,6 @@ CONNECT_S = 30.0
 MAX_ERROR = 1024**2
 ONE_PIECE = 1024**2
 """A larger body is sent in pieces, so that the loop is not held up by it."""
-LEAST_KEY = 8
-"""Characters of a word of a header of ours that is cut out of a provider's errors: `Bearer` is none."""
-NO_KEYS = ("anthropic-version", "anthropic-beta")
 _LOST = (aiohttp.ClientError, TimeoutError, OSError)
 _ODD = (KeyError, IndexError, TypeError, AttributeError)
 """What readers stumble over in an answer that has another shape than any API's."""
@@ -68,7 +66,7 @@ async def relay(passage: Passage, request: web.BaseRequest, upstream: Upstream, 
 
     answered = await passage.tried(call)
     try:
-        await _pass_back(passage, answered)
+        await _pass_back(passage, answered, Veil(upstream))
     except BaseException:
         opened.lane.given_up()
         raise
@@ -107,21 +105,12 @@ async def _posted(
     except _LOST as e:
         raise _lost(e, upstream) from e
     if answered.status < 400:
-        where = answered.headers.get("location", "nowhere")
+        where = without_keys(answered.headers.get("location", "nowhere").encode(), upstream).decode()
         raise ModelError("bad_request", f"the provider redirects to {where}; give that as base_url")
     problem = problem_of(said)
     error = error_of(problem, answered.status, answered.headers)
     told = refusal(problem) if answered.status < 500 and is_policy(problem) else None
-    raise Refused(error, to_agent(answered.headers.items()), said, told)
-
-
-def without_keys(said: bytes, upstream: Upstream) -> bytes:
-    """An error's words without our key: some servers repeat the headers of a request that they refuse."""
-    words = (w for name, value in upstream.headers.items() if name not in NO_KEYS for w in value.split())
-    for word in words:
-        if len(word) >= LEAST_KEY:
-            said = said.replace(word.encode(), b"***")
-    return said
+    raise Refused(error, Veil(upstream).headers(to_agent(answered.headers.items())), said, told)
 
 
 @cache
@@ -142,24 +131,27 @@ def _lost(e: BaseException, upstream: Upstream) -> ModelError:
     return ModelError("connection", clean(f"{type(e).__name__}: {e}", ""))
 
 
-async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse) -> None:
+async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse, veil: Veil) -> None:
     """Every piece at once, as it comes. A stream that breaks is broken off for the agent too."""
     reply, ask = passage.reply, passage.ask
-    headers = to_agent(answered.headers.items())
+    headers = veil.headers(to_agent(answered.headers.items()))
     length = answered.headers.get("Content-Length")
     if length and not ask.streamed and "Content-Encoding" not in answered.headers:
         headers.append(("Content-Length", length))
     sieve = _Sieve() if ask.swallows else None
     complete = False
     try:
-        await reply.begin(answered.status, headers)
+        here = answered.content.read_nowait()
+        await reply.begin(answered.status, headers, _taken(passage, veil.take(here), sieve) if here else b"")
+        passage.passed = len(passage.answer)
         async for piece in answered.content.iter_any():
-            passage.answer.append(piece)
-            if passed := sieve.take(piece) if sieve else piece:
+            if passed := _taken(passage, veil.take(piece), sieve):
                 await reply.write(passed)
             passage.passed += 1
-        if sieve and (rest := sieve.rest()):
+        rest = _taken(passage, veil.rest(), sieve)
+        if rest := rest + sieve.rest() if sieve else rest:
             await reply.write(rest)
+        passage.passed += 1
         complete = True
     except aiohttp.ClientConnectionResetError:
         read_answer(passage, complete=False)
@@ -177,6 +169,12 @@ async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse) -> None
         await reply.end()
     else:
         reply.break_off()
+
+
+def _taken(passage: Passage, piece: bytes, sieve: _Sieve | None) -> bytes:
+    """Keep a piece of the answer; what of it is passed on."""
+    passage.answer.append(piece)
+    return sieve.take(piece) if sieve else piece
 
 
 def read_answer(passage: Passage, *, complete: bool) -> None:

@@ -11,6 +11,12 @@ from harness.gateway.dialects import MANNERS, encode, error_body, stream_error
 from harness.gateway.headers import Pairs
 
 
+class _Joined(web.StreamResponse):
+    """Sends its head with the first bytes: one write, and the agent wakes once."""
+
+    _send_headers_immediately = False
+
+
 class Reply:
     """One answer. `status` is what the agent was given; `first` when the first byte of it was passed on."""
 
@@ -35,15 +41,16 @@ class Reply:
         """What the server is given at the end."""
         return self._response if self._response is not None else web.Response(status=502)
 
-    async def begin(self, status: int, headers: Pairs) -> None:
-        """Send the status, unless signs of life have done so."""
-        if self._response is not None:
-            return
-        response = web.StreamResponse(status=status)
-        for name, value in headers:
-            response.headers.add(name, value)
-        self._response, self.status = response, status
-        await response.prepare(self._request)
+    async def begin(self, status: int, headers: Pairs, first: bytes = b"") -> None:
+        """Send the status, unless signs of life have done so, and with it what of the answer is there already."""
+        if self._response is None:
+            response = (_Joined if first else web.StreamResponse)(status=status)
+            for name, value in headers:
+                response.headers.add(name, value)
+            self._response, self.status = response, status
+            await response.prepare(self._request)
+        if first:
+            await self.write(first)
 
     async def alive(self) -> None:
         """Tell a waiting stream that it is not forgotten."""
@@ -70,8 +77,7 @@ class Reply:
 
     async def whole(self, status: int, body: bytes, headers: Pairs) -> None:
         """An answer in one piece."""
-        await self.begin(status, [*headers, ("Content-Length", str(len(body)))])
-        await self.write(body)
+        await self.begin(status, [*headers, ("Content-Length", str(len(body)))], body)
         await self.end()
 
     async def error(self, status: int, message: str) -> None:

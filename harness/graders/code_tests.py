@@ -130,6 +130,10 @@ class CodeTests(Grader):
         """The file of cases."""
         return (self.tests,) if isinstance(self.tests, str) else ()
 
+    def reads(self) -> Sequence[str]:
+        """The artifact with the program, if it is not the answer."""
+        return (self.artifact,) if self.artifact else ()
+
     async def grade(self, work: Work) -> Verdict:
         """Run the program on every case. Raises SandboxError."""
         if missing := nothing_done(work.output):

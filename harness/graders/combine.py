@@ -54,6 +54,10 @@ class _Combined(Grader):
         """Those without which a part has no verdict."""
         return tuple(dict.fromkeys(o for g in self.graders for o in g.opponents_needed()))
 
+    def reads(self) -> Sequence[str]:
+        """What every part reads."""
+        return tuple(dict.fromkeys(name for g in self.graders for name in g.reads()))
+
     def check_reference(self, reference: Json) -> str:
         """The first part that cannot use the reference."""
         for i, grader in enumerate(self.graders, 1):

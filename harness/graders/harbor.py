@@ -94,6 +94,10 @@ class Harbor(Grader):
         """The folder of the tests."""
         return (self.tests,)
 
+    def reads(self) -> Sequence[str]:
+        """The artifact it grades."""
+        return (self.artifact,)
+
     async def grade(self, work: Work) -> Verdict:
         """The verdict. Raises SandboxError."""
         spec = work.task.sandbox

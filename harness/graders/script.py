@@ -107,6 +107,10 @@ class Script(Grader):
         """The verifier's files."""
         return (self.verifier,) if isinstance(self.verifier, str) and "\n" not in self.verifier else ()
 
+    def reads(self) -> Sequence[str]:
+        """The artifacts that are named."""
+        return self.artifacts or ()
+
     async def grade(self, work: Work) -> Verdict:
         """Run the verifier. Raises SandboxError."""
         if missing := nothing_done(work.output):

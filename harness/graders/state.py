@@ -107,6 +107,10 @@ class State(Grader):
         names = [check.name for check in self.checks]
         return [f"two checks are called '{name}'" for name in dict.fromkeys(names) if names.count(name) > 1]
 
+    def reads(self) -> Sequence[str]:
+        """What its checks look at."""
+        return tuple(dict.fromkeys(check.of for check in self.checks if check.of != ANSWER))
+
     async def grade(self, work: Work) -> Verdict:
         """Try every check."""
         if missing := nothing_done(work.output):

@@ -91,6 +91,10 @@ class SweBench(Grader):
             faults.append(f"no log parser is named '{self.parser}'")
         return faults
 
+    def reads(self) -> Sequence[str]:
+        """The artifact it grades."""
+        return (self.artifact,)
+
     async def grade(self, work: Work) -> Verdict:
         """The verdict. Raises SandboxError."""
         spec = work.task.sandbox

@@ -162,6 +162,10 @@ class TestReport(Grader):
         named = (self.tests if isinstance(self.tests, str) else "", self.gold, self.test_patch)
         return tuple(name for name in named if name and "\n" not in name)
 
+    def reads(self) -> Sequence[str]:
+        """The artifact it grades."""
+        return (self.artifact,)
+
     async def grade(self, work: Work) -> Verdict:
         """The verdict on the work's patch. Raises SandboxError."""
         if missing := nothing_done(work.output):

@@ -143,7 +143,7 @@ class Anthropic(Model):
         if self.betas:
             headers["anthropic-beta"] = ",".join(self.betas)
         pins = {k: v for k, v in self._constant().items() if k != "model"} | self.extra
-        return Upstream(self.base_url or HOME, ("anthropic",), headers, {"anthropic": pins}, self.timeout_s)
+        return Upstream(self.base_url or HOME, ("anthropic",), headers, {"anthropic": pins}, self.timeout_s, key)
 
     def _constant(self) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.name}

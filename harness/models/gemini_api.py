@@ -100,9 +100,10 @@ class Gemini(Model):
     def upstream(self) -> Upstream:
         """The Gemini API at this address, with the key; the settings given here are pinned."""
         pins = ({"generationConfig": config} if (config := self._config()) else {}) | self.extra
-        headers = self._headers(key_from(self._key_name, self.name))
+        key = key_from(self._key_name, self.name)
+        headers = self._headers(key)
         headers.pop("Content-Type")
-        return Upstream(self.base_url or HOME, ("gemini",), headers, {"gemini": pins}, self.timeout_s)
+        return Upstream(self.base_url or HOME, ("gemini",), headers, {"gemini": pins}, self.timeout_s, key)
 
     def _headers(self, key: str) -> dict[str, str]:
         return {**self.headers, "Content-Type": "application/json"} | ({"x-goog-api-key": key} if key else {})

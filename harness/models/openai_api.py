@@ -155,7 +155,7 @@ class OpenAI(Model):
             "responses": {k: v for k, v in self._responses_constant().items() if k not in ours} | self.extra,
             "chat": {k: v for k, v in self._chat_constant().items() if k not in ours} | self.extra,
         }
-        return Upstream(self.base_url or HOME, tuple(self.reached_by()), headers, pins, self.timeout_s)
+        return Upstream(self.base_url or HOME, tuple(self.reached_by()), headers, pins, self.timeout_s, key)
 
     def _wire(self, workspace: Path) -> Chat | Responses:
         from harness.models._chat_wire import Chat

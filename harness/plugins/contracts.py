@@ -375,6 +375,10 @@ class Grader(Plugin):
         """The share of rehearsals that must come out as expected, or the run stops."""
         return 0.0
 
+    def reads(self) -> Sequence[str]:
+        """Artifacts the verdict rests on, by name. A task with a box that does not collect one is refused at load."""
+        return ()
+
     def check_reference(self, reference: Json) -> str:
         """What is wrong with a task's reference for this grader, or nothing. Called at load, with the place known."""
         return ""

@@ -40,7 +40,9 @@ class Upstream:
 
     `base_url` is what the provider's SDK takes: it ends before `/v1` for Anthropic and Gemini, and with it for OpenAI's
     two APIs. `headers` hold the key: they are added to a
-    request after the agent's own keys were taken out of it, and are never recorded. `pins` are fields of the body that
+    request after the agent's own keys were taken out of it, and are never recorded. `key` is the key alone, where a
+    header of another name than those for keys (`Authorization`, `x-api-key`, ...) holds it: it is cut out of what the
+    provider says. `pins` are fields of the body that
     the system's settings fix, by dialect (`{"anthropic": {"output_config": {"effort": "high"}}}`): they win over what
     the agent wrote, and objects are merged one level deep. `timeout_s` bounds the silence between two pieces of an
     answer.
@@ -51,6 +53,7 @@ class Upstream:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     pins: Mapping[Dialect, Mapping[str, Json]] = field(default_factory=dict)
     timeout_s: float = 600.0
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

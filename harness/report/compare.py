@@ -34,14 +34,14 @@ def compare(a: Measured, b: Measured, options: Options) -> Comparison:
     identity = identify(a, b, allow_subset=options.allow_subset)
     if identity.why and not options.allow_mismatch:
         raise NotComparable(
-            f"{a.label} and {b.label} are not comparable: {'; '.join(identity.why)}",
+            f"{_both(a, b)} are not comparable: {'; '.join(identity.why)}",
             help=_way_out(identity),
         )
     known_metrics(a, b, options.metrics)
     pair = pair_of(a, b, identity, options)
     if identity.why and not pair.common.any():
         raise NotComparable(
-            f"{a.label} and {b.label} have no unchanged task in common: {'; '.join(identity.why)}",
+            f"{_both(a, b)} have no unchanged task in common: {'; '.join(identity.why)}",
             help="promote a new baseline, or compare runs of one suite",
         )
     invalid = _invalid(a, b, options)
@@ -63,6 +63,11 @@ def compare(a: Measured, b: Measured, options: Options) -> Comparison:
         missingness=_missingness(pair),
         notes=_notes(pair, identity, options),
     )
+
+
+def _both(a: Measured, b: Measured) -> str:
+    one_run = a.label == b.label
+    return f"{a.system.name} and {b.system.name} of {a.label}" if one_run else f"{a.label} and {b.label}"
 
 
 def _way_out(identity: Identity) -> str:

@@ -30,6 +30,7 @@ from harness.report.gate_checks import (
 from harness.report.gate_model import Check, GatedSystem, GateResult, Overall
 from harness.report.measured import PASS_RATE, Measured, measure
 from harness.report.trials import Trials
+from harness.report.words import hours
 
 if TYPE_CHECKING:
     from harness.config.gates import GateFile
@@ -168,6 +169,10 @@ def _clock(measured: Measured, given: GateInput) -> list[Check]:
     if ahead > CLOCK_SLACK:
         says = f"the run says it was made at {measured.origin.created}, which is still to come: one clock is wrong"
         return [Check(name, "CLOCK", "clock", "invalid", says)]
+    most = given.policy.max_age
+    if most is not None and -ahead.total_seconds() > most:
+        old = f"the run was started {hours(-ahead.total_seconds())} ago, at most {hours(most)} are allowed"
+        return [Check(name, "AGE", "age of the run", "invalid", f"{old}: is anything still made at night?")]
     return []
 
 

@@ -93,6 +93,7 @@ def identify(a: Measured, b: Measured, *, allow_subset: bool) -> Identity:
 
 def _changed(a: Measured, b: Measured, at_a: Mapping[str, int], at_b: Mapping[str, int]) -> tuple[Changed, ...]:
     n_a, n_b = a.tallies[PASS_RATE].n, b.tallies[PASS_RATE].n
+    one_harness = a.system.harness_digest == b.system.harness_digest
     found: dict[str, list[str]] = {kind: [] for kind in (*KINDS, FAMILY)}
     labelled = all(any(about.family for about in m.about) for m in (a, b))  # runs of before families tell of none
     for task, i in at_a.items():
@@ -106,6 +107,8 @@ def _changed(a: Measured, b: Measured, at_a: Mapping[str, int], at_b: Mapping[st
             # What was not graded has no grader's digest, a box that never opened no image's, and a task that only
             # another system of the run came to none at all: that is coverage lost, not a change.
             here, there = getattr(a.digests[i], kind), getattr(b.digests[j], kind)
+            if kind == "image" and not one_harness and not (here and there):
+                continue  # another harness works without a box: that is what is compared (`_boxless` tells it)
             if here != there and (graded or (kind == "task" and here and there)):
                 found[kind].append(task)
     return tuple(Changed(kind, tuple(tasks)) for kind, tasks in found.items() if tasks)
@@ -153,7 +156,7 @@ def _flat(value: Json, at: str = "") -> dict[str, str]:
 
 
 def _notes(a: Measured, b: Measured) -> list[str]:
-    found = _images(a, b)
+    found = [*_images(a, b), *_boxless(a, b)]
     before, after = dict(a.origin.versions), dict(b.origin.versions)
     moved = [
         f"{k} {before.get(k, 'none')} -> {after.get(k, 'none')}"
@@ -181,6 +184,22 @@ def _images(a: Measured, b: Measured) -> list[str]:
             if not (before <= after or after <= before):
                 moved.setdefault(purpose, []).append(task)
     return [f"images of boxes for {purpose} changed for {_some(tuple(tasks))}" for purpose, tasks in moved.items()]
+
+
+def _boxless(a: Measured, b: Measured) -> list[str]:
+    """Tasks on which one harness worked in a box and the other in none."""
+    if a.system.harness_digest == b.system.harness_digest:
+        return []
+    at = {t: i for i, t in enumerate(b.tasks)}
+    pairs = [(t, a.digests[i].image, b.digests[at[t]].image) for i, t in enumerate(a.tasks) if t in at]
+    found = []
+    for name, tasks in (
+        (a.system.name, tuple(t for t, here, there in pairs if there and not here)),
+        (b.system.name, tuple(t for t, here, there in pairs if here and not there)),
+    ):
+        if tasks:
+            found.append(f"{name} opened no box for {_some(tasks)}")
+    return found
 
 
 def _older(one: Measured, other: Measured) -> bool:

@@ -14,6 +14,7 @@ from harness.report.trend_charts import COVERAGE, LimitsBook, Watcher, charts_of
 from harness.report.trend_ladder import Evidence, changes_of, ladder, verdict_of
 from harness.report.trend_model import ChartSaid, LeftOut, Rung, State, SystemTrend, Trend, TrendOptions
 from harness.report.trend_series import Split, split
+from harness.report.words import hours
 from harness.store.history import History
 from harness.store.trend_state import Ack, Limit, TrendState
 
@@ -191,7 +192,7 @@ def _problems(
             codes.append(Exit.INVALID)
             said.append(f"{s.system}: {of.nights[last].run}: {of.why[last]}")
         if s.state == "stale":
-            said.append(f"{s.system}: no valid night within {_age(options.max_age)}")
+            said.append(f"{s.system}: no valid night within {hours((options.max_age or timedelta()).total_seconds())}")
     return codes, tuple(said)
 
 
@@ -208,11 +209,6 @@ def time_of(created: str) -> datetime:
     """A record's time."""
     found = datetime.fromisoformat(created)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _age(age: timedelta | None) -> str:
-    hours = (age or timedelta()).total_seconds() / 3600
-    return f"{hours:g} h"
 
 
 def _ack_words(ack: Ack) -> str:

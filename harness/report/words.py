@@ -42,6 +42,11 @@ def seconds(value: float) -> str:
     return f"{value:.2f}s" if value < 10 else f"{value:.1f}s" if value < 100 else f"{value:.0f}s"
 
 
+def hours(value_s: float) -> str:
+    """Seconds as `36 h`, `0.5 h`."""
+    return f"{value_s / 3600:.4g} h"
+
+
 def duration(e: Estimate, *, at_least: bool) -> str:
     """A quantile of time with its interval; `>=` where a time limit cut the tail it lies in."""
     if math.isnan(e.value):

@@ -37,6 +37,7 @@ PROBE_S = 10
 CALL_S = 120
 THREADS = 16
 SPELLED = {"http+unix": "unix", "http": "tcp", "https": "tcp"}
+SAY_HOST = "mend DOCKER_HOST (such as unix:///var/run/docker.sock), DOCKER_TLS_VERIFY, DOCKER_CERT_PATH"
 ADVICE = "start it (scripts/docker-up, Docker Desktop), or set DOCKER_HOST"
 
 
@@ -56,11 +57,15 @@ class Engine:
     """One engine. Connected on first use; `host` overrides DOCKER_HOST. Safe to use from any thread and loop."""
 
     def __init__(self, host: str = "", wait_s: float = 60.0) -> None:
-        environment = kwargs_from_env()
-        self.host = parse_host(host or environment.get("base_url"), tls=bool(environment.get("tls")))
+        self.host, self._tls, self._fault = "", None, ""
+        try:
+            environment = kwargs_from_env()
+            self._tls = environment.get("tls")
+            self.host = parse_host(host or environment.get("base_url"), tls=bool(self._tls))
+        except (DockerException, ValueError) as e:  # a port that is no number is not caught by the SDK (docker 7.2)
+            self._fault = f"no container engine can be reached as said ({str(e).partition('. ')[0]}): {SAY_HOST}"
         self.cpus = 0.0
         self.is_podman = False
-        self._tls = environment.get("tls")
         self._wait_s = wait_s
         self._api: docker.APIClient | None = None
         self._lost = False
@@ -94,6 +99,8 @@ class Engine:
 
     def _probe(self) -> dict[str, Any]:
         """What the engine says of itself. Raises MissingRequirement."""
+        if self._fault:
+            raise MissingRequirement("engine", self._fault)
         if self.host.startswith("ssh"):
             raise MissingRequirement("engine", "an engine over ssh is not supported: forward its socket with ssh -L")
         try:

@@ -84,6 +84,8 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
         box.service_images = digests
         if spec.healthcheck:
             await _wait_healthy(engine, box_id, spec.healthcheck, "the box")
+        for service, container in zip(spec.services, services, strict=True):
+            await engine.call(_still_there, engine, service, container)
         yield box
     finally:
         await engine.release(things)
@@ -228,6 +230,7 @@ async def _wait_healthy(engine: Engine, container: str, check: Healthcheck, who:
         except SandboxError as e:
             last = str(e)
             if not await engine.call(_is_running, engine, container):
+                last = "it has ended"
                 break
         else:
             if tried.exit_code == 0 and not tried.timed_out:
@@ -237,6 +240,17 @@ async def _wait_healthy(engine: Engine, container: str, check: Healthcheck, who:
     raise SandboxError(
         "healthcheck", f"{who} is not healthy ({check.command!r}: {last}){await engine.call(_log, engine, container)}"
     )
+
+
+def _still_there(engine: Engine, service: Service, container: str) -> None:
+    """One that failed is no service, and work without it no measurement; one that did its work and ended may be meant.
+
+    Raises SandboxError.
+    """
+    state = engine.api.inspect_container(container)["State"]
+    if not state["Running"] and (code := state["ExitCode"]):
+        what = f"service '{service.name}' is not healthy (it has ended with exit code {code})"
+        raise SandboxError("healthcheck", f"{what}{_log(engine, container)}")
 
 
 def _said(tried: Finished) -> str:

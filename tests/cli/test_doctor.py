@@ -74,6 +74,16 @@ def test_absent_engine_is_a_warning_that_names_the_consequence(
     assert "tasks with a sandbox will be skipped" in docker["detail"]
 
 
+@pytest.mark.parametrize("host", ["rubbish", "tcp://here:no", "ssh://somebody@nowhere"])
+def test_an_engine_that_cannot_be_asked_is_a_warning(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    docker = checks(capsys, "--workspace", str(workspace))["docker"]
+    assert docker["status"] == "warn" and "tasks with a sandbox will be skipped" in docker["detail"]
+    assert "DOCKER_HOST" in docker["help"]
+
+
 def test_engine_that_answers_nonsense_is_a_warning(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

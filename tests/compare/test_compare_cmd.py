@@ -84,6 +84,35 @@ def test_a_changed_image_of_a_grading_box_is_told(tmp_path: Path) -> None:
     assert notes[0] in " ".join(harness(tmp_path, "compare", a, b).out.split())
 
 
+def test_a_system_without_a_box_is_compared_with_one_that_has_a_box(tmp_path: Path) -> None:
+    """Same model, other harness: single_turn opens no box on a task that bash_agent works on in one."""
+    workspace(tmp_path)
+    systems = {"direct": Conduct(), "agent": Conduct(harness="agent"), "other": Conduct(harness="agent", model="sim-2")}
+    run = simulate_run(tmp_path / "runs", WORLD, Night(epochs=2), systems)
+
+    def boxed(rows: list[dict[str, Any]], images: dict[str, str]) -> list[dict[str, Any]]:
+        first = sorted({r["task"] for r in rows})[:2]
+        changed = []
+        for r in rows:
+            image = images.get(r["system"], "") if r["task"] in first else ""
+            changed.append(r | {"digests": r["digests"] | {"image": image}} if image else r)
+        return changed
+
+    edit(run, lambda rows: boxed(rows, {"agent": "sha256:one", "other": "sha256:one"}))
+    done = harness(tmp_path, "compare")
+    assert (done.code, "direct -> agent" in done.out, "agent -> other" in done.out) == (0, True, True), done.err
+    found = compared(tmp_path, "--systems", "direct", "agent")
+    assert found["tasks"] == WORLD.tasks
+    assert any(n.startswith("direct opened no box for 2 tasks: task-00000, task-00001") for n in found["notes"])
+    edit(run, lambda rows: boxed(rows, {"other": "sha256:two"}))
+    done = harness(tmp_path, "compare", "--systems", "agent", "other")
+    assert (done.code, done.err.splitlines()[0]) == (
+        6,
+        f"error: agent and other of {run.name} are not comparable: the box's image changed for 2 tasks: "
+        "task-00000, task-00001",
+    )
+
+
 def test_a_changed_task_is_left_out_when_a_mismatch_is_allowed(tmp_path: Path) -> None:
     a, b = pair(tmp_path, Conduct(), versions={"task": "2"}, altered=10)
     done = harness(tmp_path, "compare", a, b)

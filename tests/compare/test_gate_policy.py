@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from nights import NOW, Ran, edit, harness, night, promoted
+from nights import NOW, Ran, edit, edit_manifest, harness, night, promoted
 
 from harness.testing.simulate import Conduct, World
 
@@ -274,6 +274,40 @@ def test_an_old_baseline_is_refused(tmp_path: Path) -> None:
     night(tmp_path, 30)
     assert gate(tmp_path, "max_age_days: 90\nmetrics: {pass_rate: 0.9}").code == 0
     assert gate(tmp_path, "max_age_days: 30\nmetrics: {pass_rate: 0.9}").code == 6
+
+
+def test_a_run_that_is_too_old_is_no_verdict_of_today(tmp_path: Path) -> None:
+    """The newest run is gated where none is named: a schedule that died would stay green for ever."""
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30)
+    edit_manifest(run, created="2026-02-27T10:00:00+00:00")  # 38 hours before NOW
+    assert gate(tmp_path, "max_age: 39h\nmetrics: {pass_rate: 0.9}").code == 0
+    assert gate(tmp_path, "metrics: {pass_rate: 0.9}").code == 0, "nothing is asked"
+    done = gate(tmp_path, "max_age: 36h\nmetrics: {pass_rate: 0.9}", "--json")
+    assert done.code == 3
+    says = "the run was started 38 h ago, at most 36 h are allowed: is anything still made at night?"
+    (check,) = [c for c in json.loads(done.out)["systems"][0]["checks"] if c["kind"] == "AGE"]
+    assert (check["state"], check["says"]) == ("invalid", says)
+    assert 'type="AGE"' in (run / "junit.xml").read_text()
+    assert gate(tmp_path, "max_age: 1d12h\nmetrics: {pass_rate: {min: 0.01}}").code == 3, "without a baseline too"
+    done = gate(tmp_path, "max_age: soon\n")
+    assert (done.code, "gates.yaml:1:" in done.err, "90s, 20m or 1h30m" in done.err) == (2, True, True)
+
+
+def test_a_critical_error_in_an_old_run_is_told_before_its_age(tmp_path: Path) -> None:
+    promoted(tmp_path, nights=1)
+    run = night(tmp_path, 30)
+    edit_manifest(run, created="2026-02-01T10:00:00+00:00")
+
+    def critical(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+        grade = next(iter(lines[0]["grades"].values()))  # type: ignore[attr-defined]
+        grade |= {"passed": False, "value": 0.0, "critical": True}
+        lines[0] |= {"passed": False, "value": 0.0}
+        return lines
+
+    edit(run, critical)
+    done = gate(tmp_path, "max_age: 36h\nmetrics: {pass_rate: 0.9}")
+    assert (done.code, "AGE" in done.out or "started" in done.out) == (1, True)
 
 
 def test_a_gate_without_anything_to_compare_with_is_no_green(tmp_path: Path) -> None:

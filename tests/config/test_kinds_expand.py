@@ -220,6 +220,57 @@ def test_the_other_kinds(space: Space, kind: str) -> None:
     assert not validator.is_valid(yaml.safe_load(OTHER_KINDS[kind]) | {"fail_to_pass": []})
 
 
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_a_solution_may_stand_in_the_task_itself(space: Space, kind: str) -> None:
+    text = OTHER_KINDS[kind].replace("solution: solve.sh", "solution: |\n          one\n")
+    space.write({"tasks/demo/t.yaml": text, "tasks/demo/check.sh": "C\n"})
+    [task] = space.load().tasks
+    assert task.reference == ("one\n" if kind == "code_tests" else {"script": "one\n"})
+
+
+def test_a_right_patch_may_stand_in_the_task_itself(full: Space) -> None:
+    full.write({"tasks/demo/t.yaml": REPO_PATCH.replace("gold: gold.patch", "gold: |\n  --- a/x\n  +++ b/x\n")})
+    [task] = full.load().tasks
+    assert task.reference == {"patch": "--- a/x\n+++ b/x\n"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "told"),
+    [
+        ("state", "of: work, exists: true", "of: wrok, exists: false", "reads 'wrok'"),
+        ("script", "verifier: check.sh", "verifier: check.sh\n        artifacts: [wrok]", "reads 'wrok'"),
+        ("code_tests", "solution: solve.sh", "solution: solve.sh\n        artifact: wrok", "reads 'wrok'"),
+        (
+            "state",
+            "collect: {",
+            "graders: [{use: all_of, graders: [test_report]}]\n        collect: {",
+            "reads 'patch'",
+        ),
+    ],
+)
+def test_an_artifact_that_nobody_collects_is_told(space: Space, kind: str, old: str, new: str, told: str) -> None:
+    """`exists: false` of a name that was mistyped would hold whatever the work did."""
+    text = OTHER_KINDS[kind].replace(old, new)
+    space.write({"tasks/demo/t.yaml": text, "tasks/demo/solve.sh": "S\n", "tasks/demo/check.sh": "C\n"})
+    [fault] = space.faults()
+    assert told in fault and "which the task does not `collect`" in fault
+    if told == "reads 'wrok'" and kind != "code_tests":
+        assert "did you mean 'work'?" in space.message()
+
+
+def test_a_script_of_one_line_is_told_how_it_is_written(space: Space) -> None:
+    text = OTHER_KINDS["state"].replace("solution: solve.sh", "solution: wc -l < a > b")
+    space.write({"tasks/demo/t.yaml": text})
+    assert "a text instead of a file begins with `|`" in space.message()
+
+
+def test_a_text_where_only_a_file_can_be_named_is_told_without_repeating_it(full: Space) -> None:
+    full.write({"tasks/demo/t.yaml": REPO_PATCH.replace("issue.md", "|\n  Dots are lost.\n  All of them.\n")})
+    [fault] = full.faults()
+    assert fault.startswith("tasks/demo/t.yaml:5:20 expected the name of a file, found its text"), fault
+    assert "Dots" not in fault
+
+
 @pytest.mark.parametrize(
     ("box", "roots"),
     [

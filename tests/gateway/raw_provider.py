@@ -33,11 +33,13 @@ STREAM = "text/event-stream"
 class RawProvider:
     """Keeps the head and bytes of each request. A piece of the answer goes out for each release of `go`.
 
-    With `kind` of a stream the answer is chunked, and its end waits for a release too; else it has a length.
+    With `kind` of a stream the answer is chunked, and its end waits for a release too; else it has a length. With
+    `together` its head goes out with the first piece, in one write.
     """
 
-    def __init__(self, pieces: Sequence[bytes], kind: str) -> None:
+    def __init__(self, pieces: Sequence[bytes], kind: str, *, together: bool = False) -> None:
         self.pieces = pieces
+        self.together = together
         self.kind = kind
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
@@ -56,15 +58,19 @@ class RawProvider:
         self.bodies.append(await reader.readexactly(int(found[1])))
         size = sum(map(len, self.pieces))
         length = b"transfer-encoding: chunked" if self.kind == STREAM else b"content-length: %d" % size
-        writer.write(
+        begins = (
             b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nrequest-id: req_1\r\nset-cookie: a=b\r\n"
             b"anthropic-organization-id: org_1\r\nanthropic-ratelimit-requests-remaining: 9\r\n"
             b"%s\r\nconnection: close\r\n\r\n" % (self.kind.encode(), length)
         )
+        if not self.together:
+            writer.write(begins)
+            begins = b""
         try:
             for piece in self.pieces:
                 await self.go.acquire()
-                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if self.kind == STREAM else piece)
+                writer.write(begins + (b"%x\r\n%s\r\n" % (len(piece), piece) if self.kind == STREAM else piece))
+                begins = b""
                 await writer.drain()
             await self.go.acquire()
             if self.kind == STREAM:
@@ -76,9 +82,11 @@ class RawProvider:
 
 
 @asynccontextmanager
-async def raw_provider(pieces: Sequence[bytes], kind: str = STREAM) -> AsyncIterator[RawProvider]:
+async def raw_provider(
+    pieces: Sequence[bytes], kind: str = STREAM, *, together: bool = False
+) -> AsyncIterator[RawProvider]:
     """Listens for as long as the context lasts."""
-    provider = RawProvider(pieces, kind)
+    provider = RawProvider(pieces, kind, together=together)
     server = await asyncio.start_server(provider, "127.0.0.1", 0)
     provider.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:

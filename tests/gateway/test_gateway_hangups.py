@@ -52,9 +52,9 @@ class Agent:
         self.got += piece
         return piece
 
-    async def until(self, words: bytes) -> None:
+    async def until(self, words: bytes, *, end: bool = True) -> None:
         """Read until these words, and the end of their event, were read."""
-        while words not in self.got or b"\n\n" not in self.got[self.got.rindex(words) :]:
+        while words not in self.got or (end and b"\n\n" not in self.got[self.got.rindex(words) :]):
             await self.read(65536)
 
 
@@ -112,6 +112,30 @@ def test_a_relayed_answer_is_whole_when_the_agent_leaves_at_its_last_event(gate:
                 assert visit.last.cut == "" and visit.last.answered
                 assert (visit.state.usage.input, visit.state.usage.output) == (7, 3)
                 assert not visit.state.usage.estimated
+
+    run(gate, go)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_comes_with_the_head_goes_on_with_it(gate: GateBench, dialect: Dialect, stream: bool) -> None:
+    """Both are written at once; nothing of them is lost or held back."""
+    pieces = events_of(dialect, WORDS) if stream else [whole_of(dialect, WORDS)]
+
+    async def go() -> None:
+        async with (
+            raw_provider(pieces, STREAM if stream else "application/json", together=True) as provider,
+            gate.door(model_at(dialect, provider.url)) as visit,
+        ):
+            async with Agent(visit.socket, dialect, stream=stream) as agent:
+                provider.go.release()
+                first = await agent.read(65536)
+                assert first.startswith(b"HTTP/1.1 200 ") and pieces[0] in first
+                for _ in pieces:
+                    provider.go.release()
+                await agent.until(LAST[dialect] if stream else b"all of it", end=stream)
+            await recorded(visit)
+            assert visit.last.cut == "" and visit.last.answered
 
     run(gate, go)
 

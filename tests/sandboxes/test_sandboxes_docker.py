@@ -245,10 +245,11 @@ def test_private_networks_do_not_meet(docker: WithDocker, purpose: Purpose) -> N
     [
         ("echo no such cluster; exit 3", Healthcheck("true"), "no such cluster"),
         ("echo starting; sleep 60", Healthcheck("echo not yet; false", wait_s=1), "not yet"),
+        ("echo nobody asks me; exit 3", None, "nobody asks me"),
     ],
 )  # fmt: skip
 def test_service_that_does_not_come_up_is_told_with_its_log(
-    docker: WithDocker, purpose: Purpose, command: str, check: Healthcheck, said: str
+    docker: WithDocker, purpose: Purpose, command: str, check: Healthcheck | None, said: str
 ) -> None:
     service = Service("db", "sandbox", ("sh", "-c", command), healthcheck=check)
 
@@ -259,7 +260,18 @@ def test_service_that_does_not_come_up_is_told_with_its_log(
         assert e.value.fault == "healthcheck"
         assert "service 'db' is not healthy" in str(e.value)
         assert said in str(e.value)
+        assert "Container " not in str(e.value), "two attempts of one fault are told in the same words"
         assert await left_of(sandbox, purpose) == []
+
+    docker(body)
+
+
+def test_service_that_does_its_work_and_ends_is_no_fault(docker: WithDocker, purpose: Purpose) -> None:
+    service = Service("seed", "sandbox", ("true",))
+
+    async def body(sandbox: Docker) -> None:
+        async with sandbox.open(SandboxSpec(network="internal", services=(service,)), purpose) as box:
+            assert (await box.exec(["true"])).exit_code == 0
 
     docker(body)
 

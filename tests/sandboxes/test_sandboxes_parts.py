@@ -199,6 +199,23 @@ def test_missing_engine_is_a_missing_requirement_with_its_address(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"DOCKER_HOST": "rubbish"}, "port is required: rubbish"),
+        ({"DOCKER_HOST": "tcp://here:no"}, "'no'"),
+        ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/no/such/folder"}, "cert"),
+    ],
+)
+def test_an_address_that_is_none_is_a_missing_requirement(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    why = asyncio.run(Docker().available())
+    assert why.startswith("no container engine can be reached as said (") and words in why and "DOCKER_HOST" in why
+
+
+@pytest.mark.parametrize(
     ("about", "why"),
     [
         (b'{"ApiVersion": "1.40", "Version": "19.03", "Os": "linux"}', "19.03: 20.10 or newer is needed"),

@@ -129,7 +129,7 @@ def _repo_patch(keys: RepoPatch, made: Expansion, spot: Spot, tools: Tools) -> N
             made, "prompt_file", keys.problem_statement, ("prompt", "prompt_file"), "problem_statement", spot, tools
         )
     if keys.gold is not None:
-        text = tools.finder.text(keys.gold, tools.folder, spot.at("gold"))
+        text = tools.finder.written(keys.gold, tools.folder, spot.at("gold"))
         _instead(made, "reference", {"patch": text}, ("reference", "reference_file"), "gold", spot, tools)
 
 
@@ -144,10 +144,10 @@ def _what_a_verifier_sees(made: Expansion, spot: Spot, tools: Tools) -> None:
     made.put(("collect", "work"), {"changes": [folder or OWN_WORKDIR]}, ("kind",))
 
 
-def _solution(kind: str, name: str | None, made: Expansion, spot: Spot, tools: Tools) -> None:
-    if name is None:
+def _solution(kind: str, said: str | None, made: Expansion, spot: Spot, tools: Tools) -> None:
+    if said is None:
         return
-    text: Json = tools.finder.text(name, tools.folder, spot.at("solution"))
+    text: Json = tools.finder.written(said, tools.folder, spot.at("solution"))
     value = text if KEYS[kind] is CodeTests else {"script": text}
     _instead(made, "reference", value, ("reference", "reference_file"), "solution", spot, tools)
 

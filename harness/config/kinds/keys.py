@@ -63,28 +63,28 @@ class RepoPatch(BoxKind):
     problem_statement: Word | None = None
     """A file that holds the issue's text, for `prompt`."""
     gold: Word | None = None
-    """A file that holds the right patch: the reference."""
+    """The right patch, which is the reference: its text, or a file that holds it."""
 
 
 class CodeTests(BoxKind):
     """A program or function, graded by running it on cases (`code_tests`) in a clean box."""
 
     solution: Word | None = None
-    """A file that holds a right program: the reference."""
+    """A right program, which is the reference: its text, of several lines, or a file that holds it."""
 
 
 class Script(BoxKind):
     """Work in a box, graded by a verifier (`script`) in a clean box."""
 
     solution: Word | None = None
-    """A shell script that does the work: the reference."""
+    """A shell script that does the work, which is the reference: its text, of several lines, or a file with it."""
 
 
 class State(BoxKind):
     """Work in a box, graded by checks (`state`) on what was taken out of it."""
 
     solution: Word | None = None
-    """A shell script that does the work: the reference."""
+    """A shell script that does the work, which is the reference: its text, of several lines, or a file with it."""
 
 
 GRADERS: dict[str, str] = {
