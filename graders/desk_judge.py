@@ -136,5 +136,10 @@ def _as_written(text: str, wanted: str) -> str:
 
 
 RULES = {
-    "rubric": rubric, "pairwise": pairwise, "select": pairwise, "reference": reference, "steps": steps, "claims": claims,
-}  # fmt: skip
+    "rubric": rubric,
+    "pairwise": pairwise,
+    "select": pairwise,
+    "reference": reference,
+    "steps": steps,
+    "claims": claims,
+}
