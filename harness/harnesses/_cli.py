@@ -21,7 +21,6 @@ from pydantic import Field
 
 from harness.api import (
     Artifact,
-    Box,
     Dialect,
     Door,
     Harness,
@@ -131,7 +130,7 @@ class AgentCli(Harness):
     def claims(self, ran: Ran) -> dict[str, Json]:
         """What the program says of itself: turns, tokens, cost, how it ended. Nothing is decided by it."""
 
-    async def answer(self, box: Box, ran: Ran) -> str | None:
+    async def answer(self, ctx: SolveContext, ran: Ran, start: Start) -> str | None:
         """The final answer, where it is not what the model said last."""
         return None
 
@@ -182,7 +181,7 @@ class AgentCli(Harness):
                 how = self._whole(self.invoke(start), layer, start)
                 try:
                     ran = await program.run(how, lambda: bool(door.limit) or door.lost)
-                    answer = await self.answer(box, ran)
+                    answer = await self.answer(ctx, ran, start)
                 except BaseException:
                     ctx.save(self._output(program.ran, door, layer, how))
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.api import Box, Dialect, Json, MissingRequirement, Mount
+from harness.api import Dialect, Json, MissingRequirement, Mount, SolveContext
 from harness.harnesses._cli import AgentCli, Start
 from harness.harnesses._cli_box import SHORT_S, Invocation, Ran, words_of
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, root_of
@@ -20,9 +21,9 @@ _NAMED = re.compile(r"\{(prompt|model|effort|base_url|key|state|home|folder|agen
 class Command(AgentCli):
     """A program of your own, or an agent that has no harness here yet.
 
-    In `argv`, `env` and `files` these names in braces are filled in: `{prompt}`, `{model}`, `{effort}`, `{base_url}`
-    (ends before `/v1`), `{key}` (a placeholder; the real one never enters the box), `{state}` (a folder for its own
-    things), `{home}`, `{folder}` (the working folder) and `{agent}` (/opt/agent).
+    In `argv`, `env`, `files` and the path of `answer_from` these names in braces are filled in: `{prompt}`, `{model}`,
+    `{effort}`, `{base_url}` (ends before `/v1`), `{key}` (a placeholder; the real one never enters the box), `{state}`
+    (a folder for its own things), `{home}`, `{folder}` (the working folder) and `{agent}` (/opt/agent).
     """
 
     version: ClassVar[str] = "1"
@@ -55,14 +56,16 @@ class Command(AgentCli):
     """What an image must have: bash, git, glibc>=2.28, python3.11, node, libstdc++, x64 or arm64."""
     answer_from: str = "model"
     """Where its final answer is: `model` (what its model said last), `stdout`, `json:KEY` (the last JSON line of its
-    output that has KEY; dots go deeper), or `file:PATH` in the box."""
+    output that has KEY; dots go deeper), or `file:PATH` in the box. Where neither is there, it is what its model said
+    last, and a note in the transcript says so."""
 
     @model_validator(mode="after")
     def _sound(self) -> Command:
         if self.layer and self.folder:
             raise ValueError("say `layer` or `folder`, not both")
-        word = self.answer_from.partition(":")[0]
-        if word not in ("model", "stdout", "json", "file") or (word in ("json", "file")) != (":" in self.answer_from):
+        word, colon, where = self.answer_from.partition(":")
+        placed = word in ("json", "file")
+        if word not in ("model", "stdout", "json", "file") or placed != bool(colon) or placed != bool(where.strip()):
             raise ValueError("answer_from is model, stdout, json:KEY or file:PATH")
         return self
 
@@ -111,21 +114,26 @@ class Command(AgentCli):
         """Nothing is known of its words; how much it wrote."""
         return {"output_bytes": ran.written}
 
-    async def answer(self, box: Box, ran: Ran) -> str | None:
+    async def answer(self, ctx: SolveContext, ran: Ran, start: Start) -> str | None:
         """Where `answer_from` says."""
         how, _, where = self.answer_from.partition(":")
         text = ran.output.decode("utf-8", "replace")
+        said: Json = None
         match how:
+            case "model":
+                return None
             case "stdout":
                 return text.strip()
             case "json":
                 found = (_dig(event, where.split(".")) for event in reversed(words_of(ran.output)))
                 said = next((one for one in found if one is not None), None)
-                return said if said is None or isinstance(said, str) else str(said)
-            case "file":
-                done = await box.exec(["/bin/sh", "-c", '# answer\ncat "$1"', "sh", where], timeout_s=SHORT_S)
-                return done.stdout.decode("utf-8", "replace") if done.exit_code == 0 else None
-        return None
+            case "file" if ctx.box is not None:
+                where = _filler(start)(where)
+                done = await ctx.box.exec(["/bin/sh", "-c", '# answer\ncat -- "$1"', "sh", where], timeout_s=SHORT_S)
+                said = done.stdout.decode("utf-8", "replace") if done.exit_code == 0 else None
+        if said is None:
+            ctx.note("answer", f"no answer in {how}:{where}: what its model said last is taken")
+        return said if said is None or isinstance(said, str) else json.dumps(said, ensure_ascii=False)
 
     def _found(self) -> tuple[Layer, Path] | None:
         if not self.layer:

@@ -84,6 +84,30 @@ def test_a_program_of_ones_own_is_described_in_yaml(tmp_path: Path) -> None:
     assert "binary" not in metrics["fingerprint"] and metrics["fingerprint"]["flags"]
 
 
+@pytest.mark.docker
+@pytest.mark.parametrize("where", ["{state}/said/forty-two.txt", "{home}/said.txt", "said.txt", "{folder}/said.txt"])
+def test_an_answer_is_read_from_a_file_whose_path_has_names_in_braces(tmp_path: Path, where: str) -> None:
+    writes = (
+        'os.makedirs(os.path.dirname(sys.argv[2]) or ".", exist_ok=True)\nopen(sys.argv[2], "w").write("written")\n'
+    )
+    command = COMMAND.replace('"{model}"]', f'"{{model}}", "{where}"]').replace("json:result.text", f"file:{where}")
+    code, said, (attempt,) = run(tmp_path, command, program=AGENT + writes)
+    assert (code, attempt["output"]["answer"]) == (0, "written"), (said, attempt)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("where", ["file:{state}/none.txt", "json:result.other"])
+def test_an_answer_that_is_not_where_it_should_be_is_the_models_last_word_and_told(tmp_path: Path, where: str) -> None:
+    _, said, (attempt,) = run(tmp_path, COMMAND.replace("json:result.text", where))
+    assert attempt["output"]["answer"] == "forty-two", said
+    (folder,) = (tmp_path / "runs").iterdir()
+    told = "/scratch/agent/none.txt" if where.startswith("file") else "result.other"
+    assert (
+        f"no answer in {where.partition(':')[0]}:{told}: what its model said last is taken"
+        in (folder / "transcripts.jsonl").read_text()
+    )
+
+
 RESULT = {"type": "result", "subtype": "success", "is_error": True, "result": "Unknown skill: x", "uuid": "u-1"}
 """How Claude Code ends that took a prompt for a command of its own."""
 
@@ -165,7 +189,7 @@ def test_a_folder_outside_the_workspace_is_refused(tmp_path: Path) -> None:
     assert "folder '../elsewhere' is outside the workspace" in command.check(tmp_path)
 
 
-@pytest.mark.parametrize("where", ["json", "model:x", "file", "elsewhere"])
+@pytest.mark.parametrize("where", ["json", "json:", "model:x", "file", "file: ", "elsewhere"])
 def test_an_answer_from_nowhere_is_refused(tmp_path: Path, where: str) -> None:
     with pytest.raises(ValueError, match="answer_from is model, stdout"):
         load("harness", "command", tmp_path).model_validate({"argv": ["x"], "answer_from": where})

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from harness.api import Exchange, Response, Text, ToolCall, Usage
-from harness.harnesses._cli_box import Ran, end_text
+from harness.api import Exchange, Response, SandboxError, SolveContext, Text, ToolCall, Usage
+from harness.harnesses._cli import Start
+from harness.harnesses._cli_box import Around, Ran, end_text, look_around
 from harness.harnesses._cli_record import kind_of, measures, read_record, wrapping
 from harness.harnesses.command import Command
-from harness.testing.fakes import FakeBox
+from harness.testing.fakes import FakeBox, Finished
 
+CONTEXT = cast(SolveContext, SimpleNamespace(box=FakeBox(), note=lambda *_: None))
+START = Start("do it", "m", "", "http://door", "key", Around({}), ("chat",))
 TOOLS = ("Bash", "Read", "WebSearch")
 
 
@@ -121,6 +126,14 @@ def test_an_event_of_the_end_says_it_in_words(event: Any, words: str) -> None:
     assert end_text(ran) == words
 
 
+@pytest.mark.parametrize(("value", "answer"), [("a word", "a word"), (7, "7"), (True, "true"), (["é"], '["é"]')])
+def test_an_answer_that_is_no_text_is_written_as_json(value: Any, answer: str) -> None:
+    ran = Ran()
+    ran.take(json.dumps({"result": {"is": value}}).encode() + b"\n")
+    command = Command(argv=("x",), answer_from="json:result.is")
+    assert asyncio.run(command.answer(CONTEXT, ran, START)) == answer
+
+
 def test_the_end_of_what_a_program_says_is_kept_however_much_came_before() -> None:
     """How it ended, its own numbers and its answer stand there; what is left out between is told."""
     ran = Ran()
@@ -130,6 +143,21 @@ def test_the_end_of_what_a_program_says_is_kept_however_much_came_before() -> No
     ran.take(b'{"type": "result", "result": "forty-two"}\n')
     assert end_text(ran) == "forty-two"
     command = Command(argv=("x",), answer_from="json:result")
-    assert asyncio.run(command.answer(FakeBox(), ran)) == "forty-two"
+    assert asyncio.run(command.answer(CONTEXT, ran, START)) == "forty-two"
     kept = len(ran.output)
     assert 8_000_000 < kept < 8_500_000 < ran.written and b" bytes left out]" in ran.output
+
+
+class EndingBox(FakeBox):
+    """It ends while a command runs in it: that one is killed, and the next one is told."""
+
+    async def exec(self, argv: Sequence[str], **_: Any) -> Finished:
+        if self.commands:
+            raise SandboxError("stopped", "container 3f is not running")
+        self.commands.append(tuple(argv))
+        return Finished(exit_code=137)
+
+
+def test_a_box_that_ends_under_the_first_look_at_it_runs_nothing() -> None:
+    with pytest.raises(SandboxError, match="another kind of processor"):
+        asyncio.run(look_around(EndingBox(), (), "it"))
