@@ -22,6 +22,7 @@ from harness.engine.boxes import LASTING, bare, noted
 from harness.engine.context import Context
 from harness.engine.doors import Way, mounts_of, way_to_models
 from harness.engine.grade import GradedWork, Grading, flags_of, grade
+from harness.engine.misuse import misused
 from harness.engine.present import Shown, present, trial_seed
 from harness.engine.reaching import left_running, reached
 from harness.engine.services import Services
@@ -121,8 +122,10 @@ async def _work(trial: Trial, shown: Shown, services: Services, state: AttemptSt
             ended.image = box.image_digest if box else ""
             ctx = Context(trial.system, shown, services, state, box, way)
             await _solve(shown.view, ctx, system.harness, state, ended)
+            if not system.harness.privileged:
+                ended.flags = (*reached(state.events), *misused(state.events))
             if box is not None and not system.harness.privileged:
-                ended.flags = (*reached(state.events), *await left_running(box, state.events))
+                ended.flags = (*ended.flags, *await left_running(box, state.events))
             if box is not None and trial.task.collect:
                 await _collect(trial, services, state, box, ended)
     except (MissingRequirement, ModelError, SandboxError) as e:

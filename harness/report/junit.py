@@ -15,6 +15,7 @@ from xml.etree import ElementTree as Xml
 from harness.report.gate_model import Check, GatedSystem, GateResult, TaskLine
 
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 TEXT_LIMIT = 4_000
 NAME_LIMIT = 300
 
@@ -22,20 +23,12 @@ NAME_LIMIT = 300
 def junit_xml(r: GateResult, redact: Callable[[str], str] = str) -> bytes:
     """The file. `redact` takes secrets out of every text."""
     made = _Maker(redact)
-    root = Xml.Element("testsuites", name="harness")
-    totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
-    for s in r.systems:
-        suite = made.suite(r, s)
-        root.append(suite)
-        for key in totals:
-            totals[key] += int(suite.get(key, "0"))
-    if not r.systems:
-        suite = Xml.SubElement(root, "testsuite", name="gate", tests="1", failures="0", errors="1", skipped="0")
-        case = Xml.SubElement(suite, "testcase", classname="gate", name="run", time="0")
-        Xml.SubElement(case, "error", message="nothing ran", type="NOTHING")
-        totals = {"tests": 1, "failures": 0, "errors": 1, "skipped": 0}
-    for key, value in totals.items():
-        root.set(key, str(value))
+    suites = [made.suite(r, s) for s in r.systems] or [made.nothing()]
+    totals = {k: str(sum(int(s.get(k, "0")) for s in suites)) for k in ("tests", "failures", "errors")}
+    spent = sum(float(s.get("time", "0")) for s in suites)
+    about = {"name": "harness", **totals, "time": f"{spent:.3f}"}  # Jenkins' schema knows no `skipped` here
+    root = Xml.Element("testsuites", about)
+    root.extend(suites)
     Xml.indent(root, " ")
     text: str = Xml.tostring(root, "unicode")
     return f"<?xml version='1.0' encoding='utf-8'?>\n{text}\n".encode()
@@ -65,16 +58,30 @@ class _Maker:
             errors=str(sum("error" in k for k in kinds)),
             skipped=str(sum("skipped" in k for k in kinds)),
             time=f"{sum(t.seconds or 0.0 for t in s.tasks):.3f}",
-            timestamp=self.text(r.created.partition("+")[0].removesuffix("Z"), NAME_LIMIT),
         )
+        if _MOMENT.match(r.created):
+            suite.set("timestamp", r.created[:19])
         properties = Xml.SubElement(suite, "properties")
         for name, value in (("run", r.run), ("verdict", r.overall), ("policy", r.policy), ("baseline", s.baseline)):
             Xml.SubElement(properties, "property", name=name, value=self.text(value, NAME_LIMIT))
         suite.extend(cases)
         return suite
 
+    def nothing(self) -> Xml.Element:
+        """The suite of a gate that had no system."""
+        suite = Xml.Element("testsuite", name="gate", tests="1", failures="0", errors="1", skipped="0", time="0.000")
+        case = self._case("gate", "run", 0.0)
+        self._outcome(case, "error", "NOTHING", "nothing ran")
+        suite.append(case)
+        return suite
+
+    def _outcome(self, case: Xml.Element, tag: str, kind: str, says: str) -> None:
+        """A failure, an error or a skip. GitLab shows the content alone, Jenkins the message first."""
+        said = says or kind
+        Xml.SubElement(case, tag, message=self.text(said, NAME_LIMIT), type=kind).text = self.text(said)
+
     def _case(self, classname: str, name: str, seconds: float) -> Xml.Element:
-        classname, name = self.text(classname, NAME_LIMIT), self.text(name, NAME_LIMIT)
+        classname, name = self.text(classname, NAME_LIMIT), self.text(name, NAME_LIMIT) or "(no name)"
         plain, count = name, 1
         while (classname, name) in self._names:  # cut or cleaned to the same name: GitLab would keep the first only
             count += 1
@@ -84,27 +91,27 @@ class _Maker:
 
     def _gate(self, r: GateResult, s: GatedSystem, c: Check) -> Xml.Element:
         case = self._case(f"gate.{r.suite}.{s.system}", c.name, 0.0)
-        says = self.text(c.says)
         if c.state == "fail" and c.counts:
-            Xml.SubElement(case, "failure", message=self.text(c.says, NAME_LIMIT), type=c.kind).text = says
+            self._outcome(case, "failure", c.kind, c.says)
         elif c.state in ("invalid", "not measured"):
-            Xml.SubElement(case, "error", message=self.text(c.says, NAME_LIMIT), type=c.kind).text = says
+            self._outcome(case, "error", c.kind, c.says)
         elif c.state == "skipped":
-            Xml.SubElement(case, "skipped", message=self.text(c.says, NAME_LIMIT))
+            self._outcome(case, "skipped", c.kind, c.says)
         else:
-            Xml.SubElement(case, "system-out").text = says
+            Xml.SubElement(case, "system-out").text = self.text(c.says or c.state)
         return case
 
     def _task(self, r: GateResult, s: GatedSystem, t: TaskLine) -> Xml.Element:
         case = self._case(f"{r.suite}.{s.system}", t.task, t.seconds or 0.0)
-        if t.state == "fail":
-            Xml.SubElement(case, "failure", message=self.text(t.says, NAME_LIMIT), type="RULE").text = self.text(t.says)
-        elif t.state == "missing":
-            Xml.SubElement(case, "error", message=self.text(t.says, NAME_LIMIT), type="NOT_GRADED")
-        elif t.state == "skipped":
-            Xml.SubElement(case, "skipped", message=self.text(t.says, NAME_LIMIT))
-        elif t.state == "quarantined":
-            Xml.SubElement(case, "skipped", message=self.text(f"quarantined: {t.says}", NAME_LIMIT))
+        match t.state:
+            case "fail":
+                self._outcome(case, "failure", "RULE", t.says)
+            case "missing":
+                self._outcome(case, "error", "NOT_GRADED", t.says)
+            case "skipped":
+                self._outcome(case, "skipped", "REQUIREMENT", t.says)
+            case "quarantined":
+                self._outcome(case, "skipped", "QUARANTINE", f"quarantined: {t.says}")
         out = f"passed {t.passed} of {t.graded} graded epochs, {t.planned} planned"
         Xml.SubElement(case, "system-out").text = out
         return case

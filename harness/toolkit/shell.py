@@ -135,11 +135,16 @@ def sendable(text: str) -> str:
 
 def shown(argv: Sequence[str]) -> str:
     """A command for people: of a wrapped one only what the agent asked for."""
-    if len(argv) == 5 and argv[2] in (MERGED, MERGED_FILE):
+    if asked_by_agent(argv):
         return argv[4]
     if len(argv) == 3 and argv[2] == PYTHON:
         return "python3 -"
     return helper_of(argv) or " ".join(argv)
+
+
+def asked_by_agent(argv: Sequence[str]) -> bool:
+    """Whether it is a shell command that an agent asked for."""
+    return len(argv) == 5 and argv[2] in (MERGED, MERGED_FILE)
 
 
 def helper_of(argv: Sequence[str]) -> str:

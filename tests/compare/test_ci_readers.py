@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nights import NOW, harness, night, process, promoted
+from lxml import etree
+from nights import NOW, edit, harness, night, process, promoted
 
+from harness.errors import Exit
 from harness.report import ci
-from harness.report.gate_model import Check
+from harness.report.gate_model import Check, GatedSystem, GateResult, TaskLine
+from harness.report.junit import junit_xml
 from harness.testing.simulate import Conduct, Missing
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=60) | st.sampled_from(
@@ -66,6 +71,52 @@ def test_outputs_and_summary_are_in_githubs_form(tmp_path: Path) -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows and all(line.endswith("|") for line in rows)
     assert text.count("<details>") == text.count("</details>")
+
+
+SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).with_name("junit.xsd")))
+STATES = {
+    "ok": "metrics: {pass_rate: 0.9}",
+    "failed": "metrics: {pass_rate: 0.001}\nmust_pass: [task-00001]\nalpha: 0.4",
+    "skipped and missing": "must_pass: [task-00002, task-00000]\nquarantine: quarantine.yaml",
+    "invalid": "coverage: 0.99\nmax_age: 1h",
+    "inconclusive": "metrics: {pass_rate: {margin: 0.001}}\nlatency_p95: 1s",
+    "not compared": "metrics: {pass_rate: 0.05}\nbaseline: {}\ncost_per_success: {max_ratio: 1.2, max_usd: 1}",
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_junit_keeps_the_rules_of_strict_readers_in_every_state(tmp_path: Path, state: str) -> None:
+    promoted(tmp_path, nights=1)
+    lost = Missing(random=0.2) if state in ("skipped and missing", "invalid") else Missing()
+    run = night(tmp_path, 30, Conduct(delta=-0.3, critical=0.3), missing=lost, epochs=2)
+    if state == "skipped and missing":
+        edit(run, lambda lines: [x for x in lines if x["task"] != "task-00000"])
+        entry = '{task: task-00002, reason: flaky reference, owner: me, expires: "2026-03-20"}'
+        (tmp_path / "quarantine.yaml").write_text(f"quarantine:\n  - {entry}\n")
+    (tmp_path / "gates.yaml").write_text(STATES[state] + "\n")
+    done = harness(tmp_path, "gate", "--now", NOW, "--policy", "gates.yaml")
+    assert done.code in (0, 1, 3), done.err
+    keeps_the_rules((run / "junit.xml").read_bytes())
+
+
+def test_a_gate_of_nothing_and_one_of_odd_names_keep_them_too(tmp_path: Path) -> None:
+    result = GateResult("r", "s", "", "p", "NOTHING RAN", Exit.NOTHING, (), (), ())
+    keeps_the_rules(junit_xml(result))
+    says = Check("a", "X", "x" * 900, "fail", "", ())
+    odd = GatedSystem("\x00", "", (says, says), None, (TaskLine("", 0, 0, 1, None, "missing"),), 0.0, None, None, None)
+    keeps_the_rules(junit_xml(replace(result, created="2026-01-02T03:04:05.5+00:00", systems=(odd,))))
+
+
+def keeps_the_rules(data: bytes) -> None:
+    """The schema, GitLab's reading (content alone is shown), and counts that are sums."""
+    root = etree.fromstring(data)
+    assert SCHEMA.validate(root), SCHEMA.error_log
+    assert len(data) < 30_000_000
+    for outcome, counts in (("failure", "failures"), ("error", "errors")):
+        assert int(root.get(counts)) == len(root.findall(f"testsuite/testcase/{outcome}"))
+    for suite in root:
+        assert int(suite.get("skipped")) == len(suite.findall("testcase/skipped"))
+        assert float(root.get("time")) == pytest.approx(sum(float(s.get("time")) for s in root), abs=0.002)
 
 
 def test_junit_keeps_to_what_gitlab_and_jenkins_share(tmp_path: Path) -> None:

@@ -42,6 +42,19 @@ def test_an_agent_runs_the_command_and_says_the_answer(lab: AgentLab, name: str)
     assert metrics(attempt)["fingerprint"]["system_stable"]
 
 
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "aider"])
+def test_tools_that_an_agent_misuses_are_told(lab: AgentLab, name: str) -> None:
+    add(lab, name)
+    lost = ["@@sh frobnicate --all"] * 3
+    lab.task("misuse", *lost, '@@tool no_such_tool {"x": 1}', HI, "@@say nothing", answer="x")
+    (attempt,) = lab.run()
+    flags = {flag.partition(":")[0]: flag for flag in attempt["flags"]}
+    assert attempt["passed"] is False and lab.artifact(attempt, "out") == b"hi\n"
+    assert flags["command_not_found"] == "command_not_found: 3 (frobnicate)"
+    assert flags["repeated_failure"].startswith("repeated_failure: 3 (")
+    assert flags["unknown_tool"].endswith(" (no_such_tool)")  # mini-swe-agent's library asks again by itself
+
+
 LONG = "\n".join(f'line {n}: nothing to "do" here \\ é 😀' for n in range(6000))
 """More than the 128 KiB that one word of a command line may have."""
 

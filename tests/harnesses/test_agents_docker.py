@@ -179,3 +179,40 @@ def test_a_whole_attempt_passes_and_its_transcript_has_every_step(tmp_path: Path
     shown = "\n".join(trajectory(transcript.events))
     assert "step 1, main (solve)" in shown and "step 2, main (solve)" in shown
     assert '[calls bash] {"command":"echo 3+4 | tee sum"}' in shown and "\n      3+4\n" in shown
+
+
+MISSING = "frobnicate --all"
+MISUSE = {
+    "tools": (
+        BashAgent(),
+        [bash(MISSING, MISSING, MISSING), call("edit", path="a"), call("bash", cmd="ls"), "TASK_DONE\n8"],
+    ),
+    "text": (BashAgent(actions="text"), [fenced(MISSING), fenced(MISSING), fenced(MISSING), "Hm.", "TASK_DONE\n8"]),
+    "loop": (
+        ToolLoop(),
+        [call("bash", command=MISSING)] * 3 + [call("edit", path="a"), call("view"), call("submit", answer="8")],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", MISUSE)
+def test_tools_that_are_misused_are_told_and_change_no_verdict(how: str, tmp_path: Path) -> None:
+    harness, answers = MISUSE[how]
+    attempt, _ = attempt_of(harness, Scripted.model_validate({"answers": answers}), Limits(), tmp_path)
+    assert (attempt.status, attempt.passed) == ("graded", False)
+    calls = ("unknown_tool: 1 (edit)",) if how != "text" else ()
+    bad = {"tools": ("bad_arguments: 1 (bash: without command)",), "loop": ("bad_arguments: 1 (view: without path)",)}
+    again = MISSING if how == "text" else f'bash {{"command":"{MISSING}"}}'
+    assert attempt.flags == (
+        *bad.get(how, ()), "command_not_found: 3 (frobnicate)", f"repeated_failure: 3 ({again})", *calls,
+    )  # fmt: skip
+
+
+def test_honest_trials_and_errors_are_no_misuse(tmp_path: Path) -> None:
+    commands = [
+        "command -v rg || echo none", "ls nowhere", "python3 -m unittest", "echo x > a", "python3 -m unittest",
+        "printf 'sh: 1: f%s: not found\\n' oo > log", "cat log", "false", "false",
+    ]  # fmt: skip
+    answers = [*(bash(c) for c in commands), "TASK_DONE\n7"]
+    attempt, _ = attempt_of(BashAgent(), Scripted.model_validate({"answers": answers}), Limits(), tmp_path)
+    assert attempt.flags == ()

@@ -54,6 +54,11 @@ def test_each_kind_of_failure_comes_from_its_own_record(alive):
         ({}, {"label": "ambiguous"}, "unreadable"),
         ({}, {"label": "tampered"}, "tampering"),
         ({}, {"flags": ("canary_passed: x",)}, "tampering"),
+        ({"metrics": {"format_errors": 1}}, {}, "tool_misuse"),
+        ({}, {"flags": ("unknown_tool: 1 (edit)",)}, "tool_misuse"),
+        ({}, {"flags": ("bad_arguments: 2 (bash: without command)",)}, "tool_misuse"),
+        ({}, {"flags": ("command_not_found: 1 (rg)",)}, "tool_misuse"),
+        ({}, {"flags": ("repeated_failure: 3 (make)", "x: y")}, "tool_misuse"),
         ({}, {"label": "invented_source"}, "invented"),
         ({}, {}, "wrong"),
     ],
@@ -64,6 +69,19 @@ def test_a_kind_is_said_only_of_failures(tmp_path, output, more, kind):
     assert bad.data["systems"]["alpha"][kind] == 1
     good = made(tmp_path / "b", [attempt("t", "alpha", True, output=out, **more)], 1)["failures"]
     assert good.why_not == "no graded trial failed"
+
+
+def test_tool_misuse_is_set_beside_the_trials_that_passed(tmp_path):
+    lost, missed = ("unknown_tool: 1 (edit)",), ("command_not_found: 1 (rg)",)
+    found = [attempt(f"f{i}", "alpha", False, flags=lost if i else missed) for i in range(4)]
+    found += [attempt(f"p{i}", "alpha", True, flags=missed if i else ()) for i in range(5)]
+    tables = {t.title: t for t in made(tmp_path / "a", found, 9)["failures"].tables}
+    assert tables["tool misuse, by kind"].rows == (
+        ("a tool that was not offered", "3/4 = 75.0%; 0/5 = 0.0%", "flag unknown_tool"),
+        ("a command that is not in the box", "1/4 = 25.0%; 4/5 = 80.0%", "flag command_not_found"),
+    )
+    plain = made(tmp_path / "b", [attempt("t", "alpha", False)], 1)["failures"].tables
+    assert "tool misuse, by kind" not in {t.title for t in plain}
 
 
 def test_a_limit_is_not_a_halt_and_silence_is_not_wrong(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.report.columns import Columns
 from harness.report.evidence import Evidence, Mask
-from harness.report.failures import KINDS, failed
+from harness.report.failures import KINDS, MISUSE, failed, flagged
 from harness.report.judged import SUPPORTED
 from harness.report.section import Figure, Section, Series, Table
 from harness.report.words import many, of, share
@@ -37,7 +37,7 @@ def taxonomy(e: Evidence) -> Section:
     if absent:
         notes.append(f"none of: {', '.join(absent)}")
     table = Table(f"kinds of failure: {many(total, 'failed trial')}", header, rows, tuple(notes))
-    tables = [table, _unlabelled(e, masks), *_labels(e), *_judged(e)]
+    tables = [table, *_misuse(e), _unlabelled(e, masks), *_labels(e), *_judged(e)]
     return Section(
         "failures",
         "failure taxonomy",
@@ -55,6 +55,23 @@ def taxonomy(e: Evidence) -> Section:
 
 def _cell(e: Evidence, ok: Columns, hit: Mask) -> str:
     return share(e.share(ok, hit), int(hit.sum()), len(ok)) if hit.any() else f"0/{len(ok):,}"
+
+
+def _misuse(e: Evidence) -> list[Table]:
+    """Each way to misuse tools, in failed and in passed trials: what both have alike explains no failure."""
+    rows = []
+    for word, name in MISUSE.items():
+        hits = [(flagged(ok, word), failed(ok)) for ok in e.graded]
+        if any(hit.any() for hit, _ in hits):
+            said = (
+                f"{of(int((hit & bad).sum()), int(bad.sum()))}; {of(int((hit & ~bad).sum()), int((~bad).sum()))}"
+                for hit, bad in hits
+            )
+            rows.append((name, *said, f"flag {word}"))
+    if not rows:
+        return []
+    note = "of failed trials; of passed trials. Read from the transcripts of agents when they were made; no judge"
+    return [Table("tool misuse, by kind", ("kind", *e.names, "said by"), tuple(rows), (note,))]
 
 
 def _unlabelled(e: Evidence, masks: list[dict[str, Mask]]) -> Table:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from harness.toolkit.judging import speech
-from harness.toolkit.judging.disguise import INVISIBLE, TAGS, View, blobs, disguised_views, lower, plain_view
+from harness.toolkit.judging.disguise import INVISIBLE, TAGS, View, any_in, blobs, disguised_views, lower, plain_view
 from harness.toolkit.judging.mention import how_said
 
 REMOVED = "[some text was left out here]"
@@ -37,10 +37,7 @@ def _all(patterns: Iterable[str]) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(p) for p in patterns)
 
 
-_SAID = tuple(
-    (kind, re.compile("|".join(map(re.escape, hints))), _all(patterns), disguised)
-    for kind, hints, patterns, disguised in speech.GROUPS
-)
+_SAID = tuple((kind, hints, _all(patterns), disguised) for kind, hints, patterns, disguised in speech.GROUPS)
 _CARRIERS = tuple((kind, re.compile(p)) for kind, p in speech.CARRIERS)
 _JUDGING, _CARRIED, _UNSEEN = re.compile(speech.ABOUT_JUDGING), re.compile(speech.CARRIED), re.compile(speech.HIDDEN)
 _GAMES = re.compile(speech.GAMES)
@@ -115,14 +112,14 @@ def _said(text: str, view: View) -> Iterator[Finding]:
 
 
 def _hinted(text: str) -> bool:
-    return any(hints.search(text) for _, hints, _, _ in _SAID)
+    return any(any_in(hints, text) for _, hints, _, _ in _SAID)
 
 
 def _matches(text: str, plainly: bool) -> list[tuple[str, re.Match[str]]]:
     """What any pattern finds, by place."""
     found = list[tuple[str, re.Match[str]]]()
     for kind, hints, patterns, disguised in _SAID:
-        if (disguised and plainly) or not hints.search(text):
+        if (disguised and plainly) or not any_in(hints, text):
             continue
         found += [(kind, m) for p in patterns for m in p.finditer(text)]
     return sorted(found, key=lambda one: one[1].start())[:_MOST_FOUND]
@@ -185,7 +182,7 @@ def _sentence_end(text: str, at: int) -> int:
 
 
 def _carried(text: str, lowered: str) -> Iterator[Finding]:
-    if not _speaks(lowered, hidden=True):
+    if not any_in(speech.CARRIER_HINTS, lowered) or not _speaks(lowered, hidden=True):
         return
     for kind, pattern in _CARRIERS:
         for m in pattern.finditer(lowered):

@@ -7,8 +7,9 @@ import binascii
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 INVISIBLE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u180e\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0000-\U000e007f])[\U000e0020-\U000e007e]{4,}")
@@ -41,6 +42,14 @@ class View:
         return min(at[start:end]), max(ends[start:end])
 
 
+def any_in(words: Iterable[str], text: str) -> bool:
+    """Whether one of these words is there: a third of the time that a pattern of them takes."""
+    for word in words:  # noqa: SIM110 - a generator takes twice as long
+        if word in text:
+            return True
+    return False
+
+
 def plain_view(text: str) -> View:
     """The text itself, in lower case of the same length."""
     return View("", lower(text), lambda: (range(len(text)), range(1, len(text) + 1)))
@@ -62,9 +71,9 @@ def disguised_views(text: str, hinted: Callable[[str], bool]) -> Iterator[View]:
     if not text.isascii():
         yield _made("letters", text, _letter)
     lowered = lower(text)
-    bare = " ".join(lowered.translate(_MARKS).split())
+    said = cache(lambda: hinted(" ".join(lowered.translate(_MARKS).split())))
     for how, hint, change in _CHANGES:
-        if hint.search(lowered) and (how not in ("lines", "marks") or hinted(bare)):
+        if hint(lowered) and (how not in ("lines", "marks") or said()):
             yield change(how, text)
 
 
@@ -159,13 +168,21 @@ def _without_marks(how: str, text: str) -> View:
     return _replaced(how, text, re.compile(r"[*_~`\\]+"), lambda _: "")
 
 
-_CHANGES: tuple[tuple[str, re.Pattern[str], Callable[[str, str], View]], ...] = (
-    ("digits", re.compile(r"[a-z][013457@$!][a-z]|\b[013457@$][a-z]{2}"), _digits),
-    ("spaced", _SPACED, _spaced),
-    ("backwards", re.compile("erongi|tcurtsni|egduj|tcidrev|dragersid|tegrof|redarg|rewsna s|esnopser s"), _backwards),
-    ("tags", TAGS, _of_tags),
-    ("lines", re.compile(r"\S[^\S\n]*\n\s*\S|  "), _one_line),
-    ("marks", re.compile(r"[*_~`\\]"), _without_marks),
-    ("entities", _ENTITY, lambda how, text: _replaced(how, text, _ENTITY, html.unescape)),
+_LEETS = re.compile(r"[013457@$!](?=[a-z])(?:(?<=[a-z].)|(?<=\b[013457@$])(?=[a-z]{2}))")
+"""A digit between letters, or before two. It begins with the rarer character: three times as quick."""
+_SINGLES = re.compile(r"[ .\-_*]\w[ .\-_*]\w(?!\w)")
+"""How every run of single letters ends."""
+_REVERSED = (
+    "erongi", "tcurtsni", "egduj", "tcidrev", "dragersid", "tegrof", "redarg", "rewsna s", "esnopser s",
 )  # fmt: skip
-"""How else it may be read: what hints at it, and how."""
+_CHANGES: tuple[tuple[str, Callable[[str], object], Callable[[str, str], View]], ...] = (
+    ("digits", _LEETS.search, _digits),
+    ("spaced", lambda text: _SINGLES.search(text) and _SPACED.search(text), _spaced),
+    ("backwards", lambda text: any_in(_REVERSED, text), _backwards),
+    ("tags", lambda text: not text.isascii() and TAGS.search(text), _of_tags),
+    ("lines", lambda text: "  " in text or "\n" in text.strip(), _one_line),
+    ("marks", re.compile(r"[*_~`\\]").search, _without_marks),
+    ("entities", lambda text: "&" in text and _ENTITY.search(text),
+     lambda how, text: _replaced(how, text, _ENTITY, html.unescape)),
+)  # fmt: skip
+"""How else it may be read: what hints at it in lower case, and how. Most texts have no hint, and cost little."""

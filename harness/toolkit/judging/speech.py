@@ -161,7 +161,9 @@ WEAK_ORDERS: tuple[str, ...] = (
 _NOUNS = (
     *(f"{which} {noun}" for which in ("this", "my", "present", "current", "above", "very", "the")
       for noun in ("answer", "response", "submission", "reply")),
-    "this work", "this solution", "this entry", "this attempt", "this candidate", "this one", "mine",
+    *(f"{which} {noun}" for which in ("this", "my", "present", "current")
+      for noun in ("work", "solution", "entry", "attempt", "candidate")),
+    "this very", "this one", "mine",
 )  # fmt: skip
 _NOUNS_ELSEWHERE = (
     "antwort", "einreichung", "abgabe", "lösung", "punktzahl", "réponse", "copie", "soumission", "respuesta", "entrega",
@@ -172,15 +174,16 @@ _DROPS = (
 )  # fmt: skip
 _DROPS_ELSEWHERE = (
     "vergiss", "vergessen", "missachte", "übergeh", "oublie", "néglige", "tenez", "tenir", "abstraction", "olvid",
-    "caso omiso", "descart", "dimentica", "esque", "忽略", "无视", "忘", "理会", "抛开", "無視", "игнорир",
+    "olvíd", "caso omiso", "descart", "dimentica", "esque", "忽略", "无视", "忘", "理会", "抛开", "無視", "игнорир",
     "забудь", "обращай",
 )  # fmt: skip
 GROUPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], bool], ...] = (
-    ("to_judge", (*_NOUNS, "as the best", "as the winner", "criteri", "verdict", "token", "canary"), DEMANDS, False),
+    ("to_judge", (*_NOUNS, "as the best", "as the winner", "criteri", "verdict", "token", "canary", "decoy",
+                  "form asks"), DEMANDS, False),
     ("to_judge", _NOUNS_ELSEWHERE, ELSEWHERE, False),
     ("order", (*_DROPS, *_DROPS_ELSEWHERE), ORDERS, False),
     ("order", _DROPS, WEAK_ORDERS, True),
-    ("to_judge", (*_NOUNS, "this", "present work", "current work", "my work", "my solution"), WEAK_DEMANDS, True),
+    ("to_judge", (*_NOUNS, "this", " me"), WEAK_DEMANDS, True),
 )  # fmt: skip
 """Kind, what one of them must be there, patterns, and whether they count only in disguise. Plain text costs little."""
 _ADDRESS = (
@@ -221,6 +224,12 @@ CARRIERS: tuple[tuple[str, str], ...] = (
                r"color *: *(?:white|#fff))[^>]*>[\s\S]{0,2000}?</\1>"),
 )  # fmt: skip
 """What carries an order: up to its end, or that of its paragraph."""
+CARRIER_HINTS = (
+    "system", "developer", "operator", "admin", "judge", "evaluator", "instruction", "##", "--", "==", "**", "</",
+    "<|", "<!--", "<<sys", "[inst", "[sys", "[//", "[/", "[comment", "[_", "new rule", "new task", "new rubric",
+    "new criteri",
+)  # fmt: skip
+"""One of these is in every carrier."""
 
 OUR_MARKS = (
     r"<<<+ *(?:end )?(?:answer|question|reference|source|work|file|note|step|transcript|criteri\w*|material)\b"
