@@ -19,6 +19,8 @@ _LOOKS = str.maketrans(
 _MARKS = str.maketrans("", "", "*_~`\\")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}={0,2}")
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{2}[ :]?){12,}(?![0-9A-Za-z])")
+_ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 _SPACED = re.compile(r"(?:(?<!\w)\w[ .\-_*]){2,}\w(?!\w)")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
 
@@ -68,13 +70,14 @@ def disguised_views(text: str, hinted: Callable[[str], bool]) -> Iterator[View]:
             yield change(how, text)
 
 
-def blobs(text: str) -> list[tuple[int, int, str]]:
-    """What stands in base64, with its place; at most 50."""
+def blobs(text: str) -> list[tuple[str, int, int, str]]:
+    """What stands in base64 and in hex, with its place; at most 50 of each."""
     found = []
-    for blob in list(_BLOB.finditer(text))[:50]:
-        inner = _decoded(blob[0])
-        if inner and inner.isprintable():
-            found.append((*blob.span(), inner.lower()))
+    for how, pattern, decoded in (("base64", _BLOB, _decoded), ("hex", _HEX, _of_hex)):
+        for blob in list(pattern.finditer(text))[:50]:
+            inner = decoded(blob[0])
+            if inner and inner.isprintable():
+                found.append((how, *blob.span(), inner.lower()))
     return found
 
 
@@ -83,6 +86,13 @@ def _decoded(blob: str) -> str:
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4)).decode().replace("\n", " ")
     except (binascii.Error, ValueError):
+        return ""
+
+
+def _of_hex(blob: str) -> str:
+    try:
+        return bytes.fromhex(blob.replace(":", " ")).decode().replace("\n", " ")
+    except ValueError:
         return ""
 
 
@@ -147,6 +157,10 @@ def _backwards(how: str, text: str) -> View:
     return View(how, lower(text)[::-1], lambda: (places, [i + 1 for i in places]))
 
 
+def _rotated(how: str, text: str) -> View:
+    return View(how, lower(text).translate(_ROT13), plain_view(text).places)
+
+
 def _of_tags(how: str, text: str) -> View:
     return _replaced(how, text, TAGS, lambda run: "".join(chr(ord(c) - 0xE0000) for c in run))
 
@@ -163,6 +177,7 @@ _CHANGES: tuple[tuple[str, re.Pattern[str], Callable[[str, str], View]], ...] = 
     ("digits", re.compile(r"[a-z][013457@$!][a-z]|\b[013457@$][a-z]{2}"), _digits),
     ("spaced", _SPACED, _spaced),
     ("backwards", re.compile("erongi|tcurtsni|egduj|tcidrev|dragersid|tegrof|redarg|rewsna s|esnopser s"), _backwards),
+    ("rot13", re.compile("guvf nafjre|zl nafjre|vtaber|qvfertneq|sbetrg gur|pubbfr guvf"), _rotated),
     ("tags", TAGS, _of_tags),
     ("lines", re.compile(r"\S[^\S\n]*\n\s*\S|  "), _one_line),
     ("marks", re.compile(r"[*_~`\\]"), _without_marks),
