@@ -15,13 +15,16 @@ import msgspec
 import pytest
 from judge_lab import JudgeLab, planted
 
+from harness.config.judge_gate import JudgePolicy
 from harness.config.load import load_suite
 from harness.engine.prepare import make_manifest
 from harness.engine.regrade import regrade
 from harness.records.judgement import Judgement
 from harness.report.build import build_report
+from harness.report.judges import About, judge_report
 from harness.store.folder import RunFolder
 from harness.store.judgements import iter_judgements
+from harness.store.labels import LABELS, read_labels
 from harness.store.manifest import Selection
 from harness.store.read import iter_attempts
 
@@ -76,7 +79,7 @@ def test_every_control_of_the_simulated_judge_comes_out_as_expected(mine: Path) 
 
 def test_the_labels_agree_with_the_judge_as_often_as_the_page_says(mine: Path) -> None:
     """docs/how-to/judge.md: 3 of 60 and 3 of 30 for the rubric, 3 of 72 and 3 of 30 for pairs, 1 of 60 for claims,
-    3 of 54 and 2 of 30 for steps.
+    3 of 81 and 2 of 30 for steps.
     """
     said: dict[tuple[str, ...], str] = {}
     for j in iter_judgements(mine):
@@ -95,7 +98,7 @@ def test_the_labels_agree_with_the_judge_as_often_as_the_page_says(mine: Path) -
         (rubric, "ann"), (rubric, "ben"), (pairs, "kim"), (pairs, "sam"), claims, ("sound-steps", "ann"),
         ("sound-steps", "ben"),
     )  # fmt: skip
-    assert labelled == dict(zip(people, (60, 30, 72, 30, 60, 54, 30), strict=True))
+    assert labelled == dict(zip(people, (60, 30, 72, 30, 60, 81, 30), strict=True))
     assert differ == dict(zip(people, (3, 3, 3, 3, 1, 3, 2), strict=True))
 
 
@@ -120,6 +123,16 @@ def test_a_new_user_sees_a_judge_that_was_measured(mine: Path) -> None:
     }
     mean = rubric.figure("rubric_score:careful")
     assert mean is not None and mean.value == pytest.approx(sum(v or 0 for v in values.values()) / len(values))
+
+
+@pytest.mark.parametrize("grader", ["against-expert", "sound-steps"])
+def test_two_systems_alone_have_labels_enough_to_prove_a_judge(mine: Path, grader: str) -> None:
+    """sound-steps had 34 where 50 are needed: whoever ran careful and hasty alone was told that it is not proven."""
+    said = [j for j in iter_judgements(mine) if j.grader == grader and j.system in ("careful", "hasty", "")]
+    (found,) = judge_report(said, JudgePolicy(), About(labels=read_labels(mine / LABELS))).sheets
+    kappa = found.figure("kappa")
+    assert kappa is not None and kappa.n >= 50
+    assert [c.state for c in found.checks if c.name == "kappa_min"] == ["ok"]
 
 
 def test_a_stopped_run_says_why_and_exits_with_3(lab: JudgeLab) -> None:
