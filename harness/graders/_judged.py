@@ -361,6 +361,12 @@ def _with(verdict: Verdict, sitting: Sitting, flags: tuple[str, ...] = ()) -> Ve
     return msgspec.structs.replace(verdict, usage=usage, flags=(*verdict.flags, *seen, *flags), explanation=notes)
 
 
+def spoke(judgements: Sequence[Judgement], outcome: str) -> Judgement:
+    """Whose words stand for the verdict: the first that said so, else (a verdict made of several) the first heard."""
+    heard = [j for j in judgements if j.status == "ok"]
+    return next((j for j in heard if j.outcome == outcome), heard[0])
+
+
 def ungraded(judgements: Sequence[Judgement], why: str = "") -> NotGraded:
     """No verdict, with the judge's first failure as the cause."""
     bad = next((j for j in judgements if j.status != "ok"), None)

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Output, Task, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
-from harness.graders._judged import JudgeGrader, Opinion, ungraded
+from harness.graders._judged import JudgeGrader, Opinion, spoke, ungraded
 from harness.graders._opponents import Opponent, Refusals, declined, delivered
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
@@ -229,7 +229,7 @@ class JudgePairwise(JudgeGrader):
             return ungraded(sitting.heard, found.cause or f"'{found.value}' is no outcome of a pair")
         value = WORTH[found.value] if found.score is None else found.score
         label = "disagreement" if found.contested and found.value == "tie" else found.value
-        first = next(j for j in sitting.heard if j.status == "ok")
+        first = spoke(sitting.heard, found.value)
         parts: dict[str, Json] = {"outcome": found.value, "opponent": first.opponent, "contested": found.contested}
         why = f"{found.value} against {first.opponent}: {first.reason}"
         return Grade(value, self._passes(found.value), label, why[:2000], parts=parts)

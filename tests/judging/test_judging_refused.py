@@ -128,6 +128,11 @@ def test_an_escalation_of_repeats_that_disagree_is_taken(lab: JudgeLab) -> None:
     lab.suite({**REFERENCE, "repeats": 2, "escalate": escalate}, {"a": "x"}, task=META)
 
 
+@pytest.mark.parametrize("share", [-0.5, 1.5])
+def test_a_tolerance_of_numbers_is_a_share(lab: JudgeLab, share: float) -> None:
+    assert "is out of range" in refused(lab, {**REFERENCE, "numbers": share})
+
+
 @pytest.mark.parametrize("kind", ["identical", "near_identical"])
 def test_controls_of_pairs_are_refused_where_no_pair_is_judged(lab: JudgeLab, kind: str) -> None:
     told = refused(lab, {**REFERENCE, "controls": {kind: 3}})
