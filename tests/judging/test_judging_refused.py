@@ -86,6 +86,7 @@ def test_a_file_outside_the_workspace_is_no_fault_of_ours(lab: JudgeLab) -> None
             {"use": "judge_claims", "judge": planted("honest"), "sources": "notes"},
             "it has no sources in `notes`; its `meta` has expert",
         ),
+        ({"use": "judge_claims", "judge": planted("honest")}, "it has no text file, and `sources` is files"),
         (
             {"use": "judge_steps", "judge": planted("clean"), "steps": "lines", "gold": "error"},
             "`gold` names `error`, which it lacks; its `meta` has expert",
@@ -99,7 +100,7 @@ def test_a_file_outside_the_workspace_is_no_fault_of_ours(lab: JudgeLab) -> None
             "part 2: it has no `exprt` to compare with",
         ),
     ],
-    ids=["opponent", "one of several", "sources", "no gold", "gold is no step", "inside another grader"],
+    ids=["opponent", "one of several", "sources", "no file", "no gold", "gold is no step", "inside another grader"],
 )
 def test_a_field_that_the_task_lacks_is_said_before_a_system_is_asked(
     lab: JudgeLab, grader: dict[str, Any], what: str
