@@ -99,7 +99,7 @@ class SingleTurn(Harness):
         try:
             self._prepare(workspace)
         except (UsageFault, ConfigError) as e:
-            return check_lines(e)
+            return tuple(check_lines(e))
         return ()
 
     def digest_files(self) -> Sequence[str]:
