@@ -184,7 +184,7 @@ async def parts(image: str, n: int) -> list[tuple[str, float, float]]:
     async with ours.open(SPEC) as box:
         rows.append(("one command", *await both(lambda: bare.command(container), lambda: box.exec(["true"]), 6 * n)))
         for name, size in (("1 KB", 1024), ("1 MB", 1024**2), ("50 MB", 50 * 1024**2)):
-            data, k = tar_of(size), 6 * n if size < 2**21 else max(5, n // 3)
+            data, k = tar_of(size), 6 * n if size < 2**21 else n
             put = partial(bare.api.put_archive, container, "/tmp", data), partial(box.put_archive, "/tmp", data)
             rows.append((f"{name} in", *await both(*put, k)))
             get = lambda: b"".join(bare.api.get_archive(container, "/tmp/f")[0])  # noqa: E731

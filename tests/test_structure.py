@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.plugins.contracts import GROUPS
 
@@ -158,13 +159,49 @@ def test_packages_import_nothing() -> None:
         assert all(isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant) for n in body), shown(path)
 
 
-@pytest.mark.parametrize("script", ["scripts/docker-up", "scripts/base-image", ".ci/run", "scripts/gen_docs.py"])
+SCRIPTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (*ROOT.glob("scripts/*"), ROOT / ".ci" / "run")
+    if path.is_file() and not path.suffix
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_can_be_run_and_parse(script: str) -> None:
     path = ROOT / script
+    text = path.read_text(encoding="utf-8")
     assert path.stat().st_mode & 0o111
-    if not script.endswith(".py"):
-        assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
-        assert "set -euo pipefail" in path.read_text(encoding="utf-8")
+    assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
+    assert "set -euo pipefail" in text
+    builds = [line for line in text.splitlines() if re.match(r"[^#]*\bdocker build ", line)]
+    every = "export DOCKER_BUILDKIT=0" in text
+    assert all(every or "DOCKER_BUILDKIT=0 docker build" in line for line in builds), "Podman has no BuildKit"
+
+
+@pytest.mark.parametrize("workflow", sorted(p.name for p in (ROOT / ".github" / "workflows").glob("*.yml")))
+def test_what_a_workflow_calls_is_there(workflow: str) -> None:
+    """Workflows run once a week, elsewhere: a target or a script that was renamed would be seen too late."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    steps = [
+        step["run"]
+        for job in yaml.safe_load((ROOT / ".github" / "workflows" / workflow).read_text(encoding="utf-8"))[
+            "jobs"
+        ].values()
+        for step in job["steps"]
+        if "run" in step
+    ]
+    assert steps
+    for step in steps:
+        for target in re.findall(r"\bmake ([a-z-]+)", step):
+            assert target in targets, step
+        for script in re.findall(r"(?<![/\w])(?:scripts|\.ci)/[\w-]+", step):
+            assert script in SCRIPTS, step
+
+
+def test_what_a_target_calls_is_there() -> None:
+    recipes = (ROOT / "Makefile").read_text(encoding="utf-8")
+    called = re.findall(r"(?:scripts|benchmarks|tests)/[\w./-]+", recipes)
+    assert called and [name for name in called if not (ROOT / name).exists()] == []
 
 
 def catalogue() -> list[tuple[str, str, str]]:

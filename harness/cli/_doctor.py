@@ -168,7 +168,8 @@ def _docker() -> Iterator[Line]:
             client.images.get("harness-base:bookworm")
             yield Line("base image", "ok", "harness-base:bookworm")
         except ImageNotFound:
-            yield Line("base image", "warn", f"harness-base:bookworm is missing: {SKIPPED}", "scripts/base-image")
+            what = "harness-base:bookworm is missing: the default box starts from an image that is pulled"
+            yield Line("base image", "warn", what, "scripts/base-image makes it, without a registry too")
     except (DockerException, RequestException) as e:
         yield Line("docker", "warn", f"the engine does not answer ({_cause(e)}): {SKIPPED}", start)
     finally:

@@ -13,7 +13,9 @@ import msgspec
 
 from harness.config.nightly import suite_name
 from harness.errors import StoreError, UsageFault
+from harness.plugins.loader import did_you_mean
 from harness.report.trend import SKEW, Drawn, build_trend, time_of
+from harness.report.trend_charts import chart_names
 from harness.report.trend_collect import collect
 from harness.report.trend_model import Trend, TrendOptions
 from harness.store.history import Night, append_history, by_time, history_path
@@ -81,6 +83,7 @@ def acknowledge(workspace: Path, args: argparse.Namespace, now: datetime) -> str
             f"no night of suite '{suite}'" + (f" and system '{args.system}'" if args.system else ""),
             help=f"systems: {', '.join(known)}" if known else "see harness trend",
         )
+    _known_chart(args.chart, nights)
     until = max(n.created for n in nights)
     if args.until:
         until = max((n.created for n in nights if n.created[: len(args.until)] <= args.until), default="")
@@ -95,3 +98,11 @@ def acknowledge(workspace: Path, args: argparse.Namespace, now: datetime) -> str
     write_state(path, TrendState(acks=(*state.acks, ack), limits=state.limits))
     what = "a new baseline is learned from the nights after it" if args.rebaseline else "the charts start anew after it"
     return f"acknowledged up to the night of {until}: {what}. commit {path.relative_to(workspace)}"
+
+
+def _known_chart(name: str, nights: Sequence[Night]) -> None:
+    """Raises UsageFault: the acknowledgement of a chart that is not there would leave the alarm where it is."""
+    names = chart_names(nights)
+    if name and name not in names:
+        help = " - ".join(h for h in (did_you_mean(name, list(names)), f"charts: {', '.join(names)}") if h)
+        raise UsageFault(f"no chart '{name}'", help=help)

@@ -16,7 +16,7 @@ from harness.config.document import Document
 from harness.config.faults import DataSpot, RowSpot, Spot, YamlSpot, checked, describe, unknown_key
 from harness.config.fields import FieldMaker, Fields, merge
 from harness.config.schema import RowsFile, TaskFields, TasksFile, TaskSpec
-from harness.errors import Fault, HarnessError, Place
+from harness.errors import ConfigError, Fault, HarnessError, Place
 from harness.plugins.contracts import Grader, TaskSource
 from harness.plugins.loader import did_you_mean
 from harness.records.content import Json
@@ -193,7 +193,12 @@ class TaskLoader:
 
     def _artifacts(self, fields: Fields, spot: Spot) -> None:
         """A check that something is not there would hold for ever of what nobody takes out of the box."""
-        if fields.get("sandbox") is None or fields.get("skip"):
+        if fields.get("sandbox") is None:
+            if fields.get("collect"):
+                what, help = "`collect` takes things out of a box, and this task has none", "add `sandbox: {}`"
+                self.faults.append(spot.fault(what, ("collect",), help, key=True))
+            return
+        if fields.get("skip"):
             return
         there = [one.name for one in fields.get("collect", ())]
         for name in (*fields.get("graders", ()), *fields.get("informative", ())):
@@ -233,20 +238,16 @@ class _Rows:
     whole: bool = False
 
     def add(self, source: TaskSource, source_spot: Spot) -> None:
-        number = 0
+        number, before = 0, len(self.loader.faults)
         try:
             for number, row in enumerate(source.rows(self.loader.workspace), start=1):
                 self._row({"row": row.values, "row_number": number, **row.values}, row.place)
         except HarnessError as e:
-            at = e.fault.place
-            self.loader.faults.append(
-                Fault(e.fault.what, at, e.fault.help, e.fault.source_line)
-                if at
-                else source_spot.fault(e.fault.what, (), e.fault.help)
-            )
+            for fault in e.faults if isinstance(e, ConfigError) else [e.fault]:
+                self.loader.faults.append(fault if fault.place else source_spot.fault(fault.what, (), fault.help))
         except Exception as e:  # noqa: BLE001 - a source plugin's own failure: told at its place
             self.loader.faults.append(source_spot.fault(f"the source failed: {type(e).__name__}: {e}"))
-        if number == 0 and not self.told:
+        if number == 0 and len(self.loader.faults) == before:
             self.loader.faults.append(source_spot.fault("the source has no row"))
         for where, n in self.told.items():
             if n > ROW_FAULTS:

@@ -107,6 +107,19 @@ class SweBench(Grader):
             return Grade(0.0, False, "empty_patch", weak=True)
         return _told(await self._decided(work, spec, patch), patch, (*self.fail_to_pass, *self.pass_to_pass))
 
+    async def examine(self, work: Work, patch: bytes | None, *, hash_seed: int = 0, backwards: bool = False) -> Verdict:
+        """The verdict on any patch, also an empty one, None for the right one: for checks of the task itself.
+
+        The row's script has an order of its own: `backwards` is not followed. Without a `hash_seed` Python draws one,
+        as it does when work is graded. Raises SandboxError.
+        """
+        spec = work.task.sandbox
+        if spec is None or not self.script or not (self.parser or self.parser_code):
+            return NotGraded("no_tests", "the row brings no box, no script or no log parser")
+        if hash_seed:
+            spec = msgspec.structs.replace(spec, env={**spec.env, "PYTHONHASHSEED": str(hash_seed)})
+        return await self._decided(work, spec, _gold_of(work) if patch is None else patch)
+
     async def _decided(self, work: Work, spec: SandboxSpec, patch: bytes) -> Verdict:
         found = await self._tried(work, spec, patch)
         if isinstance(found, Decided):
@@ -124,8 +137,8 @@ class SweBench(Grader):
     def _grade(self, found: Decided) -> Grade:
         passed = found.resolution == "full"
         parts: dict[str, Json] = {
-            "fail_to_pass": {"passed": list(found.f2p_passed), "failed": list(found.f2p_failed)},
-            "pass_to_pass": {"passed": len(found.p2p_passed), "failed": list(found.p2p_failed)},
+            "fail_to_pass": _part(found.f2p_passed, found.f2p_failed),
+            "pass_to_pass": _part(found.p2p_passed, found.p2p_failed),
             "f2p_rate": round(found.f2p_rate, 4),
             "p2p_rate": round(found.p2p_rate, 4),
         }
@@ -136,7 +149,7 @@ class SweBench(Grader):
     async def _tried(self, work: Work, spec: SandboxSpec, patch: bytes) -> Decided | tuple[str, str]:
         """What a patch comes to, or the label and detail of why there is no result."""
         async with self._clean_box(work, spec) as box:
-            trouble = await self._apply(box, patch)
+            trouble = await self._apply(box, patch) if patch.strip() else ""
             if trouble:
                 return "patch_error", trouble
             await box.write("/tmp/eval.sh", self.script.encode())
@@ -210,15 +223,27 @@ class SweBench(Grader):
 
     async def _gold_label(self, work: Work, spec: SandboxSpec) -> str:
         """What the gold patch comes to, once per task; empty when there is none."""
-        reference = work.task.reference
-        gold = reference.get("patch") if isinstance(reference, dict) else None
-        if not isinstance(gold, str) or not gold.strip():
+        gold = _gold_of(work)
+        if not gold.strip():
             return ""
         key = f"{work.task.id} {work.task.digest}"
         if key not in self._gold:
-            found = await self._tried(work, spec, gold.encode())
+            found = await self._tried(work, spec, gold)
             self._gold[key] = found.resolution if isinstance(found, Decided) else f"{found[0]} ({found[1]})"
         return self._gold[key]
+
+
+def _gold_of(work: Work) -> bytes:
+    """The right patch; nothing where there is none."""
+    reference = work.task.reference
+    gold = reference.get("patch") if isinstance(reference, dict) else None
+    return gold.encode() if isinstance(gold, str) else b""
+
+
+def _part(passed: Sequence[str], failed: Sequence[str]) -> dict[str, Json]:
+    """Counts, and what failed by name: as `test_report` has it."""
+    named = {test: "failed" for test in failed}
+    return {"passed": len(passed), "of": len(passed) + len(failed), **({"failed": named} if named else {})}
 
 
 def _told(verdict: Verdict, patch: bytes, ids: Sequence[str]) -> Verdict:

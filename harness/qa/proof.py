@@ -12,12 +12,15 @@ from harness.qa.lab import Shake, Tried
 from harness.records.content import Json
 from harness.records.outcome import Attempt, Grade, Verdict
 from harness.records.task import Limits
+from harness.records.transcript import Note
 from harness.toolkit.said import ends_of
 
 NEAR_LIMIT = 0.5
 """A reference that needs more of a limit than this will time out on a slower machine."""
 LISTS = ("fail_to_pass", "pass_to_pass")
 NAMED = 5
+DONE_BY = "reference"
+"""The kind of note in which the system `reference` says what went wrong with its script."""
 RERUN = "rerun_passed: "
 """The flag of a test that failed and passed when it was run once more."""
 
@@ -32,9 +35,12 @@ def ceiling_checked(tried: Sequence[Tried]) -> Iterator[Finding]:
     yield from _troubles("reference", tried)
     graded = [t.attempt for t in tried if t.attempt.status == "graded"]
     failed = [a for a in graded if not a.passed]
+    wrong = next((e.text for t in tried for e in t.transcript.events if isinstance(e, Note) and e.kind == DONE_BY), "")
     if failed:
         n = f"the reference fails {len(failed)} of {len(tried)}"
-        yield Finding("reference", "fail", f"{n}: {_why(failed[0])}")
+        yield Finding("reference", "fail", f"{n}: {_why(failed[0])}{wrong and f'; {wrong}'}")
+    elif wrong and graded:
+        yield Finding("reference", "warn", f"it passes, and yet {wrong}")
 
 
 def floor_checked(tried: Sequence[Tried]) -> Iterator[Finding]:

@@ -182,7 +182,7 @@ async def _based(lab: Lab, task: Task, graders: Sequence[BoundGrader], options: 
 
 async def _shaken(lab: Lab, task: Task, graders: Sequence[BoundGrader], material: Material, known: Known) -> None:
     """The listed tests once under another hash seed and once backwards, on the right patch and on the code as given."""
-    runner = material.runner or "pytest"
+    runner = material.runner or "command"
     shakes = [shake for shake, runners in SHAKES.items() if runner in runners]
     for bound in graders:
         if not isinstance(bound.grader, Examiner):

@@ -12,6 +12,7 @@ from harness.report.identity import family_of
 from harness.report.section import Table
 from harness.report.tallies import PASS_RATE
 from harness.report.words import money, percent
+from harness.stats.intervals import FEW_FAMILIES
 from harness.stats.power import Design, detectable
 
 EPOCHS = (1, 3, 5)
@@ -37,12 +38,11 @@ def facts_of(b: Baseline, now: datetime) -> Facts:
     measured = measured_of(b)
     tally = measured.tallies[PASS_RATE]
     used = tally.n > 0
-    family = np.unique(family_of(measured, by_family=True)[used])
     design = baseline_design(b)
     return Facts(
         nights=len(b.nights),
         tasks=len(b.tasks),
-        families=len(family),
+        families=_families(b),
         attempts_per_task=float(tally.n.mean()),
         pass_rate=float(tally.mean[used].mean()) if used.any() else 0.0,
         age_days=round(b.age_days(now), 2),
@@ -55,15 +55,18 @@ def facts_of(b: Baseline, now: datetime) -> Facts:
 class _Designs:
     """A run of k epochs against this baseline."""
 
-    def __init__(self, tasks: int, trials: float, within: float) -> None:
-        self._tasks, self._trials, self._within = tasks, trials, within
+    def __init__(self, tasks: int, trials: float, within: float, families: int, rate: float) -> None:
+        self._tasks, self._trials, self._within, self._families, self._rate = tasks, trials, within, families, rate
 
     def __call__(self, epochs: int) -> Design:
-        return Design(self._tasks, self._trials, epochs, self._within, self._within)
+        return Design(
+            self._tasks, self._trials, epochs, self._within, self._within, families=self._families, rate=self._rate
+        )
 
 
 def baseline_design(b: Baseline) -> _Designs | None:
-    """Designs of later runs: the same system on the same tasks, so only luck within tasks varies.
+    """Designs of later runs: the same system on the same tasks, so only luck within tasks varies. A loss widens it, and
+    families tell how well it is known.
 
     Without a repeated trial the variance within tasks is at most p(1-p) of the suite's mean.
     """
@@ -74,7 +77,17 @@ def baseline_design(b: Baseline) -> _Designs | None:
     repeated = used.n > 1
     p = float(used.mean.mean())
     within = float(used.within[repeated].mean()) if repeated.any() else p * (1 - p)
-    return _Designs(len(used.n), float(len(used.n) / np.sum(1 / used.n)), max(within, 0.25 / (len(used.n) + 2)))
+    least = max(within, 0.25 / (len(used.n) + 2))
+    families = _families(b)
+    units = families if families >= FEW_FAMILIES else 0  # under that, `compare` judges a loss on the tasks themselves
+    return _Designs(len(used.n), float(len(used.n) / np.sum(1 / used.n)), least, units, p)
+
+
+def _families(b: Baseline) -> int:
+    """How many families the graded tasks are of."""
+    measured = measured_of(b)
+    used = measured.tallies[PASS_RATE].n > 0
+    return len(np.unique(family_of(measured, by_family=True)[used]))
 
 
 def status_sections(b: Baseline) -> tuple[Table, ...]:

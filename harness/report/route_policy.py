@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 from harness.report.route_model import Advice, Route
+from harness.report.words import many
 
 
 def policy_yaml(route: Route) -> str:
     """The file. A shape without evidence gets a rule too, with the default: no wider rule may catch its tasks."""
     lines = [
-        f"# Written by `harness route`: suite {_plain(route.suite)}, {len(route.runs)} runs, newest of {route.made}.",
+        f"# Written by `harness route`: suite {_plain(route.suite)}, {many(len(route.runs), 'run')},"
+        f" newest of {route.made}.",
         "# Advice from what was measured; measure again before it expires. The first rule that fits decides.",
         "policy: 1",
         f"made: {route.made}",

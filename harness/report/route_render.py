@@ -12,6 +12,7 @@ from harness.config.needs import Needs
 from harness.records.content import Json
 from harness.report.grids import Grid, grid_markdown, grid_text, plain, printable_lines
 from harness.report.route_model import Advice, Line, Route
+from harness.report.words import many
 
 ROUTE_FORMAT = 1
 
@@ -61,7 +62,7 @@ def _head(route: Route) -> tuple[str, str]:
     settled = sum(a.status in ("supported", "tie") for a in route.shapes)
     return (
         f"routing advice for suite {route.suite}: {settled} of {len(route.shapes)} shapes have enough evidence",
-        f"{len(route.runs)} runs, newest of {route.made}; counts until {route.expires}; advice only",
+        f"{many(len(route.runs), 'run')}, newest of {route.made}; counts until {route.expires}; advice only",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +93,12 @@ class Watcher:
         measured = pass_rate(s)
         limits = self.book.of(self.system, PASS_RATE, PASS_WEIGHT, measured, len(s.baseline))
         return bool(chart(measured.series, limits).alarms)
+
+
+def chart_names(nights: Iterable[Night]) -> tuple[str, ...]:
+    """The charts that these nights have."""
+    judges = sorted({name for night in nights for name in night.judges})
+    return (PASS_RATE, *(n.name for n in NUMBERS), *(judge_chart(j).name for j in judges))
 
 
 def charts_of(s: Split, watcher: Watcher) -> tuple[ChartSaid, ...]:

@@ -43,8 +43,8 @@ def seconds(value: float) -> str:
 
 
 def hours(value_s: float) -> str:
-    """Seconds as `36 h`, `0.5 h`."""
-    return f"{value_s / 3600:.4g} h"
+    """Seconds as `36 h`, `20.6 h`, `10 min`."""
+    return f"{value_s / 3600:.3g} h" if value_s >= 3600 else f"{value_s / 60:.3g} min"
 
 
 def duration(e: Estimate, *, at_least: bool) -> str:

@@ -21,6 +21,8 @@ from harness.toolkit.build_context import context_digest
 LOCAL_BASE = "harness-base:bookworm"
 """Made by scripts/base-image: lets the default box be built without a registry."""
 
+NO_BASE = f"{LOCAL_BASE} is not here: scripts/base-image makes it, without a registry too, and boxes start from it then"
+
 Wanted = tuple[object, ...]
 
 
@@ -73,8 +75,18 @@ class Images:
                 raise SandboxError("files", f"{spec.dockerfile} or a file beside it changed since the run began")
             return self._built(folder_recipe(path, spec.dockerfile, *self._local_base()))
         if spec.image == STAGE:
-            return self._built(stage_recipe(workspace, *self._local_base()))
+            return self._default(workspace)
         return _base(pull(self._engine.api, spec.image))
+
+    def _default(self, workspace: Path) -> Base:
+        """The default box. What it starts from is pulled where scripts/base-image has not made it."""
+        name, id = self._local_base()
+        try:
+            return self._built(stage_recipe(workspace, name, id))
+        except SandboxError as e:
+            if name or e.fault != "image":
+                raise
+            raise SandboxError("image", f"{e}\n{NO_BASE}") from e
 
     def _local_base(self) -> tuple[str, str]:
         """Name and id of the image that replaces `ARG BASE`; empty where it is not."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from harness.api import Json, Row, TaskSource, UsageFault
-from harness.errors import Place
+from harness.errors import ConfigError, Place
 from harness.sources._harbor_limits import unsupported
 from harness.sources._harbor_parts import canary_of, environment, plain_env, solution_script
 
@@ -58,13 +58,24 @@ class Harbor(TaskSource):
         return ()
 
     def rows(self, workspace: Path) -> Iterable[Row]:
-        """A task for each folder, sorted by name. Raises UsageFault with the place when one cannot be read."""
+        """A task for each folder, sorted by name. Raises UsageFault with the place when one cannot be read.
+
+        It is raised after all others were read; ConfigError when there are several.
+        """
         return self._rows(workspace)
 
     def _rows(self, workspace: Path) -> Iterator[Row]:
+        faulty: list[UsageFault] = []
         for folder in _folders(workspace / self.path):
             shown = folder.relative_to(workspace).as_posix()
-            yield Row(self._task(folder, shown), f"{shown}/task.toml:1")
+            try:
+                task = self._task(folder, shown)
+            except UsageFault as e:
+                faulty.append(e)
+            else:
+                yield Row(task, f"{shown}/task.toml:1")
+        if faulty:
+            raise faulty[0] if len(faulty) == 1 else ConfigError([e.fault for e in faulty])
 
     def _task(self, folder: Path, shown: str) -> dict[str, Json]:
         toml = read_toml(folder / "task.toml", f"{shown}/task.toml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.api import Box, Json, MissingRequirement, Task, TaskView
+from harness.toolkit.said import last_words, plain
 
 KINDS = ("patch", "script", "files")
 PATCH_FILE = "/tmp/reference.patch"
@@ -41,7 +42,8 @@ async def apply_solution(reference: Json, task: Task | TaskView, box: Box) -> st
     else:
         done = await box.exec(["bash", "-c", reference["script"]], workdir=where)
         if done.exit_code or done.timed_out:
-            return f"the script ended with {'a timeout' if done.timed_out else done.exit_code}"
+            words = last_words(plain((done.stderr or done.stdout).decode("utf-8", "replace")))
+            return f"the script ended with {'a timeout' if done.timed_out else done.exit_code}{words and f': {words}'}"
     return ""
 
 

@@ -26,12 +26,20 @@ RUN git init -q -b main && git add -A && git -c user.name=a -c user.email=a@b co
 """
 
 
+def script_task(script: str) -> dict[str, object]:
+    checks = [{"name": "there", "of": "out", "exists": True}]
+    collect = {"out": {"file": "/work/out"}}
+    return {"kind": "state", "prompt": "Write it.", "checks": checks, "collect": collect, "solution": f"{script}\n"}
+
+
 @pytest.fixture(scope="module")
 def checks(boxed: CheckLab) -> dict[str, TaskCheck]:
     Path(boxed.root, "lab", "Dockerfile.bare").write_text(NO_PYTEST)
     tasks = {
         "bad-setup": repo_task(sandbox={"setup": [SETUP]}),
         "no-pytest": repo_task(environment={"dockerfile": "lab/Dockerfile.bare"}),
+        "bad-script": script_task("echo no such table >&2; exit 4"),
+        "odd-script": script_task("echo x > /work/out; echo no such table >&2; exit 4"),
     }
     return boxed.check(tasks, Options(1, cheats=False), name="messages")
 
@@ -58,3 +66,10 @@ def test_an_image_without_pytest_is_told_with_help(checks: dict[str, TaskCheck])
         "it cannot be graded: environment: pytest is not in the image: install it there "
         "(`RUN python3 -m pip install pytest` in its Dockerfile)"
     ], checks["no-pytest"].findings
+
+
+def test_a_solution_that_fails_is_told_with_its_own_words(checks: dict[str, TaskCheck]) -> None:
+    [finding] = found(checks["bad-script"], "reference", "fail")
+    assert finding.what.endswith("it is absent; the script ended with 4: no such table")
+    [finding] = found(checks["odd-script"], "reference", "warn")
+    assert finding.what == "it passes, and yet the script ended with 4: no such table"

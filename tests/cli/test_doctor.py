@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import ImageNotFound
 
 from harness.cli import _doctor
 from harness.cli.main import main
@@ -102,6 +103,19 @@ def test_engine_that_answers_nonsense_is_a_warning(
         threading.Thread(target=answer, daemon=True).start()
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.getsockname()[1]}")
         assert checks(capsys, "--workspace", str(workspace))["docker"]["status"] == "warn"
+
+
+@pytest.mark.docker
+def test_a_missing_base_image_is_pulled_and_skips_nothing(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: object, name: str) -> None:
+        raise ImageNotFound(name)
+
+    monkeypatch.setattr("docker.models.images.ImageCollection.get", missing)
+    line = checks(capsys, "--workspace", str(workspace))["base image"]
+    assert line["status"] == "warn" and "skipped" not in line["detail"] and "pulled" in line["detail"]
+    assert "scripts/base-image" in line["help"]
 
 
 @pytest.mark.docker

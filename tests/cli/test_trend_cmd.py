@@ -224,6 +224,14 @@ def test_an_acknowledgement_without_a_night_is_refused(quiet, capsys):
     assert "systems: ours" in capsys.readouterr().err
 
 
+def test_an_acknowledgement_of_a_chart_that_is_not_there_is_refused(quiet, capsys):
+    """It would be kept, say *acknowledged*, and leave the alarm where it is."""
+    common = ["trend", "ack", "--workspace", str(quiet), "--cause", "known"]
+    assert main([*common, "--chart", "pasrate"]) == 2
+    said = capsys.readouterr().err
+    assert "no chart 'pasrate'" in said and "did you mean 'pass rate'" in said and "cost per success" in said
+
+
 def test_another_suite_is_not_comparable(tmp_path, capsys):
     fill(tmp_path, night={NIGHTS - 1: Night(seed=99, versions={"task": "2"})})
     code, said, _ = trend(tmp_path, capsys)

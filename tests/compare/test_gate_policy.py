@@ -289,6 +289,7 @@ def test_a_run_that_is_too_old_is_no_verdict_of_today(tmp_path: Path) -> None:
     (check,) = [c for c in json.loads(done.out)["systems"][0]["checks"] if c["kind"] == "AGE"]
     assert (check["state"], check["says"]) == ("invalid", says)
     assert 'type="AGE"' in (run / "junit.xml").read_text()
+    assert "at most 10 min are" in gate(tmp_path, "max_age: 10m\n").out
     assert gate(tmp_path, "max_age: 1d12h\nmetrics: {pass_rate: {min: 0.01}}").code == 3, "without a baseline too"
     done = gate(tmp_path, "max_age: soon\n")
     assert (done.code, "gates.yaml:1:" in done.err, "90s, 20m or 1h30m" in done.err) == (2, True, True)

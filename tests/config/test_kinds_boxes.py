@@ -104,7 +104,8 @@ def test_everything_that_can_be_collected(space: Space) -> None:
     [task] = tasks_of(
         space,
         PLAIN
-        + """collect:
+        + """sandbox: {}
+collect:
   patch: {patch: /work/repo, exclude: ["*.lock"]}
   out/report.csv: {file: /work/report.csv, max_size: 1m}
   site: {tree: /srv/site}

@@ -220,6 +220,22 @@ def test_the_other_kinds(space: Space, kind: str) -> None:
     assert not validator.is_valid(yaml.safe_load(OTHER_KINDS[kind]) | {"fail_to_pass": []})
 
 
+@pytest.mark.parametrize("kind", ["script", "state"])
+def test_work_that_is_looked_for_in_a_box_is_done_in_one(space: Space, kind: str) -> None:
+    """Without a box every work would fail, right work too."""
+    text = OTHER_KINDS[kind].replace("        environment: {image: sandbox}\n", "")
+    space.write({"tasks/demo/t.yaml": text, "tasks/demo/solve.sh": "S\n", "tasks/demo/check.sh": "C\n"})
+    [task] = space.load().tasks
+    assert task.sandbox == SandboxSpec()
+
+
+def test_what_is_taken_out_of_a_box_needs_one(space: Space) -> None:
+    text = "id: a\nprompt: p\nreference: r\ngraders: [match]\ncollect: {work: {file: /work/x}}\n"
+    space.write({"tasks/demo/t.yaml": text})
+    [fault] = space.faults()
+    assert fault.startswith("tasks/demo/t.yaml:5:1 `collect` takes things out of a box, and this task has none")
+
+
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_a_solution_may_stand_in_the_task_itself(space: Space, kind: str) -> None:
     text = OTHER_KINDS[kind].replace("solution: solve.sh", "solution: |\n          one\n")

@@ -50,6 +50,24 @@ def test_cached_images_are_kept_as_long_as_they_are_used(docker: WithDocker, pur
     docker(body)
 
 
+def test_a_default_box_without_its_base_says_how_that_is_made(
+    docker: WithDocker, purpose: Purpose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.sandboxes._images.LOCAL_BASE", "harness-base:no-such-tag")
+    (purpose.workspace / "Dockerfile").write_text("ARG BASE=localhost:1/none\nFROM ${BASE} AS sandbox\n")
+
+    async def body(sandbox: Docker) -> None:
+        with pytest.raises(SandboxError) as e:
+            async with sandbox.open(SandboxSpec(), purpose):
+                pass
+        assert e.value.fault == "image" and "does not build" in str(e.value)
+        assert (
+            str(e.value).splitlines()[-1].startswith("harness-base:bookworm is not here: scripts/base-image makes it")
+        )
+
+    docker(body)
+
+
 def test_an_image_nobody_used_for_a_month_goes_at_the_next_start(docker: WithDocker, purpose: Purpose) -> None:
     spec = SandboxSpec(setup=(f"true {purpose.run}",))
 

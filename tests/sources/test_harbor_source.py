@@ -9,6 +9,8 @@ import pytest
 from harbor_folder import FILES, GUID, TOML, write_task
 
 from harness.api import UsageFault
+from harness.config.load import load_suite
+from harness.errors import ConfigError
 from harness.sources.harbor import Harbor
 from harness.testing.check_source import check_source
 from harness.testing.checks import failed
@@ -140,6 +142,28 @@ def test_a_broken_folder_is_a_fault_with_its_place(
     with pytest.raises(UsageFault) as e:
         list(Harbor(path="tb").rows(tmp_path))
     assert what in e.value.fault.what and str(e.value.fault.place) == place
+
+
+def faults_of(workspace: Path) -> list[str]:
+    folder = workspace / "tasks" / "s"
+    folder.mkdir(parents=True)
+    (folder / "suite.yaml").write_text("suite: s\ntasks: [tasks/s/t.yaml]\nsystems: [{name: r, harness: reference}]\n")
+    (folder / "t.yaml").write_text("rows: {use: harbor, path: tb}\n")
+    with pytest.raises(ConfigError) as e:
+        load_suite(workspace, "s")
+    return [f"{f.place}: {f.what}" for f in e.value.faults]
+
+
+def test_every_broken_folder_is_told_and_nothing_else(tmp_path: Path) -> None:
+    for name, changes in {"a": {"task.toml": "version = \n"}, "b": {"instruction.md": None}, "c": {}}.items():
+        write_task(tmp_path / "tb" / name, changes)
+    told = ["tb/a/task.toml:1:11: not TOML: Invalid value", "tb/b/task.toml: the task has no instruction.md"]
+    assert faults_of(tmp_path) == told
+
+
+def test_a_source_that_breaks_at_its_first_row_is_not_told_to_have_none(tmp_path: Path) -> None:
+    write_task(tmp_path / "tb" / "a", {"task.toml": "version = \n"})
+    assert faults_of(tmp_path) == ["tb/a/task.toml:1:11: not TOML: Invalid value"]
 
 
 def test_a_folder_without_tasks_is_told_at_load(tmp_path: Path) -> None:

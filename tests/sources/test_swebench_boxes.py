@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from test_harbor_boxes import BoxWork
 
 from harness.api import Artifact, Grade, NotGraded, Output, SandboxSpec, Task, Verdict
+from harness.config.load import load_suite
 from harness.graders.swebench import SweBench
+from harness.qa.cache import CheckCache
+from harness.qa.suite import Checking
+from harness.qa.task import Options
 from harness.sandboxes.docker import Docker
 
 pytestmark = pytest.mark.docker
@@ -99,7 +104,7 @@ def test_a_regression_counts(space: Path) -> None:
     lines = "".join(f"-{line}\n" for line in CODE.splitlines()) + "".join(f"+{line}\n" for line in both.splitlines())
     found = grade(space, f"--- a/calc.py\n+++ b/calc.py\n@@ -1,6 +1,6 @@\n{lines}")
     assert isinstance(found, Grade) and (found.label, found.passed) == ("no", False)
-    assert found.parts["pass_to_pass"]["failed"] == ["t.py::double"]
+    assert found.parts["pass_to_pass"] == {"passed": 0, "of": 1, "failed": {"t.py::double": "failed"}}
 
 
 def test_a_hang_is_the_works_only_if_the_gold_patch_does_not_hang(space: Path) -> None:
@@ -128,3 +133,25 @@ def test_a_rows_own_parser_runs_in_a_box_of_its_own(space: Path) -> None:
     assert isinstance(found, Grade) and found.label == "full", found
     broken = grade(space, FIX, parser="", parser_code="raise SystemExit(3)", rules="pro")
     assert isinstance(broken, NotGraded) and "exit 3" in broken.detail
+
+
+def test_listed_tests_are_repeated_on_the_right_patch_and_on_the_code_as_given(space: Path) -> None:
+    seed = "__import__('os').environ.get('PYTHONHASHSEED')"
+    by_seed = RUNNER.replace("calc.double(2) == 4", f"calc.double(2) == 4 and {seed} != '1'")
+    said = {"use": "swebench", "script": SCRIPT.replace(RUNNER, by_seed), "parser": "parse_log_pytest",
+            "fail_to_pass": ["t.py::add"], "pass_to_pass": ["t.py::double"]}  # fmt: skip
+    task = {"id": "o__r-1", "prompt": "Mend add.", "sandbox": {"dockerfile": "env"}, "reference": {"patch": FIX},
+            "collect": {"patch": {"patch": "/testbed"}}, "graders": [said]}  # fmt: skip
+    (space / "tasks" / "swe").mkdir(parents=True)
+    suite = {"suite": "swe", "systems": [{"name": "reference", "harness": "reference"}], "tasks": [task]}
+    (space / "tasks" / "swe" / "suite.yaml").write_text(json.dumps(suite))
+    loaded = load_suite(space, "swe")
+    checking = Checking(loaded, loaded.tasks, Options(2, cheats=False), CheckCache(space, on=False))
+    [check] = asyncio.run(checking.run(lambda _: lambda: None))
+    assert (check.tests, check.flaky) == (2, ())
+    flaky = [(f.level, f.where, f.what) for f in check.findings if f.check == "flaky"]
+    told = "fails on {} under hash seed 1, and otherwise does not"
+    assert flaky == [
+        ("fail", "t.py::double", told.format("the right patch")),
+        ("warn", "t.py::double", told.format("the code as given")),
+    ]

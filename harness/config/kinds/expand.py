@@ -75,6 +75,8 @@ def expand(data: Mapping[str, Json], spot: Spot, tools: Tools) -> tuple[dict[str
         return None
     made = Expansion({k: _copied(v) for k, v in data.items() if k in TaskSpec.model_fields})
     _environment(keys, made, spot, tools)
+    if not isinstance(keys, CodeTests) and _is_box(made) and "sandbox" not in made.task:
+        made.put(("sandbox",), {}, ("kind",))  # work that is looked for in a box cannot be done without one
     if isinstance(keys, RepoPatch):
         _repo_patch(keys, made, spot, tools)
     else:
