@@ -15,7 +15,7 @@ from harness.testing.wire_script import Ask as WireAsk
 from harness.testing.wire_script import Call, Step, Stop, Tokens
 from harness.testing.wire_server import ANTHROPIC, CHAT, GEMINI, RESPONSES, frame
 from harness.testing.wire_server import Dialect as Written
-from harness.toolkit.wire.requests import neutral_request
+from harness.toolkit.wire.requests import declared_in, neutral_request
 
 _WRITTEN: Mapping[Dialect, Written] = {
     "anthropic": ANTHROPIC,
@@ -48,7 +48,7 @@ async def serve(passage: Passage) -> None:
     response = await passage.tried(call)
     opened.lane.answered()
     passage.response = response
-    await _write(passage, step_of(response, _freeform(asked.get("tools"))))
+    await _write(passage, step_of(response, _freeform(declared_in(asked))))
 
 
 async def _write(passage: Passage, step: Step) -> None:
@@ -69,9 +69,10 @@ async def _write(passage: Passage, step: Step) -> None:
 
 
 def _freeform(tools: Json) -> frozenset[str]:
-    """The names of an agent's tools that take text and no JSON: Codex's `apply_patch` is one."""
-    named = (t for t in tools if isinstance(t, dict)) if isinstance(tools, list) else ()
-    return frozenset(str(t.get("name")) for t in named if t.get("type") == "custom")
+    """The names of an agent's tools that take text and no JSON: Codex's `apply_patch` and `exec` are such."""
+    named = [t for t in tools if isinstance(t, dict)] if isinstance(tools, list) else []
+    inside = (_freeform(t["tools"]) for t in named if "tools" in t)
+    return frozenset(str(t.get("name")) for t in named if t.get("type") == "custom").union(*inside)
 
 
 def step_of(response: Response, freeform: frozenset[str] = frozenset()) -> Step:

@@ -18,7 +18,6 @@ from harness.toolkit.agent_layers import ARCHITECTURES, MOUNT, version_key
 STATE = "/scratch/agent"
 """The agent's own folder in the box, in memory: configuration, sessions, output. It is no part of the work."""
 LOOK_S = 30.0
-KILLED = 137
 SHORT_S = 20.0
 WATCH_S = 0.25
 """How often a running program is looked at: whether it was stopped by a limit."""
@@ -86,7 +85,8 @@ async def look_around(box: Box, needs: Sequence[str], who: str) -> Around:
     look = ["/bin/sh", "-c", LOOK, "sh", STATE]
     try:
         done = await box.exec(look, timeout_s=LOOK_S)
-        if done.exit_code == KILLED:  # with its box, which may have ended under it: the next command is told so
+        if done.exit_code != 0:  # its box may have ended under it: the next command is told so
+            await asyncio.sleep(WATCH_S)
             done = await box.exec(look, timeout_s=LOOK_S)
     except SandboxError as e:
         raise SandboxError("image", NO_START) if "not running" in str(e) else e from e

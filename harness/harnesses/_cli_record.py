@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.api import Exchange, Json
+from harness.api import Exchange, Json, ToolCall
 from harness.records.task import digest_of
 
 _SHELL = re.compile(r"bash|shell|exec|command|terminal", re.IGNORECASE)
@@ -23,6 +23,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("shell", _SHELL),
 )
 OTHER = "other"
+CODE, _INSIDE = "exec", re.compile(r"\btools\.(\w+) *\(")
 _DATES = re.compile(
     r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?\S*)?"
     r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? \w+ \d{1,2},? \d{4}"
@@ -92,7 +93,7 @@ def read_record(exchanges: Sequence[Exchange]) -> Record:
 def measures(record: Record) -> dict[str, Json]:
     """Counts over all exchanges, for `Output.metrics`: only numbers and words that any agent has."""
     every = record.everything
-    calls = Counter(c.name for e in every if e.response is not None for c in e.response.tool_calls)
+    calls = Counter(n for e in every if e.response is not None for c in e.response.tool_calls for n in names_of(c))
     refused = Counter(word for e in every for word in e.refused)
     kinds: Counter[str] = Counter()
     for name, n in calls.items():
@@ -112,6 +113,12 @@ def measures(record: Record) -> dict[str, Json]:
         "first_byte_s": _median([e.first_byte for e in record.main if e.first_byte is not None]),
         "gateway_s": round(sum(e.seconds - e.waited for e in every), 3),
     }
+
+
+def names_of(call: ToolCall) -> list[str]:
+    """The tools of a call: those that a program calls which the model wrote (Codex's code mode), else the one."""
+    written = call.arguments if call.name == CODE and isinstance(call.arguments, str) else ""
+    return [f"{CODE}.{name}" for name in _INSIDE.findall(written)] or [call.name]
 
 
 def kind_of(tool: str) -> str:

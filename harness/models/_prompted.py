@@ -19,7 +19,7 @@ def prompted(request: Request, erred: set[str]) -> dict[str, Json] | None:
     for message in request.messages:
         texts = "\n".join(p.text for p in message.parts if isinstance(p, Text))
         turns.append((message.role if texts or message.role == "assistant" else "tool", texts))
-    found = due(View(turns, tuple(Offered(t.name, t.schema) for t in request.tools), request.system))
+    found = due(View(turns, tuple(Offered(t.name, t.schema, t.description) for t in request.tools), request.system))
     if found is None:
         return None
     if found.fails(erred):

@@ -9,8 +9,9 @@
     @@usage IN OUT [CACHE_READ CACHE_WRITE REASONING]   what the next step is said to use
     @@step {json}       any step of `wire_script.Step`
 
-One directive is one turn of the model; the turn that is due is read off the conversation, so trials in flight do not
-disturb each other. When they are used up the model says `done`.
+An agent that offers no tools but a program to write (Codex's code mode: JavaScript with `tools.NAME`) is asked for
+that program. One directive is one turn of the model; the turn that is due is read off the conversation, so trials in
+flight do not disturb each other. When they are used up the model says `done`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _SHELLS = (
     "run_command",
 )  # fmt: skip
 _COMMAND = ("command", "cmd", "script", "commands")
+CODE, INSIDE = "exec", "tools.exec_command"
+"""The tool of Codex's code mode, by its name and by a word of its description; and what runs a command in it."""
 SUBMIT = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 """What a command must print for mini-swe-agent to end; its final words are made one."""
 
@@ -43,6 +46,8 @@ class Offered:
 
     name: str
     schema: Mapping[str, Any]
+    description: str = ""
+    freeform: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,7 @@ def _step(word: str, rest: str, view: View) -> Step:
         return _said(rest, view)
     if word == "tool":
         name, _, arguments = rest.partition(" ")
-        return Step(text="", tool_calls=(Call(name, json.loads(arguments or "{}")),))
+        return Step(text="", tool_calls=(_call(name, json.loads(arguments or "{}"), view),))
     if word == "edit":
         return _edit(rest, view)
     return msgspec.json.decode(rest.encode(), type=Step)
@@ -129,9 +134,19 @@ def _step(word: str, rest: str, view: View) -> Step:
 
 def _shell(command: str, view: View) -> Step:
     tool = shell_tool(view.tools)
-    if tool is None:
-        return Step(text=f"no shell tool is offered: {command}")
-    return Step(text="", tool_calls=(Call(tool.name, arguments_for(tool, command)),))
+    if tool is not None:
+        return Step(text="", tool_calls=(Call(tool.name, arguments_for(tool, command)),))
+    if writes_code(view.tools):
+        return Step(text="", tool_calls=(_call(INSIDE.partition(".")[2], {"cmd": command}, view),))
+    return Step(text=f"no shell tool is offered: {command}")
+
+
+def _call(name: str, arguments: Any, view: View) -> Call:
+    """A call of a tool; in code mode, of one that is not offered itself, the line of a program that calls it."""
+    named = next((tool for tool in view.tools if tool.name == name), None)
+    if named is not None or not writes_code(view.tools):
+        return Call(name, arguments, custom=named is not None and named.freeform)
+    return Call(CODE, f"text(await tools.{name}({json.dumps(arguments)}));", custom=True)
 
 
 def _said(text: str, view: View) -> Step:
@@ -143,7 +158,7 @@ def _said(text: str, view: View) -> Step:
 def _edit(rest: str, view: View) -> Step:
     path, _, text = rest.partition(" ")
     text = text.replace("\\n", "\n")
-    if shell_tool(view.tools) is not None:
+    if shell_tool(view.tools) is not None or writes_code(view.tools):
         return _shell(f"printf '%s\\n' {shlex.quote(text)} > {shlex.quote(path)}", view)
     return Step(text=f"{path}\n```\n<<<<<<< SEARCH\n=======\n{text}\n>>>>>>> REPLACE\n```\n")
 
@@ -154,6 +169,11 @@ def shell_tool(tools: Sequence[Offered]) -> Offered | None:
     named = next((by_name[n] for n in _SHELLS if n in by_name), None)
     takes = (t for t in tools if any(k in (t.schema.get("properties") or {}) for k in _COMMAND[:3]))
     return named or next(takes, None)
+
+
+def writes_code(tools: Sequence[Offered]) -> bool:
+    """Whether tools are called by a program that the model writes."""
+    return any(tool.name == CODE and INSIDE in tool.description for tool in tools)
 
 
 def arguments_for(tool: Offered, command: str) -> dict[str, Any]:
@@ -184,7 +204,8 @@ def view_of(ask: Ask) -> View:
             turns.append(("user", text))
         else:
             turns.append(("tool", ""))
-    return View(turns, tuple(_offered(ask.tools or [])), "\n".join(system))
+    declared = [*(ask.tools or []), *(item for item in items if item.get("type") == "additional_tools")]
+    return View(turns, tuple(_offered(declared)), "\n".join(system))
 
 
 def _add(turns: list[tuple[str, str]], role: str, text: str) -> None:
@@ -206,7 +227,8 @@ def _offered(tools: Sequence[Any]) -> Iterator[Offered]:
         spec = tool.get("function") or tool
         schema = spec.get("input_schema") or spec.get("parameters") or spec.get("parametersJsonSchema") or {}
         if isinstance(spec.get("name"), str):
-            yield Offered(spec["name"], _lower(schema))
+            said, freeform = str(spec.get("description") or ""), tool.get("type") == "custom" and spec is tool
+            yield Offered(spec["name"], _lower(schema), said, freeform)
 
 
 def _lower(schema: Any) -> Any:

@@ -51,6 +51,29 @@ def test_they_mend_a_bug_of_the_suite_mine_and_hidden_tests_decide(lab: AgentLab
     assert {r["headers"].get("x-api-key", "")[-4:] for r in lab.wire.log() if "messages" in r["path"]} == {KEY[-4:]}
 
 
+PATCH = json.dumps("*** Begin Patch\n*** Add File: /work/x.txt\n+patched\n*** End Patch\n")
+
+
+def test_codex_in_code_mode_is_driven_by_programs_and_counted_by_what_they_call(lab: AgentLab) -> None:
+    """Every model that it knows but gpt-5.5 is given one tool that runs JavaScript, declared in the conversation."""
+    lab.codex("by-wire", model_shown="gpt-6-sol")
+    lab.codex("scripted", model_shown="gpt-6-sol")
+    lab.systems[1]["model"] = {"use": "scripted", "name": "scripted", "prompted": True}
+    lab.task("hi", HI, f"@@tool apply_patch {PATCH}", "@@sh cat /work/x.txt >> /work/out.txt", "@@say it is written",
+             answer="it is written")  # fmt: skip
+    attempts = lab.run()
+    assert words(attempts, "passed") == [True, True], lab.said
+    for attempt in attempts:
+        assert lab.artifact(attempt, "out") == b"hi\npatched\n"
+        found = metrics(attempt)
+        assert (found["ended"], found["turns"], found["tool_calls"]) == ("done", 4, {"edit": 1, "shell": 2})
+        assert found["tools_called"] == {"exec.apply_patch": 1, "exec.exec_command": 2}
+        assert "exec" in found["fingerprint"]["tool_names"] and found["fingerprint"]["tools"]
+        assert (found["claims"]["commands"], found["claims"]["file_changes"]) == (2, 1)
+    one, other = (metrics(a)["fingerprint"] for a in attempts)
+    assert (one["tools"], one["system_stable"]) == (other["tools"], other["system_stable"])
+
+
 def test_work_that_mends_nothing_fails_whatever_the_program_says(lab: AgentLab) -> None:
     lab.both()
     ledger(lab, mended=False)

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from gate_bench import GateBench, a_model
+from gate_bench import GateBench, a_model, run
 
 from harness.gateway.served import step_of
+from harness.harnesses._cli_record import measures, read_record, wrapping
 from harness.records.content import Response, ToolCall, Usage
 from harness.records.exchange import Exchange
 from harness.testing.wire import Call, Step, WireServer
@@ -64,3 +65,60 @@ def test_subagents_are_told_apart(
 ) -> None:
     found = asked(gate, wire, headers)
     assert (found.agent, found.session) == (agent, session)
+
+
+EXEC = {"type": "custom", "name": "exec", "description": "Run JavaScript: `await tools.exec_command(...)`"}
+FUNCTIONS = [EXEC, {"type": "function", "name": "wait", "parameters": {"type": "object"}}]
+WORK = '@@sh echo "hi" > out.txt\n@@tool apply_patch "*** Begin Patch"\n@@tool wait {"cell": 1}\n@@say done'
+CODE_MODE: Any = [
+    {
+        "type": "additional_tools",
+        "role": "developer",
+        "tools": [{"type": "namespace", "name": "f", "tools": FUNCTIONS}],
+    },
+    {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "You are Codex."}]},
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": WORK}]},
+]
+
+
+@pytest.mark.parametrize("kind", ["scripted", "wire"])
+def test_an_agent_that_writes_programs_is_asked_for_them(gate: GateBench, wire: WireServer, kind: str) -> None:
+    """Codex's code mode: its tools are an item of the conversation, and called by JavaScript."""
+    at_wire = a_model("openai", name=MODEL, base_url=wire.url + "/v1", api="responses")
+    model = at_wire if kind == "wire" else a_model("scripted", name="s", prompted=True)
+
+    async def go() -> None:
+        items = list(CODE_MODE)
+        async with gate.door(model) as visit:
+            for n in range(4):
+                answer: Any = await visit.gpt().responses.create(model=MODEL, input=items)
+                items += [item.model_dump(exclude_none=True) for item in answer.output]
+                if n < 3:
+                    items.append(
+                        {"type": f"{items[-1]['type']}_output", "call_id": items[-1]["call_id"], "output": "ok"}
+                    )
+            found = read_record(visit.room.exchanges)
+        said = [i for i in items[3:] if not i["type"].endswith("_output")]
+        assert [i.get("input") or i.get("arguments") for i in said[:2]] == [
+            'text(await tools.exec_command({"cmd": "echo \\"hi\\" > out.txt"}));',
+            'text(await tools.apply_patch("*** Begin Patch"));',
+        ]
+        assert [i["type"] for i in said] == ["custom_tool_call", "custom_tool_call", "function_call", "message"]
+        assert said[2]["name"] == "wait", "what is offered itself is called itself"
+        assert measures(found)["tools_called"] == {"exec.apply_patch": 1, "exec.exec_command": 1, "wait": 1}
+        assert measures(found)["tool_calls"] == {"edit": 1, "other": 1, "shell": 1}
+        assert wrapping(found)["tool_names"] == ["exec", "wait"] and wrapping(found)["tools"]
+
+    run(gate, go)
+
+
+def test_a_freeform_tool_that_a_prompt_asks_for_is_called_as_one(gate: GateBench, wire: WireServer) -> None:
+    async def go() -> None:
+        tools: Any = [{"type": "custom", "name": "apply_patch"}]
+        async with gate.door(a_model("openai", name=MODEL, base_url=wire.url + "/v1", api="responses")) as visit:
+            answer = await visit.gpt().responses.create(
+                model=MODEL, input='@@tool apply_patch "*** Begin Patch"', tools=tools
+            )
+            assert [(i.type, i.input) for i in answer.output] == [("custom_tool_call", "*** Begin Patch")]
+
+    run(gate, go)

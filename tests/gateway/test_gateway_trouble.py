@@ -84,7 +84,7 @@ def test_a_waiting_stream_is_sent_signs_of_life(
 
     async def go() -> None:
         for dialect, sign in (("anthropic", "event: ping"), ("chat", ": waiting"), ("responses", ": waiting")):
-            wire.script(Step(status=429, headers={"retry-after": "0.1"}), Step(text="after a while"))
+            wire.script(Step(status=429, headers={"retry-after": "0.5"}), Step(text="after a while"))
             async with gate.door(model_of(wire, dialect)) as visit:
                 path = {"anthropic": "/v1/messages", "chat": "/v1/chat/completions", "responses": "/v1/responses"}
                 body = {"model": "x", "stream": True, "max_tokens": 5, "messages": HELLO, "input": "hello"}

@@ -149,15 +149,22 @@ def test_the_end_of_what_a_program_says_is_kept_however_much_came_before() -> No
 
 
 class EndingBox(FakeBox):
-    """It ends while a command runs in it: that one is killed, and the next one is told."""
+    """It ends while a command runs in it: that one fails somehow, and the next one is told."""
+
+    first: Finished
 
     async def exec(self, argv: Sequence[str], **_: Any) -> Finished:
         if self.commands:
             raise SandboxError("stopped", "container 3f is not running")
         self.commands.append(tuple(argv))
-        return Finished(exit_code=137)
+        return self.first
 
 
-def test_a_box_that_ends_under_the_first_look_at_it_runs_nothing() -> None:
+@pytest.mark.parametrize(
+    "first", [Finished(exit_code=137), Finished(exit_code=255, stderr=b"OCI runtime exec failed: setns process")]
+)
+def test_a_box_that_ends_under_the_first_look_at_it_runs_nothing(first: Finished) -> None:
+    box = EndingBox()
+    box.first = first
     with pytest.raises(SandboxError, match="another kind of processor"):
-        asyncio.run(look_around(EndingBox(), (), "it"))
+        asyncio.run(look_around(box, (), "it"))

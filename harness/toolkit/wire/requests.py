@@ -20,8 +20,13 @@ from harness.toolkit.wire.body import Block, arguments_of
 def neutral_request(dialect: Dialect, body: Block) -> Request:
     """The conversation, the system prompt and the tools of a request."""
     messages, system = _READ[dialect](body)
-    tools = tuple(_tools(dialect, body.get("tools")))
-    return Request(messages=tuple(_merged(messages)), system=system, tools=tools)
+    return Request(messages=tuple(_merged(messages)), system=system, tools=tuple(_tools(dialect, declared_in(body))))
+
+
+def declared_in(body: Block) -> list[Json]:
+    """All tools that a request declares: some are items of the conversation (Codex's `additional_tools`)."""
+    given, items = body.get("tools"), _blocks(body.get("input"))
+    return [*(given if isinstance(given, list) else ()), *(i for i in items if i.get("type") == "additional_tools")]
 
 
 def neutral_messages(dialect: Dialect, items: Iterable[Json]) -> tuple[Message, ...]:
@@ -153,7 +158,7 @@ def _tools(dialect: Dialect, tools: Json) -> Iterable[Tool]:
         if declared:
             yield from _tools(dialect, declared)
             continue
-        if tool.get("tools"):
+        if tool.get("tools"):  # a namespace
             yield from _tools(dialect, tool["tools"])
             continue
         spec = tool.get("function") if isinstance(tool.get("function"), dict) else tool
