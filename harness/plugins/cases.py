@@ -1,4 +1,4 @@
-"""Known cases that a grader ships with."""
+"""A known case that a grader ships with: an answer, and what must come of it."""
 
 from __future__ import annotations
 

@@ -371,6 +371,10 @@ class Grader(Plugin):
         """What is wrong with a task's reference for this grader, or nothing. Called at load, with the place known."""
         return ""
 
+    def check_task(self, task: Task) -> str:
+        """What a task lacks for this grader besides its reference, or nothing. Called at load, with the place known."""
+        return ""
+
     @abstractmethod
     async def grade(self, work: Work) -> Verdict:
         """A verdict. Deterministic for the same work; never a guess; anything raised becomes NotGraded."""
