@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -193,3 +194,17 @@ def test_a_folder_outside_the_workspace_is_refused(tmp_path: Path) -> None:
 def test_an_answer_from_nowhere_is_refused(tmp_path: Path, where: str) -> None:
     with pytest.raises(ValueError, match="answer_from is model, stdout"):
         load("harness", "command", tmp_path).model_validate({"argv": ["x"], "answer_from": where})
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"needs": ["bash", "bsh", "glibc>2"]}, "needs: bsh, glibc>2 cannot be looked for; such can: bash, git"),
+        ({"layer": "codex_cli"}, "layer 'codex_cli' is no NAME@VERSION"),
+        ({"layer": "codex_cli@"}, "layer 'codex_cli@' is no NAME@VERSION"),
+    ],
+)
+def test_what_no_image_has_and_no_layer_is_called_is_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+    """Every trial would be skipped for it, or told to install what there is not."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        load("harness", "command", tmp_path).model_validate({"argv": ["x"], **more})
