@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: mine test test-boxes agents agents-ci runners runners-ci podman base-image lint setup dev simulate docs bench clean
+.PHONY: mine test test-boxes agents agents-ci runners runners-ci podman base-image lint setup dev simulate docs pictures bench clean
 
 setup: $(VENV)/.installed
 dev: $(VENV)/.dev
@@ -85,6 +85,10 @@ simulate: dev
 
 docs: dev
 	$(BIN)/python scripts/gen_docs.py
+
+# The pictures of docs/images, from what the commands say now. Needs a container engine, and Chromium (CHROMIUM=PATH).
+pictures: dev base-image
+	$(BIN)/python scripts/doc_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -51,6 +51,7 @@ def execute(args: argparse.Namespace) -> int:
     from harness.report.compare_json import encoded, without_nan
     from harness.report.draw import draw_text
     from harness.report.power_table import EPOCHS, basis_of, power_table, power_tables
+    from harness.report.words import many
 
     workspace = find_workspace(args.workspace)
     with plugins_aside():
@@ -65,7 +66,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         say(encoded(without_nan(asdict(found))))
         return Exit.OK
-    head = (f"suite {suite.name}: {len(suite.tasks)} tasks in {families} families, {suite.epochs} epochs",)
+    of = "1 family" if families == 1 else f"{families:,} families"
+    head = (f"suite {suite.name}: {many(len(suite.tasks), 'task')} in {of}, {many(suite.epochs, 'epoch')}",)
     say(draw_text(head, (), power_tables(found)))
     return Exit.OK
 

@@ -14,11 +14,38 @@ from typing import ClassVar, Literal
 import msgspec
 from pydantic import Field, PrivateAttr
 
-from harness.api import Box, Grade, Grader, GraderCase, Json, NotGraded, SandboxError, SandboxSpec, Verdict, Work
-from harness.graders._verifier import LEFT, goes_on, killed, rewritten
+from harness.api import (
+    Box,
+    Completed,
+    Grade,
+    Grader,
+    GraderCase,
+    Json,
+    NotGraded,
+    SandboxError,
+    SandboxSpec,
+    Verdict,
+    Work,
+)
+from harness.graders._channel import Heard, hear
+from harness.graders._verifier import (
+    PerTask,
+    Settled,
+    Solution,
+    Spoken,
+    Trouble,
+    goes_on,
+    killed,
+    rewritten,
+    settle,
+)
 from harness.toolkit.changes import Applied, apply_changes
 
 REWARD_FOLDER = "/logs/verifier"
+REWARD_JSON, REWARD_TEXT = REWARDS = (f"{REWARD_FOLDER}/reward.json", f"{REWARD_FOLDER}/reward.txt")
+"""In the order in which they count."""
+LISTENS_S = 60.0
+"""Listening at pipes begins before the verifier does, and ends after it."""
 MAX_REWARD_BYTES = 1024**2
 SAID = 2000
 """So many characters of the verifier's last words are kept."""
@@ -47,11 +74,13 @@ class Harbor(Grader):
     (commands, start-up files, test configuration, prepared rewards) is not applied, and is flagged. Running processes
     and open ports do not come along. A verifier that hangs or writes no good reward is a verdict about the work only if
     the task's solution gets a reward in the same way. A test that was rewritten, or a reward beside a verifier that a
-    signal ended, is `tampered`. Whatever of the work the verifier runs can still write the reward: every grade that
-    rests on one is marked as weak.
+    signal ended, is `tampered`. A reward above 0 is heard: the verifier is run once more, in another clean box, and
+    writes into a pipe, where nothing can be written over. More words than with the task's solution are `tampered`, and
+    the word that was heard is what counts. Whatever of the work the verifier runs can still silence it: every grade
+    that rests on a reward is marked as weak.
     """
 
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     needs_box: ClassVar[bool] = True
     needs_reference: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Json]] = {"tests": "harbor/hello/tests"}
@@ -81,7 +110,8 @@ class Harbor(Grader):
     pass_at: float = Field(default=1.0, gt=0, le=1)
     """The reward from which the work passes."""
 
-    _gold: dict[str, Verified] = PrivateAttr(default_factory=dict)
+    _gold: PerTask[Verified] = PrivateAttr(default_factory=PerTask)
+    _gold_heard: PerTask[Spoken] = PrivateAttr(default_factory=PerTask)
 
     def check(self, workspace: Path) -> Sequence[str]:
         """Whether the tests are there."""
@@ -113,10 +143,15 @@ class Harbor(Grader):
                 return NotGraded("bad_artifact", str(e))
             found = await self._verify(box, work.workspace)
         flags = (*flags_of(applied), *found.left)
-        if not found.trouble and found.left and _value(found.rewards) >= self.pass_at:
-            gold = await self._gold_verified(work, spec)
-            if gold is not None and not gold.trouble and not gold.left:
-                found = replace(found, trouble="tampered", detail=LEFT)
+        if not found.trouble and _value(found.rewards) > 0:
+            settled = await self._settled(work, spec, archive, found)
+            if settled.ungraded:
+                return NotGraded("environment", settled.ungraded)
+            flags = (*flags, *settled.flags)
+            if settled.trouble:
+                found = replace(found, trouble=settled.trouble.cause, detail=settled.trouble.detail)
+            elif settled.heard:
+                found = replace(found, rewards=settled.heard.rewards)
         if found.trouble:
             return await self._troubled(work, spec, found, flags)
         value = _value(found.rewards)
@@ -124,6 +159,45 @@ class Harbor(Grader):
         label = "passed" if passed else ("partial" if value > 0 else "failed")
         parts: dict[str, Json] = {"rewards": dict(found.rewards)}
         return Grade(value, passed, label, _explained(found), weak=True, flags=flags, parts=parts)
+
+    async def _settled(self, work: Work, spec: SandboxSpec, archive: bytes, found: Verified) -> Settled:
+        """What a reward in a file is worth, by what is heard of the same work in another box."""
+
+        async def spoken() -> Spoken | None:
+            if _script_of(work) is None:
+                return None
+            return await self._gold_heard.get(work.task, lambda: self._spoken(work, spec, None))
+
+        async def plain() -> tuple[str, bool] | None:
+            gold = await self._gold_verified(work, spec)
+            return None if gold is None else (gold.detail if gold.trouble else "", bool(gold.left))
+
+        heard = await self._spoken(work, spec, archive)
+        return await settle(_value(found.rewards), bool(found.left), heard, self.pass_at, Solution(spoken, plain))
+
+    async def _spoken(self, work: Work, spec: SandboxSpec, archive: bytes | None) -> Spoken:
+        """What the verifier says of these changes, or of the solution, through pipes in a clean box."""
+        async with work.open_box(self._clean(spec, LISTENS_S)) as box:
+            if archive is not None:
+                await apply_changes(box, archive, self.allow)
+            elif wrong := await self._solve(box, work, spec):
+                return Spoken(0, None, trouble=Trouble("environment", wrong))
+            await self._lay(box, work.workspace)
+            heard = await hear(box, REWARDS, lambda: self._run(box))
+            await box.stop()
+            changed = await rewritten(box, laid_down(work.workspace, self.tests))
+        return self._word(heard, changed)
+
+    def _word(self, heard: Heard, changed: Trouble | None) -> Spoken:
+        """The last word of the first reward that was written."""
+        rewards: Mapping[str, float] = {}
+        with suppress(FileNotFoundError, ValueError):
+            rewards = rewards_of(heard.last(REWARD_JSON), heard.last(REWARD_TEXT))
+        value = _value(rewards) if rewards else None
+        if value is not None and not 0.0 <= value <= 1.0:
+            value = None
+        trouble = heard.doubt(self.timeout_s) or changed
+        return Spoken(heard.count, value, rewards, trouble, heard.moved, heard.flags)
 
     async def _troubled(self, work: Work, spec: SandboxSpec, found: Verified, flags: tuple[str, ...]) -> Verdict:
         """Held against the work if the solution gets a reward; what only a meddling work brings about, also without."""
@@ -134,32 +208,36 @@ class Harbor(Grader):
         told = (f"tampered: {found.detail}", *flags) if forged else flags
         return Grade(0.0, False, found.trouble, _explained(found), flags=told)
 
-    def _clean(self, spec: SandboxSpec) -> SandboxSpec:
+    def _clean(self, spec: SandboxSpec, more_s: float = 0.0) -> SandboxSpec:
         return msgspec.structs.replace(
             spec,
             network=self.network,
             services=(),
             healthcheck=None,
             env={**spec.env, **self.env},
-            command_timeout_s=max(spec.command_timeout_s, self.timeout_s),
+            command_timeout_s=max(spec.command_timeout_s, self.timeout_s + more_s),
         )
 
-    async def _verify(self, box: Box, workspace: Path) -> Verified:
-        """Lay down the tests, run them, and read the reward from the stopped box."""
+    async def _lay(self, box: Box, workspace: Path) -> None:
         owner = await box.exec(["id", "-u"], user=self.user, timeout_s=60.0)
         uid = int(owner.stdout.strip() or b"0") if owner.exit_code == 0 else 0
         for place in ("/tests", "/logs"):
             await box.exec(["rm", "-rf", place], user="0", timeout_s=60.0)
         await box.put_archive("/", tests_tar(workspace, self.tests, uid))
-        ran = await box.exec(["/tests/test.sh"], timeout_s=self.timeout_s, user=self.user)
+
+    async def _run(self, box: Box) -> Completed:
+        return await box.exec(["/tests/test.sh"], timeout_s=self.timeout_s, user=self.user)
+
+    async def _verify(self, box: Box, workspace: Path) -> Verified:
+        """Lay down the tests, run them, and read the reward from the stopped box."""
+        await self._lay(box, workspace)
+        ran = await self._run(box)
         left = await goes_on(box)
         await box.stop()
         said = (ran.stdout + ran.stderr).decode("utf-8", "replace")[-SAID:]
         if ran.timed_out:
             return Verified({}, "timeout", f"the verifier ran longer than {self.timeout_s:g} s", said)
-        root = workspace / self.tests
-        tests = {f"/tests/{p.relative_to(root).as_posix()}": p.read_bytes() for p in _files(workspace, self.tests)}
-        if changed := await rewritten(box, tests):
+        if changed := await rewritten(box, laid_down(workspace, self.tests)):
             return Verified({}, changed.cause, changed.detail, said)
         try:
             rewards = await read_rewards(box)
@@ -176,19 +254,26 @@ class Harbor(Grader):
 
     async def _gold_verified(self, work: Work, spec: SandboxSpec) -> Verified | None:
         """What the verifier says of the task's own solution, once per task; None without one."""
-        reference = work.task.reference
-        script = reference.get("script") if isinstance(reference, dict) else None
-        if not isinstance(script, str):
+        if _script_of(work) is None:
             return None
-        key = f"{work.task.id} {work.task.digest}"
-        if key not in self._gold:
-            async with work.open_box(self._clean(spec)) as box:
-                ran = await box.exec(["bash", "-s"], stdin=script.encode(), timeout_s=spec.command_timeout_s)
-                found = await self._verify(box, work.workspace)
-            if ran.timed_out or ran.exit_code != 0:
-                found = Verified({}, "solution", "the solution itself fails")
-            self._gold[key] = found
-        return self._gold[key]
+        return await self._gold.get(work.task, lambda: self._on_solution(work, spec))
+
+    async def _on_solution(self, work: Work, spec: SandboxSpec) -> Verified:
+        async with work.open_box(self._clean(spec)) as box:
+            wrong = await self._solve(box, work, spec)
+            return Verified({}, "solution", wrong) if wrong else await self._verify(box, work.workspace)
+
+    async def _solve(self, box: Box, work: Work, spec: SandboxSpec) -> str:
+        """Run the task's solution; what is wrong with it."""
+        script = (_script_of(work) or "").encode()
+        ran = await box.exec(["bash", "-s"], stdin=script, timeout_s=spec.command_timeout_s)
+        return "the solution itself fails" if ran.timed_out or ran.exit_code != 0 else ""
+
+
+def _script_of(work: Work) -> str | None:
+    reference = work.task.reference
+    script = reference.get("script") if isinstance(reference, dict) else None
+    return script if isinstance(script, str) else None
 
 
 def tests_tar(workspace: Path, folder: str, uid: int) -> bytes:
@@ -218,14 +303,28 @@ def _files(workspace: Path, folder: str) -> list[Path]:
     return [path for path in sorted((workspace / folder).rglob("*")) if path.is_file()]
 
 
+def laid_down(workspace: Path, folder: str) -> Mapping[str, bytes]:
+    """The tests by their paths in the box."""
+    root = workspace / folder
+    return {f"/tests/{p.relative_to(root).as_posix()}": p.read_bytes() for p in _files(workspace, folder)}
+
+
 async def read_rewards(box: Box) -> dict[str, float]:
-    """`reward.json` (numbers by name) before `reward.txt` (one number). Raises FileNotFoundError, ValueError."""
+    """The rewards in the files of a stopped box. Raises FileNotFoundError, ValueError."""
     try:
-        data = await _read(box, f"{REWARD_FOLDER}/reward.json")
+        return rewards_of(await _read(box, REWARD_JSON), None)
     except FileNotFoundError:
-        return {"reward": _number((await _read(box, f"{REWARD_FOLDER}/reward.txt")).decode("utf-8", "replace").strip())}
+        return rewards_of(None, await _read(box, REWARD_TEXT))
+
+
+def rewards_of(by_name: bytes | None, one: bytes | None) -> dict[str, float]:
+    """`reward.json` (numbers by name) before `reward.txt` (one number). Raises FileNotFoundError, ValueError."""
+    if by_name is None:
+        if one is None:
+            raise FileNotFoundError(REWARD_TEXT)
+        return {"reward": _number(one.decode("utf-8", "replace").strip())}
     try:
-        found = msgspec.json.decode(data)
+        found = msgspec.json.decode(by_name)
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise ValueError(f"reward.json is not JSON: {e}") from e
     if not isinstance(found, dict) or not found:

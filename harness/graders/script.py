@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import msgspec
 from pydantic import Field, PrivateAttr
 
 from harness.api import (
@@ -27,16 +24,29 @@ from harness.api import (
     Verdict,
     Work,
 )
-from harness.graders._clean import archive_of, fetch, nothing_done, private_folder, read_files, tail_of
-from harness.graders._place import lay_artifacts
+from harness.graders._channel import Heard, hear
+from harness.graders._clean import nothing_done, read_files, tail_of
+from harness.graders._place import Laid, lay_artifacts
 from harness.graders._protected import Guard, limited
 from harness.graders._runs import HOME_ENV, box_spec
-from harness.graders._verifier import LEFT, Trouble, goes_on, killed, rewritten
+from harness.graders._script_box import lay_verifier, placed, private_place, read_reward, written_reward
+from harness.graders._verifier import (
+    PerTask,
+    Settled,
+    Solution,
+    Spoken,
+    Trouble,
+    goes_on,
+    killed,
+    rewritten,
+    settle,
+)
 from harness.toolkit.normalise import excerpt
 from harness.toolkit.said import last_words
 from harness.toolkit.solution import apply_solution, is_solution
 
-MAX_REWARD = 1024**2
+LISTENS_S = 60.0
+"""Listening at a pipe begins before the verifier does, and ends after it."""
 VERIFIER = "54321:54321"
 """A user that no image has: it reads the verifier, owns the reward, and has nothing of the work's."""
 
@@ -47,9 +57,12 @@ class Script(Grader):
     The verifier's files and an empty place for the reward enter a clean box after the artifacts; the files are root's
     and read-only, the reward belongs to a user of the verifier's own. The box is stopped before the reward is read. A
     reward that was there before is removed and flagged; a verifier's file that was rewritten, or a reward beside a
-    verifier that a signal ended, is `tampered`. Programs of the work that the verifier starts run as the verifier: let
-    it read files rather than run them, or grade programs with `code_tests`. A verifier that cannot be run to its end,
-    or writes no good reward, is a verdict about the work only if it passes the task's solution.
+    verifier that a signal ended, is `tampered`. A reward above 0 is heard: the verifier is run once more, in another
+    clean box, and writes into a pipe, where nothing can be written over. More words than with the task's solution are
+    `tampered`, and the word that was heard is what counts. Programs of the work that the verifier starts run as the
+    verifier, and may still silence it: let it read files rather than run them, or grade programs with `code_tests`. A
+    verifier that cannot be run to its end, or writes no good reward, is a verdict about the work only if it passes the
+    task's solution.
     """
 
     verifier: str | dict[str, str]
@@ -82,7 +95,7 @@ class Script(Grader):
     workdir: str = ""
     """Where it starts. Empty: the box's working folder."""
 
-    version = "5"
+    version = "6"
     needs_box = True
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {"verifier": 'set -e\ngrep -q "^total: 42$" report.txt\n'}
@@ -91,8 +104,8 @@ class Script(Grader):
         GraderCase("", False, None, {"verifier": "true\nexit 1\n"}),
     )
 
-    _gold: dict[str, Solved] = PrivateAttr(default_factory=dict)
-    _lock: asyncio.Lock | None = PrivateAttr(default=None)
+    _gold: PerTask[Solved] = PrivateAttr(default_factory=PerTask)
+    _gold_heard: PerTask[Spoken] = PrivateAttr(default_factory=PerTask)
 
     def check(self, workspace: Path) -> Sequence[str]:
         """A verifier that is absent, or whose start is not clear."""
@@ -119,49 +132,106 @@ class Script(Grader):
             files = self._files(work.workspace)
         except (ValueError, OSError) as e:
             return NotGraded("bad_reference", str(e))
-        guard = Guard((*self.protected, *((self.place.strip("/") + "/**",) if self.place else ())))
         async with work.open_box(box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s)) as box:
-            private = await _private(box)
-            laid = await lay_artifacts(box, work, private, self.artifacts, guard)
+            private = await private_place(box)
+            laid = await self._lay(box, work, private)
             if laid.patch_error:
                 return Grade(0.0, False, "patch_error", laid.patch_error, flags=limited(laid.flags))
             ended = await self._verify(box, private, files)
         flags = [*laid.flags, *ended.flags]
+        if ended.trouble is None and ended.reward is not None and self._judge(ended, flags).value > 0:
+            settled = await self._settled(work, files, ended.reward, bool(ended.left))
+            if settled.ungraded:
+                return NotGraded("environment", settled.ungraded)
+            ended.trouble, flags = settled.trouble, [*flags, *settled.flags]
+            if settled.heard:
+                ended.reward = settled.heard.value
         if ended.trouble is None:
-            grade = self._judge(ended, flags)
-            if grade.passed and self.verdict == "reward" and ended.left:
-                gold = await self._solved(work, files)
-                if gold is not None and not gold.trouble and not gold.left:
-                    ended.trouble = Trouble("tampered", LEFT, forged=True)
-            if ended.trouble is None:
-                return grade
+            return self._judge(ended, flags)
         return await self._troubled(work, files, ended, flags)
+
+    async def _lay(self, box: Box, work: Work, private: str) -> Laid:
+        guard = Guard((*self.protected, *((self.place.strip("/") + "/**",) if self.place else ())))
+        return await lay_artifacts(box, work, private, self.artifacts, guard)
+
+    async def _settled(self, work: Work, files: Mapping[str, bytes], reward: float, left: bool) -> Settled:
+        """What a reward in a file is worth, by what is heard of the same work in another box."""
+
+        async def spoken() -> Spoken | None:
+            if not is_solution(work.task.reference):
+                return None
+            return await self._gold_heard.get(work.task, lambda: self._spoken(work, files, solution=True))
+
+        async def plain() -> tuple[str, bool] | None:
+            gold = await self._solved(work, files)
+            return None if gold is None else (gold.trouble, gold.left)
+
+        heard = await self._spoken(work, files)
+        return await settle(reward, left, heard, self.threshold, Solution(spoken, plain))
+
+    async def _spoken(self, work: Work, files: Mapping[str, bytes], *, solution: bool = False) -> Spoken:
+        """What the verifier says of the work, or of the solution, through pipes in a clean box."""
+        spec = box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s + LISTENS_S)
+        async with work.open_box(spec) as box:
+            private = await private_place(box)
+            try:
+                wrong = await apply_solution(work.task.reference, work.task, box) if solution else ""
+            except MissingRequirement as e:
+                wrong = str(e)
+            if wrong:
+                return Spoken(0, None, trouble=Trouble("environment", wrong))
+            if not solution:
+                await self._lay(box, work, private)
+            place, rewards, _ = await self._laid(box, private, files)
+            heard = await hear(box, rewards, lambda: self._run(box, private, place, files))
+            await box.stop()
+            changed = await rewritten(box, placed(place, files))
+        return self._word(heard, rewards, changed)
+
+    def _word(self, heard: Heard, rewards: Sequence[str], changed: Trouble | None) -> Spoken:
+        """The last word of the first reward that was written."""
+        try:
+            last = next((word for path in rewards if (word := heard.last(path))), None)
+            value = None if last is None else read_reward(last, self.reward_key)
+        except ValueError:
+            value = None
+        trouble = heard.doubt(self.timeout_s) or changed
+        return Spoken(heard.count, value, trouble=trouble, moved=heard.moved, flags=heard.flags)
 
     async def _verify(self, box: Box, private: str, files: Mapping[str, bytes]) -> Ended:
         """Lay the verifier down, run it, and read its reward and its own files from the stopped box."""
-        place = self.place.rstrip("/") or f"{private}/verifier"
-        rewards = self._rewards(private)
-        flags = await self._own(box, place, files, rewards)
-        home = posixpath.join(posixpath.dirname(rewards[0]), "home")
-        env = {"REWARD_FILE": rewards[0], "PROBES": f"{private}/probes", "HOME": home, **HOME_ENV, **self.env}
-        user = "" if self.user == "box" else self.user
-        done = await box.exec(
-            self._argv(files, place), timeout_s=self.timeout_s, env=env, user=user, workdir=self.workdir
-        )
+        place, rewards, flags = await self._laid(box, private, files)
+        done = await self._run(box, private, place, files)
         left = await goes_on(box)
         await box.stop()
         ended = Ended(done, [*flags, *left], bool(left))
         if ended.limit:
             return ended
-        ended.trouble = await rewritten(box, {f"{place}/{path}": data for path, data in files.items()})
+        ended.trouble = await rewritten(box, placed(place, files))
         try:
-            ended.reward = await self._reward(box, rewards)
+            ended.reward = await written_reward(box, rewards, self.reward_key)
         except (ValueError, SandboxError) as e:
             if isinstance(e, SandboxError) and e.fault not in ("path", "too_big"):
                 raise
             ended.trouble = ended.trouble or Trouble("bad_reward", str(e))
         ended.trouble = ended.trouble or self._doubt(ended)
         return ended
+
+    async def _laid(
+        self, box: Box, private: str, files: Mapping[str, bytes]
+    ) -> tuple[str, Sequence[str], Sequence[str]]:
+        """Lay down the verifier and the empty places of its rewards: their paths, and flags of what was there."""
+        place = self.place.rstrip("/") or f"{private}/verifier"
+        rewards = self._rewards(private)
+        return place, rewards, await lay_verifier(box, self.user, place, files, rewards)
+
+    async def _run(self, box: Box, private: str, place: str, files: Mapping[str, bytes]) -> Completed:
+        reward = self._rewards(private)[0]
+        home = posixpath.join(posixpath.dirname(reward), "home")
+        env = {"REWARD_FILE": reward, "PROBES": f"{private}/probes", "HOME": home, **HOME_ENV, **self.env}
+        user = "" if self.user == "box" else self.user
+        argv = self._argv(files, place)
+        return await box.exec(argv, timeout_s=self.timeout_s, env=env, user=user, workdir=self.workdir)
 
     def _doubt(self, ended: Ended) -> Trouble | None:
         """Why a run that came to its end says nothing of the work, if so."""
@@ -193,12 +263,7 @@ class Script(Grader):
         """What the verifier says of the task's own solution, once per task; None without one."""
         if not is_solution(work.task.reference):
             return None
-        key = f"{work.task.id} {work.task.digest}"
-        self._lock = self._lock or asyncio.Lock()
-        async with self._lock:
-            if key not in self._gold:
-                self._gold[key] = await self._on_solution(work, files)
-            return self._gold[key]
+        return await self._gold.get(work.task, lambda: self._on_solution(work, files))
 
     async def _on_solution(self, work: Work, files: Mapping[str, bytes]) -> Solved:
         async with work.open_box(box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s)) as box:
@@ -207,44 +272,11 @@ class Script(Grader):
                     return Solved(wrong)
             except MissingRequirement as e:
                 return Solved(str(e))
-            ended = await self._verify(box, await _private(box), files)
+            ended = await self._verify(box, await private_place(box), files)
         if ended.trouble is not None:
             return Solved(ended.trouble.detail)
         grade = self._judge(ended, [])
         return Solved("" if grade.passed else grade.explanation, ended.left)
-
-    async def _own(self, box: Box, place: str, files: Mapping[str, bytes], rewards: Sequence[str]) -> list[str]:
-        """Lay the verifier down, root's and read-only, and empty the places of rewards, owned by who runs it.
-
-        Returns flags of what was there. The engine replaces whatever is at a file's path, also a link or a folder.
-        """
-        flags = [f"prewritten_reward: {path}" for path in rewards if await something_at(box, path)]
-        uid, _, gid = self.user.partition(":")
-        owner = (int(uid), int(gid or uid)) if uid.isdigit() else (0, 0)
-        open_to = 0o700 if uid.isdigit() else 0o777
-        home = posixpath.join(posixpath.dirname(rewards[0]), "home")
-        folders = dict.fromkeys([*(posixpath.dirname(path) for path in rewards), home], open_to)
-        await box.put_archive(
-            "/",
-            archive_of(
-                {path.lstrip("/"): b"" for path in rewards},
-                owner=owner,
-                mode=open_to & 0o666,
-                folders={path.lstrip("/"): mode for path, mode in folders.items()},
-            ),
-        )
-        readable = 0o550 if uid.isdigit() and gid.isdigit() else 0o555
-        inside = {posixpath.dirname(f"{place}/{path}") for path in files}
-        await box.put_archive(
-            "/",
-            archive_of(
-                {f"{place}/{path}".lstrip("/"): data for path, data in files.items()},
-                owner=(0, owner[1]),
-                mode=readable,
-                folders={path.lstrip("/"): readable for path in (place, *sorted(inside - {place}))},
-            ),
-        )
-        return flags
 
     def _rewards(self, private: str) -> list[str]:
         said = [self.reward] if isinstance(self.reward, str) else list(self.reward)
@@ -270,14 +302,6 @@ class Script(Grader):
         if not start:
             raise ValueError("`verifier` has several files and no test.sh or verify.sh: say `command`")
         return ["python3" if start.endswith(".py") else "bash", f"{place}/{start}"]
-
-    async def _reward(self, box: Box, rewards: Sequence[str]) -> float | None:
-        """The reward, or None without one. Raises ValueError, SandboxError."""
-        for path in rewards:
-            for data in (await fetch(box, "/", path, MAX_REWARD)).values():
-                if data.strip():
-                    return read_reward(data, self.reward_key)
-        return None
 
     def _judge(self, ended: Ended, flags: list[str]) -> Grade:
         """The grade of a run that can be taken at its word; weak where only a file decides that the work can write."""
@@ -329,35 +353,3 @@ class Ended:
 
 
 _USED_UP = {(True, False): "out_of_memory", (True, True): "out_of_memory", (False, True): "out_of_disk"}
-
-
-async def _private(box: Box) -> str:
-    """A folder that nobody can know before, with a place for what probes brought."""
-    private = private_folder()
-    await box.put_archive("/", archive_of({}, folders={private[1:]: 0o755, f"{private[1:]}/probes": 0o755}))
-    return private
-
-
-async def something_at(box: Box, path: str) -> bool:
-    """Whether something is at a path."""
-    try:
-        return bool(await fetch(box, "/", path, MAX_REWARD))
-    except SandboxError as e:
-        if e.fault not in ("path", "too_big"):
-            raise
-        return True
-
-
-def read_reward(data: bytes, key: str) -> float:
-    """A reward in [0, 1]: a number, or the number at `key` of a JSON object. Raises ValueError."""
-    try:
-        said: Json = msgspec.json.decode(data.strip())
-    except (msgspec.DecodeError, RecursionError) as e:
-        raise ValueError(f"the reward is no number and no JSON: {excerpt(data.decode('utf-8', 'replace'), 80)}") from e
-    if isinstance(said, dict):
-        said = said[key] if key in said else next(iter(said.values())) if len(said) == 1 else None
-    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
-        raise ValueError("the reward is not a finite number")
-    if not 0.0 <= said <= 1.0:
-        raise ValueError(f"the reward {said:g} is not in [0, 1]")
-    return float(said)

@@ -61,6 +61,8 @@ def same_tasks(design: Design) -> Design:
 def power_of(design: Design, delta: float, margin: float = 0.0) -> float:
     """The chance that a loss of `delta` (> 0) is shown to be more than `margin`."""
     share, spread, reach = _parts(design.after(delta))
+    if math.isinf(reach):  # one task has no interval, and shows nothing
+        return 0.0
     if spread <= 0:
         return 1.0 if share * delta > margin + reach else 0.0
     return float(ndtr((share * delta - margin - reach) / (share * spread)))

@@ -250,6 +250,16 @@ async def _reaps(box: Box) -> str:
     return differs("whether there are processes, and zombies", found, (True, False))
 
 
+async def _tells_of_orphans(box: Box) -> str:
+    """What graders read in process 1's `stat` of programs that outlived their parents: its children's page faults."""
+    faults = "set -- $(sed 's/.*) //' /proc/1/stat); echo $9\n"
+    done = await sh(box, f"{faults}sh -c 'sh -c true'\n{faults}sh -c '(sleep 0.1 &) '; sleep 0.6\n{faults}")
+    before, without, after = (int(word) for word in done.stdout.split())
+    return differs(
+        "whether it rose without an orphan, and with one", (without > before, after > without), (False, True)
+    )
+
+
 CHECKS: dict[str, Callable[[Box], Awaitable[str]]] = {
     "exit codes are the command's": _exit_code,
     "a killed command says so": _killed_code,
@@ -283,5 +293,6 @@ CHECKS: dict[str, Callable[[Box], Awaitable[str]]] = {
     "a missing archive is FileNotFoundError": _archive_missing,
     "an archive is laid down": _archive_round,
     "orphans are reaped": _reaps,
+    "process 1 tells of orphans that ended": _tells_of_orphans,
 }
 """Run in one box, one after the other."""

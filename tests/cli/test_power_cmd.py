@@ -91,3 +91,14 @@ def test_nonsense_is_a_usage_error(tmp_path, words, word):
     write(tmp_path, DEAR)
     done = harness(tmp_path, "power", "--suite", "mine", *words)
     assert (done.code, word in done.err) == (2, True), done.err
+
+
+def test_one_task_shows_nothing_and_no_number_is_nan(tmp_path):
+    write(tmp_path, DEAR)
+    path = tmp_path / "tasks" / "mine" / "suite.yaml"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "id: two" not in line))
+    text = said(tmp_path)
+    assert "suite mine: 1 task in 1 family, 1 epoch" in text
+    assert "nan" not in text and "1 (now) 1 more than 100 more than 100 0%" in text
+    row = json.loads(harness(tmp_path, "power", "--suite", "mine", "--json").out)["rows"][0]
+    assert (row["power"], row["same"]) == (0.0, None)

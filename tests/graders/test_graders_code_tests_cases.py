@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.graders._cases import Compare, read_cases, returned, same_output, same_value
+from harness.graders._script_box import read_reward
 from harness.graders.code_tests import CodeTests
-from harness.graders.script import Script, read_reward
+from harness.graders.script import Script
 from harness.graders.test_report import TestReport
 from harness.toolkit.code import code_of
 
