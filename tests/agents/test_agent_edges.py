@@ -122,8 +122,11 @@ RESULT = {"type": "result", "subtype": "success", "is_error": True, "result": "U
 def test_a_program_that_never_asks_a_model_says_how_it_ended(tmp_path: Path, script: str, words: str) -> None:
     argv = json.dumps(["sh", "-c", f"{script}; exit 7", "{agent}"])
     said = f"{{use: command, folder: tools/mine, argv: {argv}}}"
-    code, _, (attempt,) = run(tmp_path, said, program=json.dumps(RESULT))
+    code, told, (attempt,) = run(tmp_path, said, program=json.dumps(RESULT))
     assert code == 3 and attempt["status"] == "infra_error"
+    (reason,) = (line for line in told.splitlines() if line.startswith("  NoModelCall: "))
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert f"its last words: {words})" in reason and reason.endswith(f"(harness show {folder.name} edge it)")
     assert attempt["trouble"]["cause"] == "NoModelCall"
     assert attempt["trouble"]["detail"].endswith(f"(exit code 7; its last words: {words})")
 
