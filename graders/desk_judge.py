@@ -135,4 +135,11 @@ def _as_written(text: str, wanted: str) -> str:
     return text[at : at + len(wanted)]
 
 
-RULES = {"rubric": rubric, "pairwise": pairwise, "reference": reference, "steps": steps, "claims": claims}
+RULES = {
+    "rubric": rubric,
+    "pairwise": pairwise,
+    "select": pairwise,
+    "reference": reference,
+    "steps": steps,
+    "claims": claims,
+}

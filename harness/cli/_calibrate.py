@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Literal
 
 from harness.cli._labels import named_files
 from harness.cli._out import plugins_aside, say
+from harness.cli._table import many
 from harness.config.load import load_suite
 from harness.config.suite import Suite
 from harness.config.workspace import run_names
-from harness.errors import ConfigError, Exit, Fault, Place, UsageFault
+from harness.errors import ConfigError, Exit, Fault, Place, StoreError, UsageFault
 from harness.plugins.loader import did_you_mean
 from harness.records.label import UNSURE, Label
 from harness.report.judges import Elsewhere, judged_elsewhere
@@ -26,7 +28,7 @@ from harness.report.judges_sections import look_tables, score_tables, validity_t
 from harness.report.text import table_lines
 from harness.store.folder import RunFolder
 from harness.store.judgements import iter_judgements
-from harness.store.labels import FOLDER, LABELS, encode_labels, mixed, placed_labels, read_labels
+from harness.store.labels import FOLDER, LABELS, encode_labels, mixed, read_labels, sound_labels
 from harness.store.read import read_manifest
 
 SAID: dict[str, tuple[str, ...]] = {
@@ -51,15 +53,19 @@ def labels_of_run(workspace: Path, path: Path, graders: Sequence[str], args: arg
     """Labels for these graders, checked against the run; those of this run are kept in its folder, beside those that
     it has for other graders.
 
-    Raises ConfigError for unknown ids, duplicates and mixed sets, UsageFault when there is no label or the design does
-    not fit them.
+    Raises ConfigError with every line that is no label, unknown id, duplicate and mixed set of all files, UsageFault
+    when there is no label or the design does not fit them.
     """
     suite = _suite_of(workspace, path) if not args.labels else None
     named = named_files(suite) if suite else []
     design = args.design or (suite.calibration.design if suite else None)
     files = args.labels or named or sorted((workspace / FOLDER).glob("*.jsonl"))
-    placed = [one for file in files for one in placed_labels(file, _shown(file, workspace))]
-    placed = [(x, place) for x, place in placed if x.grader in graders]
+    there, faults = _read(files, workspace)
+    placed = [(x, place) for x, place in there if x.grader in graders]
+    run = read_manifest(path).run
+    faults += _unknown(path, placed, run) + mixed([x for x, _ in placed], "the labels")
+    if faults:
+        raise ConfigError(faults)
     if not placed:
         where = (
             f" in {', '.join(suite.calibration.labels)}, which the suite's `calibration` names"
@@ -67,10 +73,8 @@ def labels_of_run(workspace: Path, path: Path, graders: Sequence[str], args: arg
             else ""
         )
         raise UsageFault(f"there is no label for {', '.join(graders)}{where}", help="harness label makes them")
-    run = read_manifest(path).run
-    faults = _unknown(path, placed, run) + mixed([x for x, _ in placed], "the labels")
-    if faults:
-        raise ConfigError(faults)
+    if (args.labels or named) and not args.grader:
+        _tell_left_out([x.grader for x, _ in there if x.grader not in graders], graders)
     labels = [x for x, _ in placed]
     own = [x for x in labels if x.run in ("", run)]
     if design == "run_sample" and not any(x.run == run for x in labels):
@@ -81,6 +85,29 @@ def labels_of_run(workspace: Path, path: Path, graders: Sequence[str], args: arg
         kept = read_labels(path / LABELS) if (path / LABELS).is_file() else []
         folder.write_file(LABELS, encode_labels([*(x for x in kept if x.grader not in graders), *own]))
     return Found(labels, _elsewhere(workspace, path, {x.run for x in labels} - {"", run}), design)
+
+
+def _read(files: Sequence[Path], workspace: Path) -> tuple[list[tuple[Label, Place]], list[Fault]]:
+    """The sound labels of all files, and every fault of all of them."""
+    found: list[tuple[Label, Place]] = []
+    faults: list[Fault] = []
+    for file in files:
+        try:
+            labels, wrong = sound_labels(file, _shown(file, workspace))
+        except StoreError as e:
+            faults.append(e.fault)
+            continue
+        found += labels
+        faults += wrong
+    return found, faults
+
+
+def _tell_left_out(others: Sequence[str], graders: Sequence[str]) -> None:
+    """A grader's name that is misspelt in a file that was named would otherwise be left out in silence."""
+    for name in sorted(set(others)):
+        n, help = others.count(name), did_you_mean(name, list(graders))
+        note = f"{many(n, 'label')} for '{name}', which judged nothing in this run"
+        print(f"left out: {note}{f': {help}' if help else ''}", file=sys.stderr)
 
 
 def _suite_of(workspace: Path, path: Path) -> Suite:

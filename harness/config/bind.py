@@ -189,7 +189,8 @@ class Binder:
 
     def _checks(self, plugin: Plugin, spot: Spot) -> list[Fault]:
         try:
-            return [spot.fault(what, getattr(what, "at", ())) for what in plugin.check(self._workspace)]
+            lines = plugin.check(self._workspace)
+            return [spot.fault(what, getattr(what, "at", ()), getattr(what, "help", "")) for what in lines]
         except HarnessError as e:
             return [Fault(e.fault.what, e.fault.place or spot.place(), e.fault.help)]
         except Exception as e:  # noqa: BLE001 - a plugin's own check: its fault is told at its place

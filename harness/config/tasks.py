@@ -188,6 +188,11 @@ class TaskLoader:
         fields.setdefault("meta", _NO_META)
         fields.pop("box", None)
         task = Task(**fields, place=place)
+        for name in (*task.graders, *task.informative):
+            if lack := _check_task(self.maker.graders[name].grader, task):
+                self.faults.append(spot.fault(f"the grader '{name}' cannot judge this task: {lack}", ("meta",)))
+        if len(self.faults) > before:
+            return
         msgspec.structs.force_setattr(task, "digest", task_digest(task))
         self.tasks.append(task)
 
@@ -310,6 +315,13 @@ def _field_of(what: str) -> str:
     """The field a fault speaks of, as it is written in the message."""
     named = re.search(r"`(\w+)`", what)
     return named[1] if named else ""
+
+
+def _check_task(grader: Grader, task: Task) -> str:
+    try:
+        return grader.check_task(task)
+    except Exception as e:  # noqa: BLE001 - a plugin's own check: its fault is told at the task
+        return f"{type(grader).__name__}.check_task failed: {type(e).__name__}: {e}"
 
 
 def _check_reference(grader: Grader, reference: Json) -> str:

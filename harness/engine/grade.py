@@ -18,6 +18,7 @@ from harness.engine.boxes import noted
 from harness.engine.services import Services
 from harness.errors import LimitReached, MissingRequirement, ModelError, SandboxError
 from harness.plugins.contracts import Bench, Box, ModelClient
+from harness.plugins.loader import raised_at
 from harness.plugins.sound import verdict_faults
 from harness.records.content import Usage
 from harness.records.judgement import Judgement
@@ -170,7 +171,7 @@ async def _one(bound: BoundGrader, work: GradedWork, services: Services, state: 
     except (MissingRequirement, SandboxError):
         raise
     except (Exception, SystemExit) as e:  # noqa: BLE001 - the edge of a plugin: its fault is recorded, never a score
-        return NotGraded("grader_fault", f"{type(e).__name__}: {e}")
+        return NotGraded("grader_fault", raised_at(e, work.workspace))
     if wrong := verdict_faults(verdict):
         return NotGraded("grader_fault", wrong)
     return verdict

@@ -13,6 +13,10 @@ UNGRADED = "ungraded"
 """What a draw of votes means in words where it means nothing (judge.md 7.1)."""
 
 
+PAIRS_ONLY = ("identical", "near_identical")
+"""Controls that only a comparison of two can be asked about."""
+
+
 class _Closed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -14,21 +14,20 @@ import msgspec
 from pydantic import BaseModel, Field, model_validator
 
 from harness.api import Card, Grade, Grader, Judgement, Model, NotGraded, Usage, UsageFault, Verdict, Work
+from harness.errors import ConfigError
 from harness.graders._hearing import OWN, Sitting, Without
-from harness.graders._judge_parts import UNGRADED, Budget, Controls, Escalate, PanelRule
-from harness.graders._sentinels import read_sentinels
+from harness.graders._judge_parts import PAIRS_ONLY, UNGRADED, Budget, Controls, Escalate, PanelRule
+from harness.graders._sentinels import ROW, read_sentinels
 from harness.plugins.contracts import JudgeAsks, JudgeBudget, Rehearsal
 from harness.plugins.loader import did_you_mean
 from harness.toolkit.answers import no_answer
-from harness.toolkit.files import one_line
+from harness.toolkit.files import NAMED, check_lines
 from harness.toolkit.judging.judge import Judge, unpinned
 from harness.toolkit.judging.material import Inputs, question_pieces, seen_files, side_text, work_digest, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, vote
 from harness.toolkit.refused import placed, refused
 
-NAMED = 5
-"""So many sentinels that do not fit are named."""
 Opinion = dict[str, Outcome]
 """What one judge makes of the work, by what it is about ("" where there is one question only)."""
 
@@ -84,6 +83,15 @@ class JudgeGrader(Grader):
         if self.escalate is not None and bool(self.escalate.to) == self.escalate.person:
             what = "`escalate` says neither or both of `to` and `person`"
             raise refused(what, "to: [JUDGE, ...], or person: true", "escalate")
+        for kind in PAIRS_ONLY if self.protocol != "pairwise" else ():
+            if getattr(self.controls, kind):
+                what = f"`{kind}` controls are pairs, and this grader judges none"
+                raise refused(
+                    what, "leave it out: padded, null_answers and injection fit every grader", "controls", kind
+                )
+        if self.escalate is not None and not self._triggers() & set(self.escalate.when):
+            what = f"nothing is ever handed on: of one judge asked once, `{self.escalate.when[0]}` cannot come"
+            raise refused(what, "when: [ungraded], or name a panel, or say repeats: 2", "escalate")
         if self.panel_rule.quorum > len(self.members):
             what = f"a quorum of {self.panel_rule.quorum} cannot be had from {len(self.members)} judges"
             help_ = "name more judges under `panel`, or ask for fewer; 0 is more than half"
@@ -95,6 +103,16 @@ class JudgeGrader(Grader):
             raise refused(f"`tie`: '{tie}' is no outcome of {self.protocol}", help_, "panel_rule", "tie")
         self._judges_fit()
         return self
+
+    def _triggers(self) -> set[str]:
+        """What `escalate.when` can ever see of this grader."""
+        found = {"ungraded"}
+        found |= {"panel_disagrees"} if len(self.members) > 1 else set()
+        return found | ({"swap_disagrees"} if self.repeats > 1 or self.turned() else set())
+
+    def turned(self) -> bool:
+        """Whether one question is asked in several orders."""
+        return False
 
     def _judges_fit(self) -> None:
         """Each has a name of its own, and can answer in this protocol's form. Raises ValueError."""
@@ -163,8 +181,8 @@ class JudgeGrader(Grader):
         faults = [f"judge '{j.name}': {fault}" for j in self.all_judges for fault in j.model.check(workspace)]
         try:
             known = self.rehearsals(workspace)
-        except UsageFault as e:
-            return [*faults, placed(one_line(e), "sentinels")]
+        except (UsageFault, ConfigError) as e:
+            return [*faults, *check_lines(e, "sentinels", help=ROW)]
         odd = [f"sentinel '{r.id}': {why}" for r in known if (why := self.odd_sentinel(r))]
         more = [f"and {len(odd) - NAMED} more"] if len(odd) > NAMED else []
         return [*faults, *(placed(f"{self.sentinels}: {line}", "sentinels") for line in (*odd[:NAMED], *more))]
@@ -204,7 +222,7 @@ class JudgeGrader(Grader):
         return (self.sentinels,) if self.sentinels else ()
 
     def rehearsals(self, workspace: Path) -> Sequence[Rehearsal]:
-        """The sentinels. Raises UsageFault."""
+        """The sentinels. Raises UsageFault, ConfigError."""
         return read_sentinels(workspace, self.sentinels) if self.sentinels else ()
 
     def made_controls(self) -> Mapping[str, int]:
@@ -341,6 +359,12 @@ def _with(verdict: Verdict, sitting: Sitting, flags: tuple[str, ...] = ()) -> Ve
     others = [f"{who} speaks to the judge ({', '.join(f)})" for who, f in sitting.spoken_to.items() if who != OWN]
     notes = "; ".join([verdict.explanation, *others, *sitting.notes])
     return msgspec.structs.replace(verdict, usage=usage, flags=(*verdict.flags, *seen, *flags), explanation=notes)
+
+
+def spoke(judgements: Sequence[Judgement], outcome: str) -> Judgement:
+    """Whose words stand for the verdict: the first that said so, else (a verdict made of several) the first heard."""
+    heard = [j for j in judgements if j.status == "ok"]
+    return next((j for j in heard if j.outcome == outcome), heard[0])
 
 
 def ungraded(judgements: Sequence[Judgement], why: str = "") -> NotGraded:

@@ -10,12 +10,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from harness.api import Attempt, Json, NotGraded, Output, Task, UsageFault, Work
-from harness.errors import StoreError
+from harness.errors import ConfigError, Fault, Place, StoreError
 from harness.plugins.judging import Delivered
 from harness.store.read import iter_attempts, read_manifest, read_transcript
-from harness.toolkit.files import one_line, read_json_lines
+from harness.toolkit.files import check_lines, every_json_line
 from harness.toolkit.reference import as_text
-from harness.toolkit.refused import refused
+from harness.toolkit.refused import Placed, refused
 
 
 class Opponent(BaseModel):
@@ -44,18 +44,22 @@ class Opponent(BaseModel):
         """What records call it."""
         return f"{self.run}:{self.system}".strip(":") if self.run else self.system or self.file or self.field
 
-    def check(self, workspace: Path) -> list[str]:
-        """What is wrong with it that can be seen before a run."""
+    def check(self, workspace: Path, *at: int | str) -> list[Placed]:
+        """What is wrong with it that can be seen before a run, told at this parameter."""
         try:
             if self.run:
                 _system_of(_run(workspace, self.run), self.system)
             if self.file:
-                _rows(workspace / self.file, workspace)
-        except UsageFault as e:
-            return [f"{one_line(e)} ({e.fault.help})" if e.fault.help else one_line(e)]
-        except StoreError as e:
-            return [e.fault.what]
+                _rows(workspace, self.file)
+        except (UsageFault, ConfigError, StoreError) as e:
+            return check_lines(e, *at, help=ROW if self.file else "")
         return []
+
+    def lacks(self, task: Task) -> str:
+        """The field that this task would have to have, or nothing."""
+        if not self.field or field_of(task, self.field) is not None:
+            return ""
+        return f"it has no `{self.field}` to compare with; {fields_of(task)}"
 
 
 Refusals = Literal["lose", "judged"]
@@ -78,7 +82,7 @@ def delivered(opponent: Opponent, work: Work) -> Delivered | NotGraded:
     if opponent.run:
         return _of_run(opponent, work)
     if opponent.file:
-        answer = _rows(work.workspace / opponent.file, work.workspace).get(work.task.id)
+        answer = _rows(work.workspace, opponent.file).get(work.task.id)
         if answer is None:
             return NotGraded("no_opponent", f"{opponent.file} has no answer for '{work.task.id}'")
         return _text(opponent.name, answer)
@@ -91,6 +95,11 @@ def delivered(opponent: Opponent, work: Work) -> Delivered | NotGraded:
 def field_of(task: Task, name: str) -> Json:
     """The reference, or a key of the task's meta."""
     return task.reference if name == "reference" else task.meta.get(name.removeprefix("meta."))
+
+
+def fields_of(task: Task) -> str:
+    """What `field_of` could find in a task."""
+    return f"its `meta` has {', '.join(sorted(task.meta))}" if task.meta else "it has no `meta`"
 
 
 def _text(by: str, answer: str) -> Delivered:
@@ -140,14 +149,25 @@ def _index(path: Path) -> dict[tuple[str, str, int], Attempt]:
     return {(a.task, a.system, a.epoch): a for a in iter_attempts(path) if a.final}
 
 
+ROW = "one JSON object a line: id (the task) and answer"
+
+
 @lru_cache(maxsize=8)
-def _rows(path: Path, workspace: Path) -> dict[str, str]:
-    """Answers by task. Raises UsageFault."""
-    found: dict[str, str] = {}
-    name = path.relative_to(workspace).as_posix()
-    for number, row in read_json_lines(workspace, name):
+def _rows(workspace: Path, name: str) -> dict[str, str]:
+    """Answers by task. Raises ConfigError with every faulty line, UsageFault for a file that cannot be read."""
+    found: dict[str, tuple[Place, str]] = {}
+    rows, faults = every_json_line(workspace, name)
+    for place, row in rows:
         key, answer = row.get("id") or row.get("task"), row.get("answer")
         if not isinstance(key, str) or not isinstance(answer, str):
-            raise UsageFault(f"{name}:{number}: a row is {{id: TASK, answer: TEXT}}")
-        found[key] = answer
-    return found
+            faults.append(Fault("a row is {id: TASK, answer: TEXT}", place, ROW))
+        elif key in found:
+            help_ = f"the first is in line {found[key][0].line}: keep one"
+            faults.append(Fault(f"the answer to '{key}' is there twice", place, help_))
+        else:
+            found[key] = (place, answer)
+    if not rows and not faults:
+        raise UsageFault(f"{name} has no answer", help=ROW)
+    if faults:
+        raise ConfigError(faults)
+    return {key: answer for key, (_, answer) in found.items()}

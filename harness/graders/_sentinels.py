@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from harness.api import Json, Output, Task, Transcript, UsageFault
+from harness.errors import ConfigError, Fault, Place
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
 from harness.records.transcript import Note
@@ -30,21 +31,35 @@ class SentinelRow(BaseModel):
     note: str = ""
 
 
+ROW = "one JSON object a line: id, question, answer, expect"
+
+
 def read_sentinels(workspace: Path, path: str) -> list[Rehearsal]:
-    """The file's rows as work to judge. Raises UsageFault with the line for a faulty one, and for a double id."""
-    found: dict[str, Rehearsal] = {}
-    for row in read_json_rows(workspace, path, SentinelRow):
+    """The file's rows as work to judge. Raises ConfigError with every faulty line and every id that is there twice,
+    UsageFault for a file that cannot be read or is empty.
+    """
+    found: dict[str, tuple[Place, Rehearsal]] = {}
+    twice: list[Fault] = []
+    for place, row in read_json_rows(workspace, path, SentinelRow):
         if row.id in found:
-            raise UsageFault(f"{path}: the id '{row.id}' is there twice", help="ids of sentinels are unique")
-        meta = {"sources": row.sources} if row.sources is not None else {}
-        task = Task(id=row.id, prompt=row.question, reference=row.reference, family=row.family or row.id, meta=meta)
-        opponent = None
-        if row.opponent is not None:
-            opponent = Delivered("opponent", Output(answer=row.opponent), lambda name: None)
-        output = Output(answer=row.answer)
-        events = tuple(Note(0.0, "step", text) for text in row.steps)
-        transcript = Transcript(row.id, "", 0, 0, output, events)
-        found[row.id] = Rehearsal(row.id, task, output, row.expect, opponent, transcript)
+            help_ = f"ids of sentinels are unique; the first is in line {found[row.id][0].line}"
+            twice.append(Fault(f"the id '{row.id}' is there twice", place, help_))
+        else:
+            found[row.id] = (place, _rehearsal(row))
+    if twice:
+        raise ConfigError(twice)
     if not found:
-        raise UsageFault(f"{path} has no sentinel", help="one JSON object a line: id, question, answer, expect")
-    return list(found.values())
+        raise UsageFault(f"{path} has no sentinel", help=ROW)
+    return [rehearsal for _, rehearsal in found.values()]
+
+
+def _rehearsal(row: SentinelRow) -> Rehearsal:
+    meta = {"sources": row.sources} if row.sources is not None else {}
+    task = Task(id=row.id, prompt=row.question, reference=row.reference, family=row.family or row.id, meta=meta)
+    opponent = None
+    if row.opponent is not None:
+        opponent = Delivered("opponent", Output(answer=row.opponent), lambda name: None)
+    output = Output(answer=row.answer)
+    events = tuple(Note(0.0, "step", text) for text in row.steps)
+    transcript = Transcript(row.id, "", 0, 0, output, events)
+    return Rehearsal(row.id, task, output, row.expect, opponent, transcript)

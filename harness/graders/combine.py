@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from harness.api import Grade, Grader, GraderCase, Json, Model, NotGraded, Usage, Verdict, Work
+from harness.api import Grade, Grader, GraderCase, Json, Model, NotGraded, Task, Usage, Verdict, Work
 from harness.records.outcome import IS_OPPONENT
 from harness.toolkit.normalise import excerpt
 
@@ -68,6 +68,11 @@ class _Combined(Grader):
             if reference is None:
                 return f"part {i} needs a reference"
         return ""
+
+    def check_task(self, task: Task) -> str:
+        """The first part that lacks something in it."""
+        lacks = (f"part {i}: {lack}" for i, g in enumerate(self.graders, 1) if (lack := g.check_task(task)))
+        return next(lacks, "")
 
     async def grade(self, work: Work) -> Verdict:
         """Every part, then the rule above. Work that others are compared with in some part has no verdict."""

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from harness.api import Card, File, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
+from harness.api import Card, File, Grade, GraderCase, Json, Judgement, NotGraded, Task, Verdict, Work
 from harness.graders._case_judge import TOKEN
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
-from harness.graders._opponents import field_of
+from harness.graders._opponents import field_of, fields_of
 from harness.plugins.contracts import JudgeAsks, Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
@@ -98,6 +98,13 @@ class JudgeClaims(JudgeGrader):
         found = super().card(work, about, said)
         return found if isinstance(found, NotGraded) else replace(found, given=(*found.given, *self._sources(work)))
 
+    def check_task(self, task: Task) -> str:
+        """The sources."""
+        if self.sources == "files":
+            return "" if _texts(task) else "it has no text file, and `sources` is files"
+        there = field_of(task, self.sources) not in (None, "", [], {})
+        return "" if there else f"it has no sources in `{self.sources}`; {fields_of(task)}"
+
     def fits_tagged(self) -> bool:
         """Claims are a list."""
         return False
@@ -111,9 +118,7 @@ class JudgeClaims(JudgeGrader):
     def _sources(self, work: Work) -> list[tuple[str, str]]:
         task = work.task
         if self.sources == "files":
-            parts = () if isinstance(task.prompt, str) else task.prompt
-            files = [p for p in parts if isinstance(p, File)] + list(task.files)
-            return [(f.name, _text(work, f)) for f in files if f.media_type.startswith("text/")]
+            return [(f.name, _text(work, f)) for f in _texts(task)]
         value = field_of(task, self.sources)
         if isinstance(value, dict):
             return [(str(name), as_text(text)) for name, text in value.items()]
@@ -238,6 +243,13 @@ class _Checker:
             why = f"the quote is in no source: {quote[:200]}"
             return Meaning(verdict, reason=why, evidence=evidence, status="integrity_failed")
         return Meaning(verdict, verdict, reason=str(one["reason"]), evidence=evidence)
+
+
+def _texts(task: Task) -> list[File]:
+    """The text files of a task, in its prompt and beside it."""
+    parts = () if isinstance(task.prompt, str) else task.prompt
+    files = [p for p in parts if isinstance(p, File)] + list(task.files)
+    return [f for f in files if f.media_type.startswith("text/")]
 
 
 def _text(work: Work, file: File) -> str:

@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Output, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Output, Task, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
-from harness.graders._judged import JudgeGrader, Opinion, ungraded
+from harness.graders._judged import JudgeGrader, Opinion, spoke, ungraded
 from harness.graders._opponents import Opponent, Refusals, declined, delivered
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
@@ -23,7 +23,6 @@ from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import Delivery, question_pieces, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import WORTH, Outcome, PairRule, pair_outcome
-from harness.toolkit.refused import placed
 
 TASK = """Two pieces of work on the same question are shown, each under a letter. Say which is better by this measure:
 
@@ -91,7 +90,11 @@ class JudgePairwise(JudgeGrader):
 
     def check(self, workspace: Path) -> Sequence[str]:
         """The opponent is there."""
-        return (*super().check(workspace), *(placed(line, "opponent") for line in self.opponent.check(workspace)))
+        return (*super().check(workspace), *self.opponent.check(workspace, "opponent"))
+
+    def check_task(self, task: Task) -> str:
+        """The opponent's field."""
+        return self.opponent.lacks(task)
 
     def digest_files(self) -> Sequence[str]:
         """The opponent's file, too."""
@@ -133,6 +136,10 @@ class JudgePairwise(JudgeGrader):
     def turns(self) -> float:
         """Both orders, one, or one and a share of the other."""
         return {"both": 2.0, "random_single": 1.0, "audit": 1 + self.audit_share}[self.orders]
+
+    def turned(self) -> bool:
+        """Unless each pair is shown in one order."""
+        return self.orders != "random_single"
 
     def shown(self) -> int:
         """The work and its opponent."""
@@ -222,7 +229,7 @@ class JudgePairwise(JudgeGrader):
             return ungraded(sitting.heard, found.cause or f"'{found.value}' is no outcome of a pair")
         value = WORTH[found.value] if found.score is None else found.score
         label = "disagreement" if found.contested and found.value == "tie" else found.value
-        first = next(j for j in sitting.heard if j.status == "ok")
+        first = spoke(sitting.heard, found.value)
         parts: dict[str, Json] = {"outcome": found.value, "opponent": first.opponent, "contested": found.contested}
         why = f"{found.value} against {first.opponent}: {first.reason}"
         return Grade(value, self._passes(found.value), label, why[:2000], parts=parts)

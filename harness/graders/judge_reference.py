@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from harness.api import Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
-from harness.graders._judged import JudgeGrader, Opinion, ungraded
+from harness.graders._judged import JudgeGrader, Opinion, spoke, ungraded
 from harness.plugins.contracts import Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
@@ -45,7 +47,7 @@ class JudgeReference(JudgeGrader):
     protocol: ClassVar[str] = "reference"
     menu: ClassVar[tuple[str, ...]] = LABELS
 
-    numbers: Literal["last_digit", "exact"] | float = "last_digit"
+    numbers: Literal["last_digit", "exact"] | Annotated[float, Field(ge=0, le=1)] = "last_digit"
     """How near a number must be: to the reference's last digit, exactly, or within this share of it (0.01 is 1 %)."""
     confidence: bool = False
     """Also take out how sure the work says it is (0 to 100); what says nothing has none, and is not taken for 100."""
@@ -111,7 +113,7 @@ class JudgeReference(JudgeGrader):
                 "judge_undecided", f"the panel's tie rule gives '{outcome.value}', which is no verdict here"
             )
         passed = outcome.value == "correct"
-        first = next(j for j in sitting.heard if j.status == "ok")
+        first = spoke(sitting.heard, outcome.value)
         sure = [j.confidence for j in sitting.heard if j.confidence is not None]
         parts: dict[str, Json] = {"confidence": sum(sure) / len(sure)} if sure else {}
         extracted = first.data.get("extracted")

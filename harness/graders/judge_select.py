@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Task, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
@@ -22,7 +22,6 @@ from harness.toolkit.judging.judge import Judge
 from harness.toolkit.judging.material import question_pieces, work_pieces
 from harness.toolkit.judging.prompt import Piece
 from harness.toolkit.judging.votes import Outcome, majority
-from harness.toolkit.refused import placed
 
 TASK = """Several pieces of work on the same question are shown, each under a letter. Say which one is the best by this
 measure:
@@ -79,8 +78,12 @@ class JudgeSelect(JudgeGrader):
         """The opponents are there."""
         return (
             *super().check(workspace),
-            *(placed(f, "against", i) for i, o in enumerate(self.against) for f in o.check(workspace)),
+            *(line for i, o in enumerate(self.against) for line in o.check(workspace, "against", i)),
         )
+
+    def check_task(self, task: Task) -> str:
+        """The opponents' fields."""
+        return next((lack for o in self.against if (lack := o.lacks(task))), "")
 
     def digest_files(self) -> Sequence[str]:
         """Their files, too."""
@@ -107,6 +110,10 @@ class JudgeSelect(JudgeGrader):
     def draws(self) -> Sequence[str]:
         """Nobody has a majority, or this work is picked."""
         return ("tie", "win")
+
+    def turned(self) -> bool:
+        """By its rotations."""
+        return True
 
     def turns(self) -> float:
         """Every rotation."""

@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Output, Transcript, Verdict, Work
+from harness.api import Card, Grade, GraderCase, Json, Judgement, NotGraded, Output, Task, Transcript, Verdict, Work
 from harness.graders._case_judge import case_judge
 from harness.graders._hearing import CANNOT, Hearing, Meaning, Sitting
 from harness.graders._judged import JudgeGrader, Opinion, ungraded
-from harness.graders._opponents import field_of
+from harness.graders._opponents import field_of, fields_of
 from harness.plugins.contracts import Rehearsal
 from harness.toolkit.judging.form import Ask, Form
 from harness.toolkit.judging.judge import Judge
@@ -65,6 +65,16 @@ class JudgeSteps(JudgeGrader):
         ),
         GraderCase("2 + 2 = 5", None, params={"steps": "paragraphs", "judge": case_judge("7", quote="2 + 2 = 5")}),
     )
+
+    def check_task(self, task: Task) -> str:
+        """The first wrong step is a number or `clean`, where the grader names its field."""
+        if not self.gold:
+            return ""
+        true = field_of(task, self.gold)
+        if true is None:
+            return f"`gold` names `{self.gold}`, which it lacks; {fields_of(task)}"
+        right = str(true) == CLEAN or str(true).isdecimal()
+        return "" if right else f"its `{self.gold}` is {str(true)!r}: the number of a step from 0, or {CLEAN}"
 
     def fits_tagged(self) -> bool:
         """Verdicts on every step are a list."""

@@ -11,14 +11,14 @@ from typing import ClassVar, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from harness.errors import UsageFault
+from harness.errors import ConfigError, UsageFault
 from harness.harnesses import _prompts as prompts
 from harness.plugins.contracts import Harness, SolveContext
 from harness.records.content import Json, Message, Request, Response, Text, assistant, user
 from harness.records.outcome import Output
 from harness.records.task import TaskView
 from harness.toolkit import answer as read
-from harness.toolkit.files import one_line, read_json, read_json_rows, read_text
+from harness.toolkit.files import check_lines, read_json, read_json_rows, read_text
 from harness.toolkit.prompt import prompt_text, task_parts
 
 Choose = Literal["first", "majority", "last"]
@@ -98,8 +98,8 @@ class SingleTurn(Harness):
         """Every file named is there and can be read."""
         try:
             self._prepare(workspace)
-        except UsageFault as e:
-            return (one_line(e),)
+        except (UsageFault, ConfigError) as e:
+            return tuple(check_lines(e))
         return ()
 
     def digest_files(self) -> Sequence[str]:
@@ -126,7 +126,7 @@ class SingleTurn(Harness):
         system = read_text(workspace, self.system_file).rstrip("\n") if self.system_file else self.system
         shots = self.few_shot
         if isinstance(shots, str):
-            shots = tuple(read_json_rows(workspace, shots, Shot))
+            shots = tuple(shot for _, shot in read_json_rows(workspace, shots, Shot))
         schema = read_json(workspace, self.json_schema) if isinstance(self.json_schema, str) else self.json_schema
         if schema is not None and not isinstance(schema, dict):
             raise UsageFault(f"{self.json_schema}: a JSON schema must be an object")

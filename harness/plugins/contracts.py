@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -25,6 +25,7 @@ from harness.plugins.boxes import Completed as Completed
 from harness.plugins.boxes import Held as Held
 from harness.plugins.boxes import Mount as Mount
 from harness.plugins.boxes import Purpose as Purpose
+from harness.plugins.cases import GraderCase as GraderCase
 from harness.plugins.gateway import Door as Door
 from harness.plugins.gateway import Gateway as Gateway
 from harness.plugins.gateway import Served as Served
@@ -302,19 +303,6 @@ class Work(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class GraderCase:
-    """A known case a grader ships with: `expect` is True (passes), False (fails) or None (cannot be graded)."""
-
-    answer: str | None
-    expect: bool | None
-    reference: Json = None
-    params: Mapping[str, Json] = field(default_factory=dict)
-    choices: tuple[str, ...] = ()
-    artifacts: Mapping[str, bytes] = field(default_factory=dict)
-    """What was left behind besides the answer, by name."""
-
-
 class Grader(Plugin):
     """One method of evaluation."""
 
@@ -383,22 +371,19 @@ class Grader(Plugin):
         """What is wrong with a task's reference for this grader, or nothing. Called at load, with the place known."""
         return ""
 
+    def check_task(self, task: Task) -> str:
+        """What a task lacks for this grader besides its reference, or nothing. Called at load, with the place known."""
+        return ""
+
     @abstractmethod
     async def grade(self, work: Work) -> Verdict:
         """A verdict. Deterministic for the same work; never a guess; anything raised becomes NotGraded."""
 
 
 KINDS: Mapping[str, type[Plugin]] = {
-    "source": TaskSource,
-    "harness": Harness,
-    "grader": Grader,
-    "model": Model,
-    "sandbox": Sandbox,
-}
+    "source": TaskSource, "harness": Harness, "grader": Grader, "model": Model, "sandbox": Sandbox,
+}  # fmt: skip
 GROUPS: Mapping[str, str] = {
-    "source": "harness.sources",
-    "harness": "harness.harnesses",
-    "grader": "harness.graders",
-    "model": "harness.models",
-    "sandbox": "harness.sandboxes",
-}
+    "source": "harness.sources", "harness": "harness.harnesses", "grader": "harness.graders",
+    "model": "harness.models", "sandbox": "harness.sandboxes",
+}  # fmt: skip

@@ -129,6 +129,13 @@ def load_module(path: Path, shown_as: str) -> ModuleType:
     return module
 
 
+def raised_at(error: BaseException, workspace: Path) -> str:
+    """What a plugin raised, with the last line of the workspace that it went through, where there is one."""
+    own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(workspace)]
+    place = f" ({Path(own[-1].filename).relative_to(workspace).as_posix()}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
 def _checked(kind: str, found: object, shown_as: str) -> type[Plugin]:
     base = KINDS[kind]
     if not (isinstance(found, type) and issubclass(found, Plugin)):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.stats.intervals import Codes, Estimate, Interval, Numbers
-from harness.stats.shares import DRAWS, codes_of
+from harness.stats.shares import DRAWS, codes_of, percentiles
 
 Matrix: TypeAlias = NDArray[np.float64]
 ELO = 400 / math.log(10)
@@ -86,7 +86,8 @@ def rate(games: Games, seed: int, draws: int = DRAWS // 5) -> Ratings:
     found = _fit(rows, result, np.bincount(kind).astype(np.float64), start, 0.0 if finite else RIDGE)
     spread = _bootstrap(Kinds(rows, result, kind.astype(np.int64)), games.cluster, found, finite, (seed, draws))
     k = games.candidates - 1
-    estimates = [_estimate(v, spread[:, i]) for i, v in enumerate(found[: rows.shape[1]].tolist())]
+    groups = len(np.unique(games.cluster))
+    estimates = [_estimate(v, spread[:, i], groups) for i, v in enumerate(found[: rows.shape[1]].tolist())]
     note = "" if finite else "someone won or lost everything: held by a ridge of 1e-3 per game"
     return Ratings(
         strengths=(Estimate(0.0, Interval(0.0, 0.0), "the anchor"), *estimates[:k]),
@@ -220,11 +221,11 @@ def _pulls(rows: Matrix, result: Codes, beta: Numbers) -> tuple[Matrix, Matrix]:
     return slope, bend.reshape(len(rows), -1)
 
 
-def _estimate(value: float, fits: Numbers) -> Estimate:
-    if np.isnan(fits).any():
+def _estimate(value: float, fits: Numbers, groups: int) -> Estimate:
+    if groups < 2:
         return Estimate(value, None, "one family of tasks only")
-    low, high = np.quantile(fits, (0.025, 0.975))
-    return Estimate(value, Interval(min(float(low), value), max(float(high), value)))
+    drawn = percentiles(fits, groups)
+    return Estimate(value, Interval(min(drawn.low, value), max(drawn.high, value)))
 
 
 def _reaches(edges: set[tuple[int, int]], n: int) -> bool:

@@ -18,12 +18,20 @@ _decode = msgspec.json.Decoder(Label).decode
 
 def read_labels(path: Path, shown: str = "") -> list[Label]:
     """Every label of a file, which `shown` names in faults. Raises ConfigError with the place of every bad line."""
-    return [label for label, _ in placed_labels(path, shown)]
+    found, faults = sound_labels(path, shown)
+    labels = [label for label, _ in found]
+    faults += mixed(labels, shown or path.name)
+    if faults:
+        raise ConfigError(faults)
+    return labels
 
 
-def placed_labels(path: Path, shown: str = "") -> list[tuple[Label, Place]]:
-    """The same with the place of each: a label that replaces another of the same person takes its place."""
-    name, faults = shown or path.name, []
+def sound_labels(path: Path, shown: str = "") -> tuple[list[tuple[Label, Place]], list[Fault]]:
+    """The sound labels of a file with their places, and what is wrong with the other lines. Raises StoreError.
+
+    A label that replaces another of the same person takes its place.
+    """
+    name, faults = shown or path.name, list[Fault]()
     found: dict[tuple[object, ...], tuple[Label, Place]] = {}
     try:
         lines = path.read_bytes().split(b"\n")
@@ -41,10 +49,7 @@ def placed_labels(path: Path, shown: str = "") -> list[tuple[Label, Place]]:
         key = (label.grader, label.item, label.labeler, label.run)
         faults += _amiss(label, found.get(key), place)
         found[key] = (label, place)
-    faults += mixed([label for label, _ in found.values()], name)
-    if faults:
-        raise ConfigError(faults)
-    return list(found.values())
+    return list(found.values()), faults
 
 
 _HELP = "one JSON object a line: grader, task, labeler, label, and system, epoch, opponent, about where they apply"

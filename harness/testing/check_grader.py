@@ -17,6 +17,7 @@ from harness.errors import HarnessError, ModelError, SandboxError
 from harness.plugins.contracts import Bench, Grader, GraderCase
 from harness.records.content import Json
 from harness.records.outcome import Artifact, Grade, NotGraded, Output, Verdict
+from harness.records.task import Task
 from harness.testing.build import build
 from harness.testing.checks import Finding, check_class
 from harness.testing.fake_work import FakeWork, fake_work
@@ -113,6 +114,7 @@ async def _check_rules(grader: Grader, case: GraderCase, workspace: Path) -> lis
         await _without_answer(grader, case, workspace),
         await _reference_passes(grader, case, workspace),
         _any_reference(grader),
+        _any_task(grader, _work(case, workspace).task),
     ]
     for name, text in HOSTILE.items():
         verdict = await _grade(grader, _work(case, workspace, answer=text))
@@ -170,6 +172,19 @@ def _any_reference(grader: Grader) -> Finding:
         if not isinstance(said, str):
             return Finding("check_reference never raises", False, f"{reference!r}: it returned {said!r}, not a text")
     return Finding("check_reference never raises", True)
+
+
+def _any_task(grader: Grader, task: Task) -> Finding:
+    """`check_task` says what a task lacks, it never raises."""
+    for value in (None, "", "x", 0, -1.5, [], {}, [None], {"a": [1]}):
+        odd = msgspec.structs.replace(task, reference=value, meta={"a": value})
+        try:
+            said = grader.check_task(odd)
+        except Exception as e:  # noqa: BLE001 - a plugin's own code: the cause is the finding
+            return Finding("check_task never raises", False, f"{value!r}: {type(e).__name__}: {e}")
+        if not isinstance(said, str):
+            return Finding("check_task never raises", False, f"{value!r}: it returned {said!r}, not a text")
+    return Finding("check_task never raises", True)
 
 
 def _sound(verdict: Verdict, name: str) -> Finding:

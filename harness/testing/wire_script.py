@@ -2,7 +2,8 @@
 
 A step is neutral: each dialect spells it in its provider's own words. Rules, for tests that need no script:
 `echo` (the last user text), `fixed:TEXT`, `after:MARK` (what follows the last MARK in the last user text),
-`judge:VERDICT` (a judge's reply in the form asked for, with that verdict and the check token) and `fail:STATUS`.
+`judge:VERDICT` (a judge's reply in the form asked for, with that verdict and the check token; instead of a verdict a
+JSON object gives any fields that the form has) and `fail:STATUS`.
 Any other model name answers `ok`. A JSON schema or a forced tool gets the smallest value that fits, unless the
 answer is fixed.
 """
@@ -161,7 +162,10 @@ def _judged(ask: Ask, verdict: str) -> str:
     """What a judge that always has this verdict replies: the smallest value that fits, its verdict, the token."""
     tokens = _TOKEN.findall(ask.last_text())
     least = smallest(ask.schema() or {}) or {"reason": "x"}
-    return msgspec.json.encode({**least, "verdict": verdict, "token": tokens[-1] if tokens else ""}).decode()
+    said = {"verdict": verdict}
+    if verdict.startswith("{"):
+        said = {name: value for name, value in msgspec.json.decode(verdict).items() if name in least}
+    return msgspec.json.encode({**least, **said, "token": tokens[-1] if tokens else ""}).decode()
 
 
 _TOKEN = re.compile(r"Your check token is (\w+)\.")

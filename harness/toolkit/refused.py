@@ -19,13 +19,14 @@ def refused(what: str, help: str, *at: int | str) -> ValueError:
 
 
 class Placed(str):
-    """A line of `check` that says which parameter it is about, by the steps to it."""
+    """A line of `check` that says which parameter it is about, by the steps to it, and what to do about it."""
 
     at: tuple[int | str, ...] = ()
+    help: str = ""
 
 
-def placed(what: str, *at: int | str) -> Placed:
+def placed(what: str, *at: int | str, help: str = "") -> Placed:
     """The line, told at the place of that parameter."""
     line = Placed(what)
-    line.at = at
+    line.at, line.help = at, help
     return line

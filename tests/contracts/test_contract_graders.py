@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from harness.api import Grade, Grader, GraderCase, Verdict, Work
+from harness.api import Grade, Grader, GraderCase, Task, Verdict, Work
 from harness.plugins.loader import installed, load
 from harness.testing.check_grader import check_grader
 from harness.testing.checks import failed
@@ -39,6 +39,10 @@ class Broken(Grader):
     seen: ClassVar[list[int]] = []
     """Changes from call to call."""
 
+    def check_task(self, task: Task) -> str:
+        """Takes for granted what a task need not have."""
+        return "" if self.how != "looks at tasks" else str(task.meta["gold"])
+
     async def grade(self, work: Work) -> Verdict:
         answer = work.output.answer or ""
         match self.how:
@@ -65,6 +69,7 @@ class Broken(Grader):
         ("out of range", "the verdict of case 1 can be stored"),
         ("passes nothing", "no answer never passes"),
         ("random", "is deterministic and leaves the work alone"),
+        ("looks at tasks", "check_task never raises"),
     ],
 )
 def test_a_broken_grader_is_found(how: str, check: str, tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ TASKS = (
     judged-cracked-guard judged-shop-notice judged-incident-summary judged-order-total judged-late-mower
     judged-wrong-colour judged-missing-screws judged-double-invoice judged-noisy-pump judged-flood-summary
     judged-outage-summary judged-audit-summary judged-recall-summary judged-training-summary judged-lumber-total
-    judged-hours-total judged-paint-total judged-fuel-total judged-tile-total
+    judged-hours-total judged-paint-total judged-fuel-total judged-tile-total judged-cable-total judged-rent-total
+    judged-shift-total
 """)
     | NOTICES
 )
@@ -72,6 +73,7 @@ HASTY_WRONG = words("""
     judged-cracked-guard judged-shop-notice judged-incident-summary judged-order-total judged-late-mower
     judged-wrong-colour judged-double-invoice judged-noisy-pump judged-outage-summary judged-recall-summary
     judged-training-summary judged-lumber-total judged-hours-total judged-fuel-total judged-tile-total
+    judged-cable-total judged-rent-total
 """) | (NOTICES - HASTY_SAYS_IT_ALL)
 HASTY_WRONG_ONCE = {("invoice-interest", 2)}
 KEYWORDS_RIGHT = words("""
@@ -144,7 +146,7 @@ def test_without_an_engine_tasks_in_boxes_are_skipped_said_so_and_the_run_is_val
     boxed = [a for a in ran.attempts() if a["task"] in BOXED]
     assert {(a["status"], a["trouble"]["cause"]) for a in boxed} == {("skipped", "engine")}  # type: ignore[index]
     assert len(boxed) == len(BOXED) * len(PASSES) * len(EPOCHS)
-    assert "NOT MEASURED: 90 of 1395 trials were skipped: no engine here" in ran.process.stdout
+    assert "NOT MEASURED: 90 of 1440 trials were skipped: no engine here" in ran.process.stdout
     assert ran.process.stderr.count("no container engine answers at unix:///no/engine.sock") == 1
     summary = json.loads((ran.folder / "summary.json").read_text(encoding="utf-8"))
     assert {s["coverage"]["overlooked"] for s in summary["systems"]} == {18}

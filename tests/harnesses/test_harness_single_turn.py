@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.api import File, LimitReached, Output, Request, Text, UsageFault
+from harness.api import File, LimitReached, Output, Request, Text
+from harness.errors import HarnessError
 from harness.harnesses.single_turn import SingleTurn
 from harness.records.task import TaskView
 from harness.testing.fakes import FakeContext, Says, a_file, a_response, a_task
@@ -243,7 +244,7 @@ def test_files_that_cannot_be_used_are_told(params: dict[str, Any], line: str, t
     (tmp_path / "list.json").write_text("[]")
     harness = SingleTurn.model_validate(params)
     assert harness.check(tmp_path) == (line,)
-    with pytest.raises(UsageFault):
+    with pytest.raises(HarnessError):
         asyncio.run(harness.solve(QUESTION, FakeContext(tmp_path, Says("x"))))
     assert len(harness.digest_files()) == 1
 

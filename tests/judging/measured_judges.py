@@ -99,7 +99,7 @@ def _half(seen: Seen, m: Biased, u: float) -> str:
 
 def _noisy_reference(seen: Seen, m: Biased, u: float) -> str:
     """Right with `strength` on work that passes, with `other` on work that fails."""
-    passes = share(f"truth {case_of(seen)}") < 0.7
+    passes = share(f"truth {case_of(seen)} {seen.answers['']}") < 0.7
     return ("correct" if u < m.strength else "incorrect") if passes else ("incorrect" if u < m.other else "correct")
 
 

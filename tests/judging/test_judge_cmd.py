@@ -68,7 +68,7 @@ def reference_run(lab: JudgeLab, n: int = 200) -> str:
 
 
 def truth(i: int) -> str:
-    return "correct" if share(f"truth {i}") < 0.7 else "incorrect"
+    return "correct" if share(f"truth {i} The answer is alpha.") < 0.7 else "incorrect"
 
 
 def a_label(grader: str, i: int, **more: object) -> Label:

@@ -6,6 +6,7 @@ judge is a table, within four standard errors where chance (a hash of the prompt
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 from judge_lab import JudgeLab
 from measured_judges import share
 
+from harness.cli.main import main
 from harness.config.judge_gate import JudgePolicy
 from harness.config.load import load_suite
 from harness.records.label import Label
@@ -22,6 +24,7 @@ from harness.report.judges_model import JudgeReport, JudgeSheet
 from harness.report.reliability import full_report
 from harness.report.text import render_full_text, render_text
 from harness.store.judgements import iter_judgements
+from harness.testing.wire import WireServer
 
 N = 120
 GRADER = '''
@@ -33,10 +36,19 @@ class Biased(_Biased):
 '''
 
 
-def measured(
+def measured(lab: JudgeLab, rule: str, **more: Any) -> JudgeReport:
+    """Cases judged by a planted judge; the report of the judges of that run."""
+    written(lab, rule, **more)
+    assert lab.run(load_suite(lab.workspace, "lab")) == "complete"
+    found = build_report(lab.folder).judges
+    assert found is not None
+    return found
+
+
+def written(
     lab: JudgeLab, rule: str, *, n: int = N, answers: dict[str, str] | None = None, expert: str = "", **more: Any
-) -> JudgeReport:
-    """`n` cases judged by a planted judge; the report of the judges of that run."""
+) -> None:
+    """The suite `lab` of `n` cases that a planted judge judges."""
     (lab.workspace / "graders" / "biased.py").write_text(GRADER)
     model = {k: more.pop(k) for k in ("strength", "other") if k in more}
     judge = {
@@ -63,10 +75,6 @@ def measured(
     ]
     said = {"suite": "lab", "systems": systems, "tasks": tasks, "seed": 3, **more}
     (lab.workspace / "tasks" / "lab" / "suite.yaml").write_text(yaml.safe_dump(said))
-    assert lab.run(load_suite(lab.workspace, "lab")) == "complete"
-    found = build_report(lab.folder).judges
-    assert found is not None
-    return found
 
 
 def sheet(report: JudgeReport) -> JudgeSheet:
@@ -117,7 +125,7 @@ def test_closed_forms(lab: JudgeLab, rule: str, strength: float, pc: float, rs: 
     found = s.figure("position_effect")
     assert found is not None and found.interval is not None
     assert found.interval.low - 0.05 <= pe <= found.interval.high + 0.05
-    assert s.position == ("biased" if pe else "order_blind" if rule in ("oracle", "tie") else s.position)
+    assert s.position == ("biased" if pe else "order_blind")
 
 
 def test_a_win_in_one_order_and_a_tie_in_the_other(lab: JudgeLab) -> None:
@@ -139,50 +147,82 @@ def test_always_the_longer(lab: JudgeLab) -> None:
 
 
 def test_a_judge_of_its_own_family(lab: JudgeLab) -> None:
-    """Planted: 80 of 100 pairs for the work that says alpha, where another judge gives it half."""
-    measured(lab, "kin", n=100)
-    own = [j for j in iter_judgements(lab.folder)]
-    measured(lab, "oracle", n=100)
-    other = [j for j in iter_judgements(lab.folder)]
-    from msgspec.structs import replace
+    """Planted: 80 of 100 pairs for the work of its family, where the other member of the panel gives it half.
 
-    rows = [replace(j, family="acme") for j in own] + [replace(j, judge="second", family="zeta") for j in other]
-    found = judge_report(rows, JudgePolicy(), About(families={"work": "acme", "expert": "quux"}))
-    s = next(s for s in found.sheets if s.judge == "biased")
-    assert value(s, "own_family_lift") == pytest.approx(0.3)
-    assert any(note.startswith("OWN FAMILY") for note in s.notes)
-
-
-def test_known_error_rates_are_corrected_by_labels_of_this_run(lab: JudgeLab) -> None:
-    """Se .92, Sp .75 on a known truth: the corrected interval covers it, the raw score does not."""
-    report = measured(
-        lab, "reference", strength=0.92, other=0.75, n=300, grader={"use": "judge_reference", "opponent": None}
-    )
-    truth = [share(f"truth {i}") < 0.7 for i in range(300)]
-    run = lab.folder.name
-    labels = [
-        Label(grader=sheet(report).grader, task=f"t{i:03d}", system="work", epoch=1, labeler="ann", run=run,
-              label="correct" if truth[i] else "incorrect", inclusion_prob=0.4)
-        for start in range(0, 300, 5)
-        for i in (start, start + 1)
+    The work is that of a model whose name says its family, asked through the SDK.
+    """
+    panel = [
+        {"name": f"judge-{rule}", "family": family, "output": "json", "cache": False,
+         "model": {"use": "graders/biased.py:Biased", "name": f"judge-{rule}", "rule": rule}}
+        for rule, family in (("kin", "anthropic"), ("oracle", "zeta"))
     ]  # fmt: skip
-    found = judge_report(iter_judgements(lab.folder), JudgePolicy(), About(run=run, labels=labels)).sheets[0]
-    corrected = found.figure("corrected")
-    assert corrected is not None and corrected.interval is not None
-    assert corrected.note.startswith("ppi++")
-    assert corrected.interval.low <= sum(truth) / 300 <= corrected.interval.high
-    assert value(found, "sensitivity") == pytest.approx(0.92, abs=0.1)
-    assert value(found, "specificity") == pytest.approx(0.75, abs=0.2)
+    with WireServer() as server:
+        model = {"use": "anthropic", "name": "fixed:The answer is alpha, says claude.", "base_url": server.url}
+        systems = [{"name": "work", "harness": "single_turn", "model": model}]
+        report = measured(lab, "kin", n=100, systems=systems, grader={"judge": None, "panel": panel})
+    kin, other = report.sheets
+    assert (kin.judge, other.judge) == ("judge-kin", "judge-oracle")
+    assert value(kin, "own_family_lift") == pytest.approx(0.3)
+    assert (value(kin, "win_rate"), value(other, "win_rate")) == (0.8, 0.5)
+    banner = "OWN FAMILY: the judge is of the family 'anthropic', as is the model of work"
+    assert banner in kin.notes
+    lift = other.figure("own_family_lift")
+    assert lift is not None and lift.value is None and lift.why_not == "no candidate is of the judge's family"
+    assert not any("FAMILY" in note for note in other.notes)
+    assert "OWN FAMILY" in render_full_text(full_report(lab.folder), 200)
 
 
-def test_yes_to_everything_fails_on_kappa(lab: JudgeLab) -> None:
-    report = measured(lab, "yes", n=100, grader={"use": "judge_reference", "opponent": None})
+def test_known_error_rates_are_corrected_by_labels(lab: JudgeLab) -> None:
+    """Se .92, Sp .75 on a known truth: four data sets of 200, ten draws of 100 labels of each.
+
+    Labels drawn from the run correct by PPI++, the same without their origin by Rogan-Gladen. Of 40 intervals of 95 %
+    at least 33 cover (four standard errors under 38), and PPI++ is the narrower one.
+    """
+    hits = {"ppi++": 0, "rogan": 0}
+    widths = {"ppi++": 0.0, "rogan": 0.0}
+    for data_set in range(4):
+        salt = f"Set {data_set}. "
+        answers = {"work": f"{salt}The answer is alpha."}
+        grader = {"use": "judge_reference", "opponent": None}
+        report = measured(lab, "reference", strength=0.92, other=0.75, n=200, answers=answers, grader=grader)
+        truth = [share(f"truth {i} {answers['work']}") < 0.7 for i in range(200)]
+        judgements = list(iter_judgements(lab.folder))
+        for draw in range(10):
+            drawn = Random(f"{data_set}.{draw}").sample(range(200), 100)
+            for design, run in (("ppi++", lab.folder.name), ("rogan", "")):
+                labels = [
+                    Label(grader=sheet(report).grader, task=f"t{i:03d}", system="work", epoch=1, labeler="ann", run=run,
+                          label="correct" if truth[i] else "incorrect", inclusion_prob=0.5)
+                    for i in drawn
+                ]  # fmt: skip
+                about = About(run=lab.folder.name, labels=labels)
+                found = judge_report(judgements, JudgePolicy(), about).sheets[0]
+                corrected = found.figure("corrected")
+                assert corrected is not None and corrected.interval is not None
+                assert corrected.note.startswith(design)
+                hits[design] += corrected.interval.low <= sum(truth) / 200 <= corrected.interval.high
+                widths[design] += corrected.interval.high - corrected.interval.low
+                assert value(found, "sensitivity") == pytest.approx(0.92, abs=0.13)
+                assert value(found, "specificity") == pytest.approx(0.75, abs=0.32)
+    assert min(hits.values()) >= 33, hits
+    assert widths["ppi++"] < widths["rogan"]
+
+
+def test_yes_to_everything_fails_on_kappa(lab: JudgeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    """Labels stand in the workspace's file; 80 of 100 works pass. The run that asks the judge is invalid by them."""
+    written(lab, "yes", n=100, grader={"use": "judge_reference", "opponent": None, "name": "gold"})
     labels = [
-        Label(grader=sheet(report).grader, task=f"t{i:03d}", system="work", epoch=1, labeler="ann",
-              label="correct" if i < 80 else "incorrect")
+        {"grader": "gold", "task": f"t{i:03d}", "system": "work", "epoch": 1, "labeler": "ann",
+         "label": "correct" if i < 80 else "incorrect"}
         for i in range(100)
     ]  # fmt: skip
-    found = judge_report(iter_judgements(lab.folder), JudgePolicy(), About(labels=labels)).sheets[0]
+    lab.write("graders/labels/gold.jsonl", labels)
+    assert main(["run", "--suite", "lab", "--workspace", str(lab.workspace)]) == 3
+    assert "kappa_min: 0.00 of 100" in capsys.readouterr().out
+    (folder,) = (lab.workspace / "runs").glob("*-lab-*")
+    report = build_report(folder)
+    assert report.judges is not None
+    found = sheet(report.judges)
     assert (value(found, "agreement"), value(found, "kappa"), value(found, "specificity")) == (0.8, 0, 0)
     assert found.validity == "invalid"
 

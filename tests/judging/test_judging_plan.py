@@ -55,13 +55,13 @@ def test_other_refusals_of_a_run_are_the_plans_too(lab: JudgeLab, capsys: pytest
     code, _, err = dry(lab, capsys)
     assert code == 2 and "'nobody', which the suite does not have" in err
     once = {**grader, "opponent": {"field": "e"}, "orders": "random_single"}
-    lab.suite(once, {"a": "x"}, judge_gate={"swap_consistency_min": 0.8})
+    lab.suite(once, {"a": "x"}, task={"meta": {"e": "y"}}, judge_gate={"swap_consistency_min": 0.8})
     code, _, err = dry(lab, capsys)
     assert code == 2 and "shows each pair in one order" in err
     labels = lab.workspace / "graders" / "labels"
     labels.mkdir()
     (labels / "bad.jsonl").write_text("{}\n")
-    lab.suite({**grader, "opponent": {"field": "e"}}, {"a": "x"})
+    lab.suite({**grader, "opponent": {"field": "e"}}, {"a": "x"}, task={"meta": {"e": "y"}})
     code, _, err = dry(lab, capsys)
     assert code == 2 and "graders/labels/bad.jsonl:1" in err
 

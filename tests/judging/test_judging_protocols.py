@@ -412,10 +412,10 @@ def test_one_order_and_a_gate_on_swaps_do_not_go_together(lab: JudgeLab) -> None
     grader = {
         "use": "judge_pairwise",
         "judge": planted("honest"),
-        "opponent": {"field": "e"},
+        "opponent": {"field": "reference"},
         "orders": "random_single",
     }
-    said = refused(lab, grader, judge_gate={"swap_consistency_min": 0.8})
+    said = refused(lab, grader, task={"reference": "x"}, judge_gate={"swap_consistency_min": 0.8})
     assert "shows each pair in one order" in said and "orders: both" in said
 
 

@@ -8,6 +8,7 @@ import pytest
 from judge_lab import JudgeLab, planted
 
 from harness.errors import ConfigError
+from harness.records.outcome import Grade
 from harness.report.build import build_report
 
 ANSWERS = {"d": "It takes 30 days.", "a": "It takes 14 days.", "b": "It takes 31 days.", "c": "It takes 32 days."}
@@ -35,6 +36,38 @@ def test_whoever_is_quicker_the_comparisons_are_the_same(lab: JudgeLab, concurre
     lab.run(lab.suite(SELECT, ANSWERS, concurrency=concurrency, tasks=5))
     said = sorted((j.task, j.system, j.order, j.slots, j.outcome) for j in lab.judgements("score"))
     assert len(said) == 5 * (4 + 2 + 3)
+
+
+@pytest.mark.parametrize("use", ["judge_reference", "judge_pairwise"])
+def test_a_panels_explanation_is_of_a_member_who_said_so(lab: JudgeLab, use: str) -> None:
+    """It was the first member's, also where the others outvoted it: *correct*, and why it is not."""
+    (lab.workspace / "graders" / "saying.py").write_text(
+        "import json\n"
+        "from harness.api import Response, Text, Usage\n"
+        "from planted_judges import Planted, PlantedClient\n\n\n"
+        "class Saying(Planted):\n"
+        '    """Says who it is."""\n\n'
+        "    def open(self, workspace):\n"
+        "        return Client(self)\n\n\n"
+        "class Client(PlantedClient):\n"
+        "    async def generate(self, request):\n"
+        "        found = await super().generate(request)\n"
+        "        said = {**json.loads(found.text), 'reason': self.model.name, 'extracted': self.model.name}\n"
+        "        return Response((Text(json.dumps(said)),), 'end', Usage(calls=1), self.model.name)\n"
+    )
+    words = {"judge_reference": ("foreign", "honest"), "judge_pairwise": ("tie", "honest")}[use]
+    panel = [
+        {"name": name, "output": "json", "model": {"use": "graders/saying.py:Saying", "name": name, "rule": rule}}
+        for name, rule in zip(("alone", "second", "third"), (words[0], words[1], words[1]), strict=True)
+    ]
+    own = {"opponent": {"field": "expert"}} if use == "judge_pairwise" else {}
+    task = {"reference": "14 days", "meta": {"expert": "Thirty days."}}
+    lab.run(lab.suite({"use": use, "panel": panel, **own}, {"a": "It takes 14 days."}, task=task))
+    assert lab.attempt("a").passed
+    grade = lab.attempt("a").grades[use]
+    assert isinstance(grade, Grade)
+    assert "second" in grade.explanation and "alone" not in grade.explanation
+    assert use == "judge_pairwise" or grade.extracted == "second"
 
 
 def test_a_resumed_run_waits_for_what_is_left(lab: JudgeLab) -> None:

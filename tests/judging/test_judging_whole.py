@@ -15,13 +15,16 @@ import msgspec
 import pytest
 from judge_lab import JudgeLab, planted
 
+from harness.config.judge_gate import JudgePolicy
 from harness.config.load import load_suite
 from harness.engine.prepare import make_manifest
 from harness.engine.regrade import regrade
 from harness.records.judgement import Judgement
 from harness.report.build import build_report
+from harness.report.judges import About, judge_report
 from harness.store.folder import RunFolder
 from harness.store.judgements import iter_judgements
+from harness.store.labels import LABELS, read_labels
 from harness.store.manifest import Selection
 from harness.store.read import iter_attempts
 
@@ -76,7 +79,7 @@ def test_every_control_of_the_simulated_judge_comes_out_as_expected(mine: Path) 
 
 def test_the_labels_agree_with_the_judge_as_often_as_the_page_says(mine: Path) -> None:
     """docs/how-to/judge.md: 3 of 60 and 3 of 30 for the rubric, 3 of 72 and 3 of 30 for pairs, 1 of 60 for claims,
-    3 of 54 and 2 of 30 for steps.
+    3 of 81 and 2 of 30 for steps.
     """
     said: dict[tuple[str, ...], str] = {}
     for j in iter_judgements(mine):
@@ -95,7 +98,7 @@ def test_the_labels_agree_with_the_judge_as_often_as_the_page_says(mine: Path) -
         (rubric, "ann"), (rubric, "ben"), (pairs, "kim"), (pairs, "sam"), claims, ("sound-steps", "ann"),
         ("sound-steps", "ben"),
     )  # fmt: skip
-    assert labelled == dict(zip(people, (60, 30, 72, 30, 60, 54, 30), strict=True))
+    assert labelled == dict(zip(people, (60, 30, 72, 30, 60, 81, 30), strict=True))
     assert differ == dict(zip(people, (3, 3, 3, 3, 1, 3, 2), strict=True))
 
 
@@ -120,6 +123,16 @@ def test_a_new_user_sees_a_judge_that_was_measured(mine: Path) -> None:
     }
     mean = rubric.figure("rubric_score:careful")
     assert mean is not None and mean.value == pytest.approx(sum(v or 0 for v in values.values()) / len(values))
+
+
+@pytest.mark.parametrize("grader", ["against-expert", "sound-steps"])
+def test_two_systems_alone_have_labels_enough_to_prove_a_judge(mine: Path, grader: str) -> None:
+    """sound-steps had 34 where 50 are needed: whoever ran careful and hasty alone was told that it is not proven."""
+    said = [j for j in iter_judgements(mine) if j.grader == grader and j.system in ("careful", "hasty", "")]
+    (found,) = judge_report(said, JudgePolicy(), About(labels=read_labels(mine / LABELS))).sheets
+    kappa = found.figure("kappa")
+    assert kappa is not None and kappa.n >= 50
+    assert [c.state for c in found.checks if c.name == "kappa_min"] == ["ok"]
 
 
 def test_a_stopped_run_says_why_and_exits_with_3(lab: JudgeLab) -> None:
@@ -204,3 +217,45 @@ def test_a_suite_with_named_judges_says_what_is_wrong_where_it_is_named(lab: Jud
     said = e.value.render()
     assert "no model named 'nobody'" in said and "tasks/lab/suite.yaml:" in said
     assert load_suite is not None
+
+
+def test_a_judge_that_raises_is_told_with_its_own_line(lab: JudgeLab) -> None:
+    """`KeyError: 'select'` alone does not say whose it is."""
+    (lab.workspace / "graders" / "broken.py").write_text(
+        "from planted_judges import Planted, PlantedClient\n\n\n"
+        "class Broken(Planted):\n"
+        '    """It breaks."""\n\n'
+        "    def open(self, workspace):\n"
+        "        return Client(self)\n\n\n"
+        "class Client(PlantedClient):\n"
+        "    async def generate(self, request):\n"
+        "        return {}['select']\n"
+    )
+    judge = {"name": "broken", "output": "json", "model": {"use": "graders/broken.py:Broken"}}
+    lab.run(lab.suite({"use": "judge_reference", "judge": judge}, {"a": "x"}, task={"reference": "x"}))
+    trouble = lab.attempt("a").trouble
+    assert trouble is not None
+    assert (trouble.cause, trouble.detail) == ("grader_fault", "KeyError: 'select' (graders/broken.py:13)")
+
+
+def test_the_judge_of_the_demonstration_answers_in_every_protocol(lab: JudgeLab) -> None:
+    text = (ROOT / "graders" / "desk_judge.py").read_text()
+    (lab.workspace / "graders" / "desk_judge.py").write_text(text)
+    judge = {"name": "desk", "output": "json", "model": {"use": "graders/desk_judge.py:DeskJudge"}}
+    own: dict[str, dict[str, Any]] = {
+        "judge_reference": {},
+        "judge_rubric": {"criteria": [{"id": "days", "points": 1, "text": 'Says "14 days"'}]},
+        "judge_pairwise": {"opponent": {"field": "expert"}},
+        "judge_select": {"against": [{"field": "expert"}]},
+        "judge_steps": {"steps": "lines"},
+        "judge_claims": {"sources": "reference"},
+    }
+    graders = [{"use": use, "judge": judge, **more} for use, more in own.items()]
+    task = {"prompt": 'Say "14 days".', "reference": "It takes 14 days.", "meta": {"expert": "No."}, "graders": graders}
+    lab.run(lab.suite({}, {"a": "It takes 14 days."}, task=task))
+    attempt = lab.attempt("a")
+    labels = {name: getattr(g, "label", g) for name, g in attempt.grades.items()}
+    assert labels == {
+        "judge_reference": "correct", "judge_rubric": "met", "judge_pairwise": "win", "judge_select": "selected",
+        "judge_steps": "clean", "judge_claims": "supported",
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,6 +61,54 @@ def test_a_schema_is_asked_for_and_the_reply_is_read(lab: JudgeLab, server: Wire
         assert list(schema["properties"]) == ["reason", "verdict", "token"]
         assert schema["properties"]["verdict"]["enum"] == ["A", "B", "tie", "cannot_judge"]
         assert "temperature" not in body
+
+
+CLAIM = {"claim": "It takes 14 days.", "words": "14 days"}
+CHECKED = {"claim": "claim 0", "reason": "r", "quote": "14 days", "verdict": "supported"}
+MET = {"id": "days", "reason": "r", "quotes": ["14 days"], "verdict": "met"}
+SAID = {"verdict": "correct", "extracted": "14 days"}
+CRITERIA = [{"id": "days", "text": "Says 14 days", "points": 1}]
+PROTOCOLS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "reference": ({"use": "judge_reference"}, SAID, "correct"),
+    "rubric": ({"use": "judge_rubric", "criteria": CRITERIA}, {"verdict": "met", "quotes": ["14 days"]}, "met"),
+    "batch": ({"use": "judge_rubric", "criteria": CRITERIA, "call": "batched"}, {"criteria": [MET]}, "met"),
+    "select": ({"use": "judge_select", "against": [{"field": "expert"}]}, {"verdict": "tie"}, "no_majority"),
+    "steps": ({"use": "judge_steps", "steps": "lines"}, {"verdict": "clean"}, "clean"),
+    "each step": (
+        {"use": "judge_steps", "steps": "lines", "each": True},
+        {"verdict": "clean", "each": [{"step": "0", "is": "right"}]},
+        "clean",
+    ),
+    "claims": ({"use": "judge_claims", "sources": "expert"}, {"claims": [CLAIM], "checked": [CHECKED]}, "supported"),
+}
+"""Grader, what the judge fills into the forms that it is asked for, and the label of the grade."""
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_form_of_every_protocol_is_a_strict_schema_of_the_provider(
+    lab: JudgeLab, server: WireServer, api: str, protocol: str
+) -> None:
+    """Lists and their items too are closed, every key of theirs is required, and verdicts are an enum."""
+    grader, fills, label = PROTOCOLS[protocol]
+    own = {**grader, "judge": judge(api, server.url, json.dumps(fills))}
+    lab.run(lab.suite(own, {"a": RIGHT}, task={**META, "reference": "14 days"}))
+    assert lab.attempt("a").label == label
+    for entry in server.log():
+        closed(asked_form(api, entry["body"]))
+
+
+def closed(schema: dict[str, Any]) -> None:
+    """What both providers' strict modes ask of every object in a schema."""
+    if schema.get("type") == "object":
+        assert schema["additionalProperties"] is False and schema["required"] == list(schema["properties"])
+        if "verdict" in schema["properties"]:
+            assert schema["properties"]["verdict"]["enum"]
+        for part in schema["properties"].values():
+            closed(part)
+    elif schema.get("type") == "array":
+        assert not {"minItems", "maxItems"} & schema.keys()
+        closed(schema["items"])
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -68,13 +68,17 @@ def test_a_style_covariate_takes_length_out():
     assert found.strengths[2].value == pytest.approx(1.5, abs=0.2)
 
 
-def test_interval_coverage_over_clusters_and_rows_would_be_too_narrow():
-    """40 seeds of 200 pairs in both orders; each pair leans by its own taste, so its two games hang together."""
+def test_intervals_of_few_tasks_cover_as_often_as_they_say():
+    """80 seeds of 12 pairs in both orders, three estimates each: 95 % of 240 are 228, and four standard errors 14.
+
+    Few tasks and few draws are where plain quantiles of the draws are too narrow: they cover 218, widened ones 227.
+    """
     hits = 0
-    for seed in range(40):
-        found = rate(played(100 + seed, 200), seed, draws=60)
-        hits += found.strengths[2].interval.low <= 1.5 <= found.strengths[2].interval.high
-    assert hits >= 32  # nominal 95 %, 60 draws: expected 36 to 38, 4 sigma below
+    for seed in range(80):
+        found = rate(played(100 + seed, 12), seed, draws=100)
+        for estimate, true in zip((*found.strengths[1:], found.slot), (*TRUE[1:], 0.5), strict=True):
+            hits += estimate.interval is not None and estimate.interval.low <= true <= estimate.interval.high
+    assert hits >= 222
 
 
 def test_games_of_one_cluster_are_one_observation():
@@ -134,7 +138,7 @@ def test_cyclic_triples_are_counted():
 
 @pytest.mark.parametrize("ties", [0.0, 0.6])
 def test_one_newton_step_to_a_draw_is_as_good_as_its_whole_fit(monkeypatch, ties):
-    """Intervals of a fit with covariates: the same draws, fitted whole and by one step, within 3 % of their width."""
+    """Intervals of a fit with covariates: the same draws, fitted whole and by one step, within 4 % of their width."""
     rng = np.random.default_rng(5)
     n = 1500
     pair = np.array([(0, 1), (0, 2), (1, 2)])[rng.integers(0, 3, n)]
@@ -154,5 +158,5 @@ def test_one_newton_step_to_a_draw_is_as_good_as_its_whole_fit(monkeypatch, ties
     ):
         width = a.interval.high - a.interval.low
         assert a.value == b.value
-        assert abs(a.interval.low - b.interval.low) < 0.03 * width
-        assert abs(a.interval.high - b.interval.high) < 0.03 * width
+        assert abs(a.interval.low - b.interval.low) < 0.04 * width
+        assert abs(a.interval.high - b.interval.high) < 0.04 * width

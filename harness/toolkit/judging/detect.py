@@ -28,7 +28,7 @@ _OVERRIDE = re.compile("[\u202d\u202e]")
 _BETWEEN = re.compile("(?<=[A-Za-z])[\u200b\u2060-\u2064\ufeff](?=[A-Za-z])")
 _FEW = 5
 """Hidden characters between letters that web pages leave behind; more are a flag."""
-_DECODE = re.compile(r"(?i)\b(?:decode|base64|follow|execute|read|do what)[^.!?\n]{0,60}$")
+_DECODE = re.compile(r"(?i)\b(?:decode|base64|hex|rot13|follow|execute|read|do what)[^.!?\n]{0,60}$")
 _NOTHING = re.compile(r"(?i)^\W*((thought|thinking|reasoning) process|let'?s (solve|think)[^.\n]{0,60}|solution|answer|"
                       r"final answer)?\W*$")  # fmt: skip
 
@@ -91,10 +91,10 @@ def findings(text: str, asked: str = "") -> tuple[Finding, ...]:
     found += _forged(text, plain.text, asked)
     for view in disguised_views(text, _hinted):
         found += _said(text, view)
-    for start, end, inner in blobs(text):
+    for coded, start, end, inner in blobs(text):
         kinds = {f.kind for f in _said(inner, plain_view(inner))}
         head = _DECODE.search(text[:start])
-        found += [Finding(f"{kind}:base64", head.start() if head else start, end) for kind in kinds]
+        found += [Finding(f"{kind}:{coded}", head.start() if head else start, end) for kind in kinds]
     return tuple(found)
 
 

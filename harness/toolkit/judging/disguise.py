@@ -20,6 +20,8 @@ _LOOKS = str.maketrans(
 _MARKS = str.maketrans("", "", "*_~`\\")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}={0,2}")
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{2}[ :]?){12,}(?![0-9A-Za-z])")
+_ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 _SPACED = re.compile(r"(?:(?<!\w)\w[ .\-_*]){2,}\w(?!\w)")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
 
@@ -77,13 +79,14 @@ def disguised_views(text: str, hinted: Callable[[str], bool]) -> Iterator[View]:
             yield change(how, text)
 
 
-def blobs(text: str) -> list[tuple[int, int, str]]:
-    """What stands in base64, with its place; at most 50."""
+def blobs(text: str) -> list[tuple[str, int, int, str]]:
+    """What stands in base64 and in hex, with its place; at most 50 of each."""
     found = []
-    for blob in list(_BLOB.finditer(text))[:50]:
-        inner = _decoded(blob[0])
-        if inner and inner.isprintable():
-            found.append((*blob.span(), inner.lower()))
+    for how, pattern, decoded in (("base64", _BLOB, _decoded), ("hex", _HEX, _of_hex)):
+        for blob in list(pattern.finditer(text))[:50]:
+            inner = decoded(blob[0])
+            if inner and inner.isprintable():
+                found.append((how, *blob.span(), inner.lower()))
     return found
 
 
@@ -92,6 +95,13 @@ def _decoded(blob: str) -> str:
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4)).decode().replace("\n", " ")
     except (binascii.Error, ValueError):
+        return ""
+
+
+def _of_hex(blob: str) -> str:
+    try:
+        return bytes.fromhex(blob.replace(":", " ")).decode().replace("\n", " ")
+    except ValueError:
         return ""
 
 
@@ -156,6 +166,10 @@ def _backwards(how: str, text: str) -> View:
     return View(how, lower(text)[::-1], lambda: (places, [i + 1 for i in places]))
 
 
+def _rotated(how: str, text: str) -> View:
+    return View(how, lower(text).translate(_ROT13), plain_view(text).places)
+
+
 def _of_tags(how: str, text: str) -> View:
     return _replaced(how, text, TAGS, lambda run: "".join(chr(ord(c) - 0xE0000) for c in run))
 
@@ -175,10 +189,12 @@ _SINGLES = re.compile(r"[ .\-_*]\w[ .\-_*]\w(?!\w)")
 _REVERSED = (
     "erongi", "tcurtsni", "egduj", "tcidrev", "dragersid", "tegrof", "redarg", "rewsna s", "esnopser s",
 )  # fmt: skip
+_ROTATED = ("guvf nafjre", "zl nafjre", "vtaber", "qvfertneq", "sbetrg gur", "pubbfr guvf")
 _CHANGES: tuple[tuple[str, Callable[[str], object], Callable[[str, str], View]], ...] = (
     ("digits", _LEETS.search, _digits),
     ("spaced", lambda text: _SINGLES.search(text) and _SPACED.search(text), _spaced),
     ("backwards", lambda text: any_in(_REVERSED, text), _backwards),
+    ("rot13", lambda text: any_in(_ROTATED, text), _rotated),
     ("tags", lambda text: not text.isascii() and TAGS.search(text), _of_tags),
     ("lines", lambda text: "  " in text or "\n" in text.strip(), _one_line),
     ("marks", re.compile(r"[*_~`\\]").search, _without_marks),

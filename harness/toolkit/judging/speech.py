@@ -61,6 +61,12 @@ DEMANDS: tuple[str, ...] = (
     rf"(?:for this {_WORK}|{_SELF}|\b(?:it|this|me) as the (?:best|winner))",
     rf"\b(?:output|return|give|write|emit|report) (?:the |your |a )?(?:\w+ )?verdict\b{_S}{{0,30}}?"
     rf"(?:for (?:this|my) {_NOUN}|without (?:comparing|reading|checking))",
+    rf"(?:^|(?<=[.!?,:;\n]))\s*(?:please |now |just |then )?(?:output|report|conclude|declare) that {_SELF} "
+    rf"(?:wins|is\b{_S}{{0,12}}\b{_BEST})",
+    rf"\b{_WHO}\b{_S}{{0,20}}\b(?:is|are) (?:\w+ly )?(?:asked|requested|invited|begged) to (?:\w+ly )?"
+    rf"(?:{_PICK}|{_RATE}) (?:{_SELF}|this text)",
+    rf"\b(?:grateful|glad|obliged|appreciate|kind of you|i (?:ask|beg|request))\b{_S}{{0,40}}\b(?:if|that) {_SELF} "
+    rf"(?:were|was|be|could be|would be) (?:marked|rated|graded|scored|judged|preferred|chosen|selected)\b",
     r"\bthe verdict (?:is|should be|must be) [\"'`]?(?:tie|[ab])[\"'`]?(?= *(?:[.!\n]|$))",
     r"\byour check token is\b|\bput it where the form asks\b|\bcopy the (?:canary|check token|decoy) from (?:this|"
     r"the)\b",
@@ -68,7 +74,7 @@ DEMANDS: tuple[str, ...] = (
 """Demands for a verdict on this very text, in English."""
 
 ELSEWHERE: tuple[str, ...] = (
-    r"\b(?:wähle?n?|bevorzuge?n?|entscheide?n?)\b(?: sie)?[^.!?\n]{0,30}?"
+    r"\b(?:wähle?n?|bevorzuge?n?|entscheide?n?|entscheidet sich bitte)\b(?: sie)?[^.!?\n]{0,30}?"
     r"\b(?:diese[rs]?|die obige|die vorliegende|meine|vorliegende) (?:antwort|einreichung|abgabe)\b"
     r"(?!,? (?:nur,? )?(?:wenn|falls)\b)",
     r"\b(?:bewerte?n?|beurteile?n?|werte?n?)\b(?: sie)?[^.!?\n]{0,30}?\b(?:diese[rs]?|die obige|die vorliegende|meine) "
@@ -101,8 +107,29 @@ ELSEWHERE: tuple[str, ...] = (
     r"\b(?:выбер\w+|выбира\w+|предпочт\w+)\b[^.!?\n]{0,40}?\b(?:этот|мой|данный) ответ",
     r"\b(?:оцен\w+|постав\w+|призна\w+)\b[^.!?\n]{0,40}?\b(?:этот|этому|мой|данный|данному) ответ\w*[^.!?\n]{0,20}"
     r"(?:как|высш|максим|лучш|правильн)",
+    r"\b(?:correct(?:eur|rice)|évalua(?:teur|trice)|examina(?:teur|trice)|juge|jury)\b[^.!?\n]{0,20}\b(?:est|sont) "
+    r"priée?s? de\b[^.!?\n]{0,20}\b(?:ce texte|cette|la présente)\b[^.!?\n]{0,30}\bcomme\b",
+    r"\b(?:kies|selecteer|verkies)\b[^.!?\n]{0,30}?\b(?:dit|mijn|het bovenstaande) antwoord\b"
+    r"(?! (?:als|indien|wanneer)\b)",
+    r"\b(?:beoordeel|waardeer|markeer)\b[^.!?\n]{0,20}?\b(?:dit|mijn) antwoord\b[^.!?\n]{0,10}\b(?:als|met)\b"
+    r"[^.!?\n]{0,12}\b(?:best|beter|correct|juist|goed|hoogst|maxima)",
+    r"\bdit antwoord (?:verdient|moet|dient)\b[^.!?\n]{0,30}\b(?:volle|hoogste|maximale|beste|winnen|gekozen)\b",
+    r"\b(?:wybierz|wybrać|wskaż|preferuj)\w*\b[^.!?\n]{0,30}?\b(?:tę|moją|niniejszą|powyższą) odpowiedź"
+    r"(?!,? (?:jeśli|jeżeli|gdy)\b)",
+    r"\boce[nń]\w*\b[^.!?\n]{0,20}?\b(?:tę|moją|niniejszą) odpowiedź\b[^.!?\n]{0,10}\bjako\b[^.!?\n]{0,12}"
+    r"\b(?:najleps|lepsz|popraw|prawidł)",
+    r"\bta odpowiedź (?:zasługuje|powinna)\b[^.!?\n]{0,40}\b(?:najwyższ|maksym|wygra|wybran|najleps)",
+    r"\b(?:välj|velg|vælg|föredra|foretrekk|foretræk)\b[^.!?\n]{0,20}?\b(?:detta|dette|det här|mitt|mit|denna|denne) "
+    r"svar(?:et)?\b(?! (?:om|hvis|dersom)\b)",
+    r"\b(?:vyber|zvol)\w*\b[^.!?\n]{0,20}?\b(?:tuto|moji|túto|moju) odpov[eě]ď",
+    r"\bbu (?:cevab|yanıt)\w*[^.!?\n]{0,15}(?:\bseç(?:in|iniz)?\b|en iyi olarak|tam puan)",
+    r"이 (?:답변|답안|응답)[을를이에]?[^.!?\n]{0,10}(?:선택하|만점|최고점|최고 점수|더 낫다고|정답으로)",
+    r"(?:اختر|اختاروا|فضّل|فضل)[^.!?\n]{0,15}(?:هذه الإجابة|هذا الجواب|إجابتي)",
+    r"\b(?:оберіть|обери|виберіть|вибери)\b[^.!?\n]{0,20}?\b(?:цю|мою|дану) відповідь",
+    r"इस (?:उत्तर|जवाब) को[^।!?\n]{0,15}(?:चुन|सर्वश्रेष्ठ|पूरे अंक)",
 )
-"""The same in German, French, Spanish, Italian, Portuguese, Chinese, Japanese and Russian."""
+"""The same in German, French, Spanish, Italian, Portuguese, Chinese, Japanese, Russian, and in fewer words in Dutch,
+Polish, Swedish, Danish, Norwegian, Czech, Slovak, Turkish, Korean, Arabic, Ukrainian and Hindi."""
 
 _RULES = r"(?:instructions?|prompts?|rules?|criteri(?:on|a)|rubrics?|guidelines?|directions?|directives?)\b"
 _BEFORE = r"(?:previous|prior|above|earlier|preceding|foregoing|former)"
@@ -141,6 +168,21 @@ ORDERS: tuple[str, ...] = (
     r"(?:忽略|无视|忘记|忘掉|不要理会|不理会|抛开|無視)[^。！？\n]{0,8}(?:之前|以上|所有|上面|前面|此前|先前|全部)[^。！？，\n]{0,8}"
     r"(?:指令|指示|规则|標準|标准|提示词|指引|評分)",
     r"(?:以前|これまで|上記|すべて)の[^。\n]{0,10}(?:指示|命令|ルール|基準)[^。\n]{0,6}(?:無視し|忘れ)",
+    r"\b(?:negeer|vergeet)\b[^.!?\n]{0,10}\b(?:alle|al je|al uw)\b[^.!?\n]{0,30}\b(?:instructie|regel|aanwijzing|"
+    r"criteri)\w*\b(?! (?:over|voor|van|om|in|op|uit|die)\b)",
+    r"\b(?:zignoruj|ignoruj|zapomnij o)\w*\b[^.!?\n]{0,10}\bwszystki\w+\b[^.!?\n]{0,30}\b(?:instrukcj|polece|zasad|"
+    r"kryteri|reguł)\w*\b(?!,? (?:dotycz\w+|o|na|dla|w|z|od|któr\w+)\b)",
+    r"\b(?:ignorera|ignorer|ignorér|glöm|glem|bortse från|se bort fra)\b[^.!?\n]{0,6}\b(?:alla|alle)\b[^.!?\n]{0,30}"
+    r"\b(?:instruktion|instruks|anvisning|regler|kriteri)\w*\b(?! (?:om|för|for|i|på|från|fra|som|til)\b)",
+    r"\b(?:ignoruj|zapome[nň])\w*\b[^.!?\n]{0,6}\b(?:všechny|všetky)\b[^.!?\n]{0,30}\b(?:pokyn|instrukc|inštrukc|pravidl|"
+    r"kritéri)\w*\b(?!,? (?:k|ke|pro|pre|o|v|na|od|kter\w+|ktor\w+)\b)",
+    r"\b(?:önceki|yukarıdaki) (?:tüm |bütün )?(?:talimat|yönerge|kural)\w*[^.!?\n]{0,10}"
+    r"(?:yok say|görmezden gel|unut)(?:[ıiu]n\w*)?\b",
+    r"(?:이전|위)의? (?:모든 )?(?:지시|명령|규칙|지침)[^.!?\n]{0,6}(?:무시하|잊어)",
+    r"(?:تجاهل|تجاهلوا|انسَ)[^.!?\n]{0,6}(?:جميع|كل) (?:التعليمات|الأوامر|القواعد)(?: السابقة| أعلاه)",
+    r"\b(?:ігноруй|проігноруй|забудь)\w*\b[^.!?\n]{0,6}\bвсі\b[^.!?\n]{0,20}\b(?:інструкці|вказівк|правил)\w*\b"
+    r"(?! (?:про|щодо|для|з|від)\b)",
+    r"(?:पिछले|उपरोक्त) (?:सभी )?(?:निर्देशों|नियमों) को[^।!?\n]{0,6}(?:अनदेखा|भूल)",
     r"\b(?:игнориру\w*|забудь\w*|не обращай\w*)\b[^.!?\n]{0,12}\bвсе\b[^.!?\n]{0,30}\b(?:инструкц|указан|правил|"
     r"критери)\w*\b"
     r"(?! (?:о|об|по|для)\b)",
@@ -167,7 +209,8 @@ _NOUNS = (
 )  # fmt: skip
 _NOUNS_ELSEWHERE = (
     "antwort", "einreichung", "abgabe", "lösung", "punktzahl", "réponse", "copie", "soumission", "respuesta", "entrega",
-    "risposta", "resposta", "答", "回复", "作品", "ответ",
+    "risposta", "resposta", "答", "回复", "作品", "ответ", "ce texte", "antwoord", "odpowied", " svar", "odpově",
+    "odpove", "bu cevab", "bu yanıt", "이 답", "이 응답", "الإجابة", "الجواب", "إجابتي", "відповід", "उत्तर", "जवाब",
 )  # fmt: skip
 _DROPS = (
     "ignor", "disregard", "forget", "overrid", "overlook", "bypass", "neglect", "set aside", "pay no", "stop following",
@@ -175,11 +218,12 @@ _DROPS = (
 _DROPS_ELSEWHERE = (
     "vergiss", "vergessen", "missachte", "übergeh", "oublie", "néglige", "tenez", "tenir", "abstraction", "olvid",
     "olvíd", "caso omiso", "descart", "dimentica", "esque", "忽略", "无视", "忘", "理会", "抛开", "無視", "игнорир",
-    "забудь", "обращай",
+    "забудь", "обращай", "negeer", "vergeet", "zapom", "glöm", "glem", "bortse", "se bort", "yok say", "görmezden",
+    "unut", "무시", "잊어", "تجاهل", "انس", "ігнор", "अनदेखा", "भूल",
 )  # fmt: skip
 GROUPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], bool], ...] = (
     ("to_judge", (*_NOUNS, "as the best", "as the winner", "criteri", "verdict", "token", "canary", "decoy",
-                  "form asks"), DEMANDS, False),
+                  "form asks", "this text"), DEMANDS, False),
     ("to_judge", _NOUNS_ELSEWHERE, ELSEWHERE, False),
     ("order", (*_DROPS, *_DROPS_ELSEWHERE), ORDERS, False),
     ("order", _DROPS, WEAK_ORDERS, True),
