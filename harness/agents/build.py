@@ -13,10 +13,12 @@ from pathlib import Path
 import msgspec
 
 from harness.agents import locked, musl, npm
+from harness.agents.faults import not_written
 from harness.agents.recipes import RECIPES, TRIPLES, Recipe, Tarball
 from harness.errors import UsageFault
 from harness.plugins.loader import did_you_mean
 from harness.toolkit.agent_layers import MANIFEST, ROOT, Layer, LayerSource, find_layer, layers_home, this_platform
+from harness.toolkit.layer_lock import changed
 from harness.toolkit.layer_tree import close_tree, remove_tree, sha256_of, tree_of
 
 Say = Callable[[str], None]
@@ -35,6 +37,7 @@ def read_spec(spec: str) -> Wanted:
     name, _, version = spec.partition("@")
     recipe = RECIPES.get(name)
     if recipe is None:
+        name = name or spec
         hint = [did_you_mean(name, list(RECIPES)), f"agents: {', '.join(RECIPES)}"]
         raise UsageFault(f"no agent named '{name}'", help=" — ".join(h for h in hint if h))
     return Wanted(recipe, version or recipe.version)
@@ -43,12 +46,24 @@ def read_spec(spec: str) -> Wanted:
 def install(wanted: Wanted, say: Say, home: Path | None = None, accept: Callable[[Layer], None] | None = None) -> Layer:
     """The layer, built if it is not there. `accept` may raise before it is put into the store.
 
-    Raises UsageFault for a version there is none of, RunInvalid for a bad checksum or an unreachable registry.
+    Raises UsageFault for a version there is none of, RunInvalid for a bad checksum, an unreachable registry, or a store
+    that cannot be written.
     """
     store = home or layers_home()
+    try:
+        return _installed(wanted, say, store, accept)
+    except OSError as e:
+        raise not_written(f"{wanted.recipe.name}@{wanted.version}", store, e) from e
+
+
+def _installed(wanted: Wanted, say: Say, store: Path, accept: Callable[[Layer], None] | None) -> Layer:
     store.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(store / f".{wanted.recipe.name}.lock"):
         found = find_layer(wanted.recipe.name, wanted.version, store)
+        if found is not None and (wrong := changed(found[1], found[0])):
+            say(f"{found[0].spec} is not as it was built, and is built again: {wrong}")
+            remove(found[1])
+            found = None
         if found is not None:
             if accept is not None:
                 accept(found[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.errors import RunInvalid, UsageFault
 
@@ -45,4 +46,12 @@ def bad_checksum(what: str, expected: str, found: str) -> RunInvalid:
     return RunInvalid(
         f"checksum mismatch: {what} is {found}, expected {expected}",
         help="nothing was installed; a proxy or a mirror may serve something else, or agents.lock is of another origin",
+    )
+
+
+def not_written(what: str, store: Path, e: OSError) -> RunInvalid:
+    """The folder with the layers has no room, or cannot be written."""
+    return RunInvalid(
+        f"{what} cannot be laid down in {store}: {e.strerror or e}",
+        help="nothing was installed; make room there, or name another folder with XDG_CACHE_HOME",
     )

@@ -42,7 +42,10 @@ def check_against_lock(workspace: Path, layer: Layer) -> None:
         return
     before = {(s.package, s.version): s.integrity for s in fixed.sources}
     differs = [s for s in layer.sources if before.get((s.package, s.version)) != s.integrity]
-    shown = "; ".join(f"{s.package}@{s.version} is {s.integrity}" for s in differs[:2]) or f"content {layer.tree[:12]}"
+    shown = (
+        "; ".join(f"{s.package}@{s.version} is {s.integrity}" for s in differs[:2])
+        or f"its content is {layer.tree[:12]}, fixed is {fixed.tree[:12]}"
+    )
     raise RunInvalid(
         f"checksum mismatch: {layer.spec} ({layer.platform}) is not what {NAME} has fixed: {shown}",
         help=f"nothing was installed; to fix the new one, remove its entry from {NAME} and install again",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ LOCKS = Path(__file__).with_name("locks")
 KEPT_LOCK = "lock"
 INSTALL_S = 1800
 PYTHON = "3.11"
+_NONE_FITS = re.compile(r"satisfies the requirement ([^\s=]+)==(\S+) \(from versions: ([^)]*)\)")
 PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64")
 ARM_PLATFORMS = tuple(name.replace("x86_64", "aarch64") for name in PLATFORMS)
 
@@ -139,9 +141,13 @@ def _run(words: Sequence[str], folder: Path, what: str) -> None:
         raise Unreachable(what, str(e)) from e
     if done.returncode == 0:
         return
-    if "No matching distribution" in done.stderr and "from versions: " in done.stderr:
-        there = done.stderr.partition("from versions: ")[2].partition(")")[0].split(", ")
-        raise NoSuchVersion(what.partition("==")[0], what.partition("==")[2], there)
+    if found := _NONE_FITS.search(done.stderr):
+        name, version, there = found.groups()
+        if there == "none":  # pip says so as well when nobody answers
+            raise Unreachable(
+                name, "no version of it is to be had: the index of packages is silent or does not have it"
+            )
+        raise NoSuchVersion(name, version, there.split(", "))
     said = [line.removeprefix("npm error").strip() for line in (done.stderr or done.stdout).splitlines()]
     lines = [line for line in said if line and "://" not in line and "complete log" not in line]
     raise Unreachable(what, "; ".join(lines[:2]) or f"it ended with {done.returncode}")

@@ -52,8 +52,11 @@ def _workspace(args: argparse.Namespace) -> Path | None:
 def _install(args: argparse.Namespace) -> int:
     from harness.agents import build
     from harness.agents.lock import check_against_lock, write_lock
+    from harness.toolkit.layer_lock import read_lock
 
     workspace, layers, bad = _workspace(args), [], False
+    if workspace is not None:
+        read_lock(workspace)  # before anything is fetched
     for wanted in [build.read_spec(spec) for spec in args.agents]:
         layer = build.install(
             wanted, _say, accept=lambda one: check_against_lock(workspace, one) if workspace else None
@@ -117,6 +120,9 @@ def _verify(args: argparse.Namespace) -> int:
     else:
         print(table(("agent", "platform", "state"), [[r["agent"], r["platform"], r["wrong"] or "ok"] for r in rows]))
         print(f"{bad} of {many(len(rows), 'layer')} not as built" if bad else f"{many(len(rows), 'layer')} as built")
+    if bad:
+        again = " ".join(dict.fromkeys(str(row["agent"]) for row in rows if row["wrong"]))
+        _say(f"to build anew: harness agent remove {again}, then harness agent install {again}")
     return Exit.GATE_FAILED if bad else Exit.OK
 
 

@@ -19,12 +19,16 @@ from harness.engine.retry import RetryPolicy
 from harness.engine.run import Ending
 from harness.engine.session import Job, run_job
 from harness.errors import Exit, StoreError
-from harness.records.outcome import IS_OPPONENT
+from harness.records.outcome import IS_OPPONENT, Trouble
 from harness.store.folder import RunFolder
 from harness.store.log import run_log
+from harness.store.read import iter_attempts
 
 if TYPE_CHECKING:
     from harness.report.model import Report
+
+FEW = 3
+LONGEST_REASON = 300
 
 
 def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +76,7 @@ def execute_job(job: Job, args: argparse.Namespace) -> int:
         if ending == "budget":
             print(f"the budget is used up. continue with: {_resume(folder)} --budget-usd N", file=sys.stderr)
         elif report.exit_code == Exit.INVALID:
-            for line in way_out(report, folder.manifest.run):
+            for line in (*way_out(report, folder.manifest.run), *reasons(folder.path)):
                 print(line, file=sys.stderr)
         return strict_code(report, args)
 
@@ -120,6 +124,25 @@ def way_out(report: Report, run: str) -> list[str]:
     if skipped := missing["skipped"]:
         lines.append(f"{skipped} skipped: supply what is missing, or choose with --system and --task, and run anew")
     return lines
+
+
+def reasons(run: Path) -> list[str]:
+    """What the first trial of each cause failed of, in the words of its record: at most FEW, each with what shows more.
+
+    Trials that were tried again and did better are left out.
+    """
+    failed: dict[tuple[str, str, int], Trouble] = {}
+    for attempt in iter_attempts(run):
+        trial = (attempt.task, attempt.system, attempt.epoch)
+        failed.pop(trial, None)
+        if attempt.trouble is not None and attempt.status == "infra_error":
+            failed[trial] = attempt.trouble
+    first: dict[str, str] = {}
+    for (task, system, _), trouble in failed.items():
+        printable = "".join(c if c.isprintable() else " " for c in trouble.detail)  # a box may have said it
+        said = " ".join(printable.split())[:LONGEST_REASON]
+        first.setdefault(trouble.cause, f"  {trouble.cause}: {said} (harness show {run.name} {task} {system})")
+    return list(first.values())[:FEW]
 
 
 def publish(folder: RunFolder, *, as_json: bool) -> Report:

@@ -28,6 +28,8 @@ from harness.toolkit.wire.requests import neutral_messages, neutral_request
 
 IN_A_ROW = 3
 """So often the same call must fail before it is told: once more after a failure is a fair try."""
+NOT_FOUND = 127
+"""POSIX: the exit code of a shell whose command was not found."""
 SEARCHED = 20_000
 """Characters of a result that are searched, from its beginning."""
 _NOT_FOUND = re.compile(
@@ -37,7 +39,8 @@ _NOT_FOUND = re.compile(
 )
 """bash, dash, busybox; zsh."""
 _EXIT = re.compile(
-    r"\b(?:exit(?:ed)?[ _]?(?:with )?(?:code|status)?|return_?code)[\"']?[:= ]{1,3}(-?\d{1,10})\b", re.IGNORECASE
+    r"^\W{0,3}(?:process )?(?:exit(?:ed)?[ _]?(?:with )?(?:code|status)?|return_?code)[\"']?[:= ]{1,3}(-?\d{1,10})\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 _ERROR = re.compile(r"\s*\{\s*\"error\"")
 
@@ -55,6 +58,7 @@ class Tried:
     offered: Offered = field(default_factory=dict)
     result: str = ""
     failed: bool = False
+    code: int | None = None
 
     @property
     def words(self) -> str:
@@ -92,9 +96,18 @@ def _faults(one: Tried) -> Iterator[tuple[str, str]]:
 
 
 def _missing(one: Tried) -> str:
-    """The program of the command that the shell did not find."""
+    """The program of the command that the shell did not find.
+
+    By its words, or by its exit code alone: Qwen Code now and then loses what a command that fails at once has said.
+    """
     found = (said["sh"] or said["zsh"] for said in _NOT_FOUND.finditer(one.result[:SEARCHED]))
-    return next((program for program in found if program in one.words), "")  # else a file that was shown says so
+    named = next((program for program in found if program in one.words), "")  # else a file that was shown says so
+    return named or (_first_word(one.arguments) if one.code == NOT_FOUND else "")
+
+
+def _first_word(arguments: dict[str, Json] | str) -> str:
+    given = arguments if isinstance(arguments, str) else next((v for v in arguments.values() if isinstance(v, str)), "")
+    return (given.split() or [""])[0]
 
 
 def _failed_runs(tried: Iterable[Tried]) -> Iterator[list[Tried]]:
@@ -117,7 +130,8 @@ def _commands(events: Iterable[Event]) -> list[Tried]:
         asked = asked or isinstance(event, ModelCall)
         if isinstance(event, Command) and asked and asked_by_agent(event.argv):
             said = f"{event.stdout}\n{event.stderr}"
-            found.append(Tried("", shown(event.argv), result=said, failed=event.exit_code not in (0, None)))
+            code = event.exit_code
+            found.append(Tried("", shown(event.argv), result=said, failed=code not in (0, None), code=code))
     return found
 
 
@@ -144,7 +158,8 @@ def _calls(events: Iterable[Event]) -> list[Tried]:
             if waiting := open_calls.get(result.id):  # what is sent again, or left out since, was taken before
                 one = waiting.pop(0)
                 one.result = _plain(result.content)
-                one.failed = _has_failed(result, one.result) or bool(_missing(one))
+                one.code = _code(result, one.result)
+                one.failed = result.is_error or _is_error(result) or one.code not in (0, None) or bool(_missing(one))
         for call in asked:
             one = Tried(call.name, call.arguments, offered)
             found.append(one)
@@ -170,11 +185,14 @@ def _strings(value: Json) -> Iterator[str]:
             yield from _strings(one)
 
 
-def _has_failed(result: ToolResult, plain: str) -> bool:
-    """By the API's own mark, or an exit code in the words (opencode tells none: then only what it says besides)."""
-    raw = result.content[:SEARCHED]
-    code = _EXIT.search(plain[:SEARCHED]) or _EXIT.search(raw)
-    return result.is_error or bool(_ERROR.match(raw)) or (code is not None and int(code[1]) != 0)
+def _code(result: ToolResult, plain: str) -> int | None:
+    """The exit code that the words tell; opencode's tell none."""
+    told = _EXIT.search(plain[:SEARCHED]) or _EXIT.search(result.content[:SEARCHED])
+    return int(told[1]) if told else None
+
+
+def _is_error(result: ToolResult) -> bool:
+    return _ERROR.match(result.content) is not None
 
 
 def _schemas(tools: Iterable[Tool]) -> dict[str, Mapping[str, Json]]:

@@ -15,6 +15,8 @@ from harness.harnesses._cli import AgentCli, Start
 from harness.harnesses._cli_box import SHORT_S, Invocation, Ran, words_of
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, root_of
 
+NEEDS = ("bash", "git", "python3", "python3.11", "node", "rg", "glibc>=2.28", "libstdc++", "x64", "arm64")
+_NEED = re.compile(r"bash|git|python3(\.\d+)?|node|rg|glibc(>=\d+(\.\d+)*)?|libstdc\+\+|x64|arm64")
 _NAMED = re.compile(r"\{(prompt|model|effort|base_url|key|state|home|folder|agent)\}")
 
 
@@ -53,7 +55,7 @@ class Command(AgentCli):
     speaks: tuple[Dialect, ...] = ("chat",)
     """The APIs it may speak: anthropic, responses, chat, gemini."""
     needs: tuple[str, ...] = ()
-    """What an image must have: bash, git, glibc>=2.28, python3.11, node, libstdc++, x64 or arm64."""
+    """What an image must have: bash, git, python3 or python3.11, node, rg, glibc>=2.28, libstdc++, x64 or arm64."""
     answer_from: str = "model"
     """Where its final answer is: `model` (what its model said last), `stdout`, `json:KEY` (the last JSON line of its
     output that has KEY; dots go deeper), or `file:PATH` in the box. Where neither is there, it is what its model said
@@ -63,6 +65,10 @@ class Command(AgentCli):
     def _sound(self) -> Command:
         if self.layer and self.folder:
             raise ValueError("say `layer` or `folder`, not both")
+        if self.layer and not all(self.layer.partition("@")):
+            raise ValueError(f"layer '{self.layer}' is no NAME@VERSION: codex_cli@0.169.0 is one (harness agent list)")
+        if unknown := [need for need in self.needs if not _NEED.fullmatch(need)]:
+            raise ValueError(f"needs: {', '.join(unknown)} cannot be looked for; such can: {', '.join(NEEDS)}")
         word, colon, where = self.answer_from.partition(":")
         placed = word in ("json", "file")
         if word not in ("model", "stdout", "json", "file") or placed != bool(colon) or placed != bool(where.strip()):

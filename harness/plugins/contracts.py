@@ -381,16 +381,9 @@ class Grader(Plugin):
 
 
 KINDS: Mapping[str, type[Plugin]] = {
-    "source": TaskSource,
-    "harness": Harness,
-    "grader": Grader,
-    "model": Model,
-    "sandbox": Sandbox,
-}
+    "source": TaskSource, "harness": Harness, "grader": Grader, "model": Model, "sandbox": Sandbox,
+}  # fmt: skip
 GROUPS: Mapping[str, str] = {
-    "source": "harness.sources",
-    "harness": "harness.harnesses",
-    "grader": "harness.graders",
-    "model": "harness.models",
-    "sandbox": "harness.sandboxes",
-}
+    "source": "harness.sources", "harness": "harness.harnesses", "grader": "harness.graders",
+    "model": "harness.models", "sandbox": "harness.sandboxes",
+}  # fmt: skip

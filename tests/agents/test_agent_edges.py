@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,8 +122,11 @@ RESULT = {"type": "result", "subtype": "success", "is_error": True, "result": "U
 def test_a_program_that_never_asks_a_model_says_how_it_ended(tmp_path: Path, script: str, words: str) -> None:
     argv = json.dumps(["sh", "-c", f"{script}; exit 7", "{agent}"])
     said = f"{{use: command, folder: tools/mine, argv: {argv}}}"
-    code, _, (attempt,) = run(tmp_path, said, program=json.dumps(RESULT))
+    code, told, (attempt,) = run(tmp_path, said, program=json.dumps(RESULT))
     assert code == 3 and attempt["status"] == "infra_error"
+    (reason,) = (line for line in told.splitlines() if line.startswith("  NoModelCall: "))
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert f"its last words: {words})" in reason and reason.endswith(f"(harness show {folder.name} edge it)")
     assert attempt["trouble"]["cause"] == "NoModelCall"
     assert attempt["trouble"]["detail"].endswith(f"(exit code 7; its last words: {words})")
 
@@ -193,3 +197,17 @@ def test_a_folder_outside_the_workspace_is_refused(tmp_path: Path) -> None:
 def test_an_answer_from_nowhere_is_refused(tmp_path: Path, where: str) -> None:
     with pytest.raises(ValueError, match="answer_from is model, stdout"):
         load("harness", "command", tmp_path).model_validate({"argv": ["x"], "answer_from": where})
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"needs": ["bash", "bsh", "glibc>2"]}, "needs: bsh, glibc>2 cannot be looked for; such can: bash, git"),
+        ({"layer": "codex_cli"}, "layer 'codex_cli' is no NAME@VERSION"),
+        ({"layer": "codex_cli@"}, "layer 'codex_cli@' is no NAME@VERSION"),
+    ],
+)
+def test_what_no_image_has_and_no_layer_is_called_is_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+    """Every trial would be skipped for it, or told to install what there is not."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        load("harness", "command", tmp_path).model_validate({"argv": ["x"], **more})

@@ -302,3 +302,68 @@ def test_a_set_of_wheels_does_not_tell_where_it_was_built(tmp_path: Path, monkey
     ]
     with pytest.raises(NoSuchVersion, match=r"no version 9\.\*"):
         locked.install_python(recipe, "9.*", "x64", root)
+
+
+def test_a_layer_that_was_changed_is_built_again(
+    registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert install("codex_cli") == 0
+    (before, folder), *_ = installed_layers()
+    program = root_of(folder) / "bin/codex"
+    program.chmod(0o755)
+    program.write_text("#!/bin/sh\necho mine\n")
+    assert run("verify") == 1
+    assert "to build anew: harness agent remove codex_cli@0.169.0, then harness" in capsys.readouterr().err
+    assert install("codex_cli") == 0
+    assert "codex_cli@0.169.0 is not as it was built, and is built again: its content" in capsys.readouterr().err
+    (after, _), *more = installed_layers()
+    assert (after.tree, more) == (before.tree, []) and run("verify") == 0
+
+
+def test_a_lock_that_cannot_be_read_is_told_before_anything_is_fetched(
+    registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "agents.lock").write_text("{")
+    assert install("codex_cli") == 2
+    said = capsys.readouterr().err
+    assert "agents.lock cannot be read" in said and "fetching" not in said
+
+
+def test_a_lock_of_another_content_says_both(
+    registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert install("codex_cli") == 0
+    lock = workspace / "agents.lock"
+    tree = installed_layers()[0][0].tree
+    lock.write_text(lock.read_text().replace(tree, "f" * 64))
+    assert install("codex_cli") == 3
+    assert f"its content is {tree[:12]}, fixed is {'f' * 12}" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_written_is_one_message(
+    registry: Registry, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "file"))
+    assert install("codex_cli") == 3
+    said = capsys.readouterr().err
+    assert said.count("error:") == 1 and "Traceback" not in said
+    assert "codex_cli@0.169.0 cannot be laid down in" in said and "XDG_CACHE_HOME" in said
+
+
+def test_an_index_of_python_packages_that_is_silent_is_no_missing_version(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, value in {"INDEX_URL": "http://127.0.0.1:9/", "CONFIG_FILE": os.devnull, "RETRIES": "0"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    for name in ("EXTRA_INDEX_URL", "FIND_LINKS"):
+        monkeypatch.delenv(f"PIP_{name}", raising=False)
+    assert install("aider") == 3
+    said = capsys.readouterr().err
+    assert said.count("error:") == 1 and "cannot be fetched: no version of it is to be had" in said
+
+
+def test_a_name_that_begins_with_a_sign_is_repeated_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert install("@openai/codex@0.1") == 2
+    assert "no agent named '@openai/codex@0.1'" in capsys.readouterr().err

@@ -46,7 +46,7 @@ def test_an_agent_runs_the_command_and_says_the_answer(lab: AgentLab, name: str)
 def test_tools_that_an_agent_misuses_are_told(lab: AgentLab, name: str) -> None:
     add(lab, name)
     lost = ["@@sh frobnicate --all"] * 3
-    lab.task("misuse", *lost, '@@tool no_such_tool {"x": 1}', HI, "@@say nothing", answer="x")
+    lab.task("misuse", *lost, HI, '@@tool no_such_tool {"x": 1}', "@@say nothing", answer="x")
     (attempt,) = lab.run()
     flags = {flag.partition(":")[0]: flag for flag in attempt["flags"]}
     assert attempt["passed"] is False and lab.artifact(attempt, "out") == b"hi\n"

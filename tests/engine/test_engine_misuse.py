@@ -102,6 +102,13 @@ def test_a_command_is_missing_in_the_shells_own_words_and_of_this_command(
     assert (found != ()) is is_lost
 
 
+def test_an_exit_code_tells_of_a_missing_command_where_its_words_are_lost() -> None:
+    said = "Output: (empty)\nError: (none)\nExit Code: 127\nSignal: (none)"  # Qwen Code 0.24.4, now and then
+    assert misused(exchanges("chat", (ToolCall("a", "sh", {"cmd": "rg -n x"}), said))) == ("command_not_found: 1 (rg)",)
+    shown = "job 7\nlog: exit code 127 was seen"  # a file's words, not the command's
+    assert misused(exchanges("chat", (ToolCall("a", "sh", {"cmd": "cat log"}), shown))) == ()
+
+
 def failing(command: str, times: int) -> list[tuple[ToolCall, str]]:
     return [(ToolCall(f"{command}{i}", "sh", {"cmd": command}), "exit code: 1") for i in range(times)]
 
