@@ -42,6 +42,12 @@ def test_every_order_and_demand_holds_a_hint(hints: tuple[str, ...], pattern: st
     assert found is not None and any_in(hints, text)
 
 
+@given(text=st.from_regex(disguise._HEX))
+@settings(max_examples=100, deadline=None, suppress_health_check=UNCHECKED)
+def test_every_run_of_hex_holds_its_hint(text: str) -> None:
+    assert disguise._SOME_HEX.search(text)
+
+
 @given(text=st.text(ALPHABET, max_size=30))
 @settings(max_examples=800, deadline=None)
 def test_quick_hints_of_a_disguise_say_what_the_slow_ones_said(text: str) -> None:

@@ -209,8 +209,9 @@ _NOUNS = (
 )  # fmt: skip
 _NOUNS_ELSEWHERE = (
     "antwort", "einreichung", "abgabe", "lösung", "punktzahl", "réponse", "copie", "soumission", "respuesta", "entrega",
-    "risposta", "resposta", "答", "回复", "作品", "ответ", "ce texte", "antwoord", "odpowied", " svar", "odpově",
-    "odpove", "bu cevab", "bu yanıt", "이 답", "이 응답", "الإجابة", "الجواب", "إجابتي", "відповід", "उत्तर", "जवाब",
+    "risposta", "resposta", "prié", "答", "回复", "作品", "ответ", "ce texte", "antwoord", "odpowied", " svar",
+    "odpově", "odpove", "bu cevab", "bu yanıt", "이 답", "이 응답", "الإجابة", "الجواب", "إجابتي", "відповід", "उत्तर",
+    "जवाब",
 )  # fmt: skip
 _DROPS = (
     "ignor", "disregard", "forget", "overrid", "overlook", "bypass", "neglect", "set aside", "pay no", "stop following",
