@@ -21,6 +21,7 @@ LISTS = ("fail_to_pass", "pass_to_pass")
 NAMED = 5
 DONE_BY = "reference"
 """The kind of note in which the system `reference` says what went wrong with its script."""
+NO_WORD = ("bad_reward", "no_reward")
 RERUN = "rerun_passed: "
 """The flag of a test that failed and passed when it was run once more."""
 
@@ -50,6 +51,16 @@ def floor_checked(tried: Sequence[Tried]) -> Iterator[Finding]:
     if passed:
         n = f"an empty answer passes {len(passed)} of {len(tried)}"
         yield Finding("empty", "fail", f"{n}: the task measures nothing")
+    if any(_silent(verdict) for t in tried for verdict in t.attempt.grades.values()):
+        what = "the verifier writes no reward for failed work, and work that speaks in its silence is believed"
+        yield Finding("silent", "warn", f"{what}: write 0 too")
+
+
+def _silent(verdict: Verdict) -> bool:
+    """Whether a verifier wrote no reward that can be read: `harbor` labels it so, `script` flags it."""
+    return isinstance(verdict, Grade) and any(
+        word.partition(":")[0] in NO_WORD for word in (verdict.label, *verdict.flags)
+    )
 
 
 def _troubles(check: str, tried: Sequence[Tried], ungradable: str = "fail") -> Iterator[Finding]:

@@ -72,6 +72,11 @@ PLANTED = {
         sandbox={"setup": [f"{GIT} tag later $({GIT} commit-tree HEAD^{{tree}} -m x) && {GIT} remote add up /nowhere"]}
     ),
     "empty-passes": script_task("exit 0", reference={"script": "echo 1 > out.txt"}),
+    "silent": script_task(
+        'if test -s /work/repo/out.txt; then echo 1 > "$REWARD_FILE"; fi',
+        verdict="reward",
+        reference={"script": "echo 1 > out.txt"},
+    ),
     "needs-network": script_task(
         "test -s /work/repo/out.txt",
         reference={"script": "if grep -q eth0 /proc/net/dev; then echo 1 > out.txt; fi"},
@@ -131,6 +136,7 @@ def test_every_cheat_fails_on_a_sound_task_and_is_flagged_where_it_shows(sound: 
         ("remote-and-tag", "history", "fail", "remotes: up", f"{ROOT}/.git"),
         ("remote-and-tag", "history", "fail", "refs/tags/later", f"{ROOT}/.git"),
         ("empty-passes", "empty", "fail", "an empty answer passes 2 of 2", ""),
+        ("silent", "silent", "warn", "writes no reward for failed work", ""),
         ("needs-network", "network", "fail", "only with a network", ""),
         ("believes-reports", "cheat", "fail", "a cheat passes: reports and rewards", "reports and rewards"),
         ("no-image", "image", "fail", "no box can be opened", ""),
