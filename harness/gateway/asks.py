@@ -6,7 +6,7 @@ usage, only those top-level fields are written anew; every other value keeps its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -81,9 +81,9 @@ class Fields:
                 self._lists[name] = [] if bytes(raw) in (b"null", b'""') else [bytes(raw)]
         return self._lists[name]
 
-    def copied(self) -> dict[str, msgspec.Raw]:
-        """To be changed."""
-        return dict(self._raws)
+    def without(self, names: Container[str]) -> dict[str, msgspec.Raw]:
+        """The other fields, in a new dict that may be changed."""
+        return {name: raw for name, raw in self._raws.items() if name not in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def body_for(ask: Ask, model: str, pins: Mapping[str, Json]) -> bytes:
     others = [n for n in OTHER_MODELS if n in ask.fields] if ask.path.action == "generate" else []
     if not changes and not others:
         return ask.body
-    fields = {name: raw for name, raw in ask.fields.copied().items() if name not in others}
+    fields = ask.fields.without(others)
     for name, value in changes.items():
         fields[name] = msgspec.Raw(_encode(_over(fields.get(name), value)))
     return _encode(fields)

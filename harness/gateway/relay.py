@@ -141,7 +141,7 @@ async def _pass_back(passage: Passage, answered: aiohttp.ClientResponse, veil: V
     sieve = _Sieve() if ask.swallows else None
     complete = False
     try:
-        here = answered.content.read_nowait()
+        here = b"" if answered.content.exception() else answered.content.read_nowait()  # a break comes after the head
         await reply.begin(answered.status, headers, _taken(passage, veil.take(here), sieve) if here else b"")
         passage.passed = len(passage.answer)
         async for piece in answered.content.iter_any():

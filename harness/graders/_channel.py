@@ -27,6 +27,8 @@ PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 BLOCK, MOST = 65536, 64
 READY = b"ready\n"
 STEP_S = 20.0
+LISTENS_S = 60.0
+"""Listening at pipes begins before the verifier does, and ends after it."""
 LISTEN = f"""pipe=$1; shift
 cat /proc/1/stat && stat -c '%n %i %z' "$@" && exec <>"$pipe" && echo ready \\
   && dd bs={BLOCK} count={MOST} conv=sync 2>/dev/null

@@ -27,7 +27,7 @@ from harness.api import (
     Verdict,
     Work,
 )
-from harness.graders._channel import Heard, hear
+from harness.graders._channel import LISTENS_S, Heard, hear
 from harness.graders._verifier import (
     PerTask,
     Settled,
@@ -44,8 +44,6 @@ from harness.toolkit.changes import Applied, apply_changes
 REWARD_FOLDER = "/logs/verifier"
 REWARD_JSON, REWARD_TEXT = REWARDS = (f"{REWARD_FOLDER}/reward.json", f"{REWARD_FOLDER}/reward.txt")
 """In the order in which they count."""
-LISTENS_S = 60.0
-"""Listening at pipes begins before the verifier does, and ends after it."""
 MAX_REWARD_BYTES = 1024**2
 SAID = 2000
 """So many characters of the verifier's last words are kept."""

@@ -24,7 +24,7 @@ from harness.api import (
     Verdict,
     Work,
 )
-from harness.graders._channel import Heard, hear
+from harness.graders._channel import LISTENS_S, Heard, hear
 from harness.graders._clean import nothing_done, read_files, tail_of
 from harness.graders._place import Laid, lay_artifacts
 from harness.graders._protected import Guard, limited
@@ -45,8 +45,6 @@ from harness.toolkit.normalise import excerpt
 from harness.toolkit.said import last_words
 from harness.toolkit.solution import apply_solution, is_solution
 
-LISTENS_S = 60.0
-"""Listening at a pipe begins before the verifier does, and ends after it."""
 VERIFIER = "54321:54321"
 """A user that no image has: it reads the verifier, owns the reward, and has nothing of the work's."""
 
