@@ -98,7 +98,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("limit", "limit hit", "limit", at_limit),
     Kind("halted", "halted before the final action", "output.declared_done is false, no limit", halted),
     Kind("truncated", "answer cut off", "output.truncated", lambda ok: np.asarray(ok.column["truncated"] == 1)),
-    Kind("no_answer", "no answer", "no answer and no artifact, output.metrics.ended, label", silent),
+    Kind("no_answer", "no answer", "no answer and no artifact, label", silent),
     Kind("unreadable", "answer not readable", f"label: {', '.join(sorted(UNREADABLE))}", unreadable),
     Kind("visible", "passes visible tests, fails hidden ones", "grade parts.visible, label",
          lambda ok: (ok.column["visible"] == 1) | _worded(ok, "label", frozenset(("passes_visible_fails_hidden",)))),
