@@ -31,7 +31,7 @@ base-image:
 # Every test. Those that need a container engine are left out where there is none, and the last lines say so.
 test: lint all-tests
 
-# Without lint, on more workers than cores: see tests/conftest.py.
+# Without lint. Workers are more than cores (tests/conftest.py says why).
 all-tests: dev base-image
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m ''
 
