@@ -14,6 +14,7 @@ from agent_lab import AgentLab, metrics, needs_agents, words
 from harness.testing.wire import Call, Step, WireServer
 
 pytestmark = needs_agents("claude_code", "codex_cli")
+IMAGES = ("s:/bin/bash:/bin/sh:",)
 HI = "@@sh echo hi > /work/out.txt"
 
 

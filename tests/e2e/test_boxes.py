@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.docker
+IMAGES = ("mkdir -p /work/repo && chown",)
 
 SUITE = """
 suite: fixes
