@@ -12,12 +12,14 @@ import json
 import os
 import pkgutil
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -38,8 +40,8 @@ def run_harness(
     if _needs_a_new_interpreter(env):
         argv = [sys.executable, "-m", "harness.cli.main", *args]
         return subprocess.run(argv, cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=timeout_s)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = _forked(args, cwd, env, (out.fileno(), err.fileno()), timeout_s)
+    with Path(os.devnull).open("rb") as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        code = _forked(args, cwd, env, [f.fileno() for f in (nothing, out, err)], timeout_s)
         said = []
         for file in (out, err):
             file.seek(0)
@@ -47,16 +49,37 @@ def run_harness(
     return subprocess.CompletedProcess(list(args), code, *said)
 
 
+@cache
+def folder_of_harness() -> Path:
+    """Has a program `harness`, for shells: it hands its streams, folder and environment over, and waits."""
+    program = Path(_door()).parent / "harness"
+    program.write_text(PROGRAM.format(python=sys.executable, door=_door()), encoding="utf-8")
+    program.chmod(0o755)
+    return program.parent
+
+
+PROGRAM = """#!{python} -IS
+import json, os, socket, sys
+call = socket.socket(socket.AF_UNIX)
+call.connect({door!r})
+asked = json.dumps({{"args": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}).encode()
+socket.send_fds(call, [len(asked).to_bytes(4, "big")], [0, 1, 2])
+call.sendall(asked)
+code = int(call.makefile().read().split()[1])
+sys.exit(code if code >= 0 else 128 - code)
+"""
+
+
 def _needs_a_new_interpreter(env: Mapping[str, str]) -> bool:
     keys = {k for k in (*env, *os.environ) if k.startswith(FRESH) and k not in CARRIED}
     return not hasattr(os, "fork") or any(env.get(k) != os.environ.get(k) for k in keys)
 
 
-def _forked(args: Sequence[str], cwd: Path, env: Mapping[str, str], streams: tuple[int, int], timeout_s: float) -> int:
+def _forked(args: Sequence[str], cwd: Path, env: Mapping[str, str], streams: list[int], timeout_s: float) -> int:
     with socket.socket(socket.AF_UNIX) as call:
         call.connect(_door())
         asked = json.dumps({"args": list(args), "cwd": str(cwd), "env": dict(env)}).encode()
-        socket.send_fds(call, [len(asked).to_bytes(4)], list(streams))
+        socket.send_fds(call, [len(asked).to_bytes(4)], streams)
         call.sendall(asked)
         call.settimeout(timeout_s)
         answer = call.makefile("r")
@@ -97,15 +120,14 @@ def _serve(path: str) -> tuple[list[str], str] | None:
                 if os.fork() == 0:
                     door.close()
                     return _keep(call)
-    Path(path).unlink()
-    Path(path).parent.rmdir()
+    shutil.rmtree(Path(path).parent)
     return None
 
 
 def _keep(call: socket.socket) -> tuple[list[str], str]:
     """Start the process, wait for it and say how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    head, streams, _, _ = socket.recv_fds(call, 4, 2)
+    head, streams, _, _ = socket.recv_fds(call, 4, 3)
     asked = json.loads(call.makefile("rb").read(int.from_bytes(head)))
     pid = os.fork()
     if pid == 0:
@@ -113,14 +135,14 @@ def _keep(call: socket.socket) -> tuple[list[str], str]:
         return _become(asked, streams)
     call.sendall(f"{pid}\n".encode())
     _, status = os.waitpid(pid, 0)
-    call.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    with suppress(BrokenPipeError):  # the caller has not waited
+        call.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
 def _become(asked: dict[str, Any], streams: list[int]) -> tuple[list[str], str]:
     """Take the place that was asked for: streams, folder, environment, module path."""
-    given = [os.open(os.devnull, os.O_RDONLY), *streams]
-    for own, stream in enumerate(given):
+    for own, stream in enumerate(streams):
         os.dup2(stream, own)
         os.close(stream)
     os.chdir(asked["cwd"])
