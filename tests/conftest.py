@@ -3,7 +3,7 @@
 `HARNESS_REQUIRE_DOCKER=1` says that there must be one. Images are named by what is in them, so that the same test makes
 the same one in every run; git's dates are fixed for that. Only those stay that several files share and make once: the
 default box, the labs' (`grading_lab`, `check_lab`, `runners_built`, `runners_js`), and the suite `mine`. What is one
-test's is removed by `own_images`; what one file makes of fixed content, by the words of its `IMAGES`.
+test's is removed by `own_images`; what one file makes of fixed content, by the words of its `OWN_IMAGES`.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def own_images() -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture(scope="module")
 def images_of_the_file(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Removes the cached images in a step of whose build one of the file's `IMAGES` stands, after its last test."""
+    """Removes the cached images in a step of whose build one of the file's `OWN_IMAGES` stands, after its last test."""
     yield
-    words = getattr(request.module, "IMAGES", ())
+    words = getattr(request.module, "OWN_IMAGES", ())
     if words and not why_no_engine():
         _remove_images_of(words, 0)
 

@@ -47,7 +47,7 @@ COMMAND = """\
 {use: command, folder: tools/mine, argv: [python3, "{agent}/agent.py", "{model}"],
      env: {URL: "{base_url}/v1", KEY: "{key}", STATE: "{state}"}, files: {"{state}/settings.json": "model={model}"},
      answer_from: "json:result.text"}"""
-IMAGES = ("MACHINE=foreign", "rm -f /bin/bash")
+OWN_IMAGES = ("MACHINE=foreign", "rm -f /bin/bash")
 
 
 def run(place: Path, harness: str, task: str = TASK, program: str = AGENT) -> tuple[int, str, list[dict[str, Any]]]:

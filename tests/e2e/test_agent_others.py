@@ -14,7 +14,7 @@ from harness.testing.wire import Step, WireServer
 from harness.toolkit.agent_layers import find_layer
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.xdist_group("agents")]
-IMAGES = ("rm -f /usr/bin/git", "/work/.aider.conf.yml", "/work/.gemini")
+OWN_IMAGES = ("rm -f /usr/bin/git", "/work/.aider.conf.yml", "/work/.gemini")
 HI = "@@sh echo hi > /work/out.txt"
 
 

@@ -21,7 +21,7 @@ pytestmark = [
         reason="the entry points of box tasks are not installed",
     ),
 ]
-IMAGES = ("/work/calc", "/work/out", "TASK=tb-hello")
+OWN_IMAGES = ("/work/calc", "/work/out", "TASK=tb-hello")
 GOLD = """\
 diff --git a/calc.py b/calc.py
 --- a/calc.py
