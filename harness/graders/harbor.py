@@ -204,7 +204,7 @@ class Harbor(Grader):
             why = f"on the solution: {gold.detail}" if gold else "there is no solution to compare with"
             return NotGraded("environment" if forged else found.trouble, f"{found.detail}; {why}")
         told = (f"tampered: {found.detail}", *flags) if forged else flags
-        return Grade(0.0, False, found.trouble, _explained(found), flags=told)
+        return Grade(0.0, False, found.trouble, _explained(found), weak=True, flags=told)
 
     def _clean(self, spec: SandboxSpec, more_s: float = 0.0) -> SandboxSpec:
         return msgspec.structs.replace(
