@@ -8,10 +8,12 @@ from secrets import token_hex
 from typing import Any
 
 from harness.api import Purpose, SandboxSpec
+from harness.sandboxes._box import STAY
 from harness.sandboxes._context import Base
 from harness.sandboxes._engine import Things
 from harness.sandboxes._exec import Command, Finished, run
-from harness.sandboxes._open import NO_DNS, STAY, Workshop, limits_of
+from harness.sandboxes._fence import fence_of
+from harness.sandboxes._open import NO_DNS, Workshop, fences_for, limits_of, needs_fence
 from harness.sandboxes._owner import labels_for
 from harness.sandboxes._watch import Watch
 
@@ -34,10 +36,13 @@ class Neighbours:
         """Run a command in a container of its own and remove that. Raises SandboxError."""
         engine = self.shop.engine
         base = await self.shop.images.get(self._spec_of(image), self.purpose.workspace)
-        things = Things((f"harness-{token_hex(6)}",))
+        name = f"harness-{token_hex(6)}"
+        things = Things((name, *((fence_of(name),) if needs_fence(self.shop, self.spec) else ())))
         engine.hold(things)
         try:
-            made = await engine.call(self._make, things.containers[0], base, inside or not self.network)
+            fences = await fences_for(self.shop, self.spec, self.purpose, self.network)
+            space = self.container if inside or not self.network else await fences.around(name, "")
+            made = await engine.call(self._make, name, base, space)
             command = Command(argv, timeout_s, OUTPUT_BYTES, base.user or "0", stdin=stdin)
             return await run(engine, made, command, Watch(engine, made, 0))
         finally:
@@ -50,11 +55,11 @@ class Neighbours:
                 return service.box_spec()
         return SandboxSpec(image=image)
 
-    def _make(self, name: str, image: Base, inside: bool) -> str:
-        """Create and start. One that shares the box's namespace reaches its loopback; another has its own names."""
+    def _make(self, name: str, image: Base, inside: str) -> str:
+        """Create and start: in the namespace of another container, whose loopback it reaches then, or in its own."""
         api = self.shop.engine.api
         limits = limits_of(self.shop.engine, SandboxSpec())
-        limits["network_mode"] = f"container:{self.container}" if inside else None
+        limits["network_mode"] = f"container:{inside}" if inside else None
         limits["dns"] = [NO_DNS] if self.spec.network == "internal" and not inside else None
         joins: Any = None
         if not inside:
@@ -62,8 +67,8 @@ class Neighbours:
         made = api.create_container(
             image.id,
             name=name,
-            entrypoint=STAY[:1],
-            command=STAY[1:],
+            entrypoint=list(STAY[:1]),
+            command=list(STAY[1:]),
             user="0",
             labels=labels_for(self.purpose),
             healthcheck={"test": ["NONE"]},

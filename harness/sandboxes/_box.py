@@ -23,6 +23,9 @@ PS = "-eo pid,ppid,user,args"
 PS_FIELDS = ("pid", "ppid", "user", "command")
 STAYS = "sleep 1000000"
 """What process 1 of a box waits for."""
+STAY = ("/bin/sh", "-c", f"while :; do {STAYS} & wait; done")
+"""Process 1 of a box. The kernel shields it from every signal sent inside the box, so `kill -9 -1` does not end the
+box, and a waiting shell reaps the orphans it is given. docker-init would end with its child, which can be killed."""
 
 
 class DockerBox:

@@ -31,7 +31,7 @@ def make_door(engine: Engine, name: str, image: Base, spec: SandboxSpec, door: D
     """Start the sidecar `name`. It carries the box's host name and, where the task has a network, its address."""
     api = engine.api
     host = api.create_host_config(
-        network_mode="none" if spec.network == "none" else None,
+        network_mode="none" if spec.network == "none" else f"container:{door.inside}" if door.inside else None,
         dns=[NO_DNS] if spec.network == "internal" else None,
         read_only=True,
         cap_drop=["ALL"],
@@ -49,24 +49,26 @@ def make_door(engine: Engine, name: str, image: Base, spec: SandboxSpec, door: D
         entrypoint=["python3", "-c", FORWARDER.read_text(encoding="utf-8")],
         command=[str(DOOR_PORT), f"{DOOR_FOLDER}/{DOOR_SOCKET}"],
         user=NOBODY,
-        hostname="box",
+        hostname=None if door.inside else "box",
         labels=dict(door.labels),
         healthcheck={"test": ["NONE"]},
         host_config=host,
-        networking_config=door.joins if spec.network != "none" else None,
+        networking_config=door.joins if spec.network != "none" and not door.inside else None,
     )
     api.start(name)
 
 
 class Door:
-    """What a sidecar is given: the socket's folder, labels, and how it joins the task's network."""
+    """What a sidecar is given: the socket's folder, labels, and how it joins the task's network: by itself, or in the
+    namespace of the container `inside`."""
 
-    __slots__ = ("folder", "joins", "labels")
+    __slots__ = ("folder", "inside", "joins", "labels")
 
-    def __init__(self, folder: Path, labels: Mapping[str, str], joins: Any) -> None:
+    def __init__(self, folder: Path, labels: Mapping[str, str], joins: Any, inside: str = "") -> None:
         self.folder = folder
         self.labels = labels
         self.joins = joins
+        self.inside = inside
 
 
 def engine_mounts(mounts: tuple[Mount, ...]) -> list[EngineMount]:

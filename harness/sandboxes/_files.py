@@ -27,6 +27,8 @@ T = TypeVar("T")
 PIECE = 1024 * 1024
 STREAM_BYTES = 8 * 1024**3
 """The most that is read through to find the wanted members of a tree."""
+NOWHERE = ("too many links", "too many levels of symbolic links")
+"""What engines say of links in a circle."""
 GO_FOLDER = 1 << 31
 GO_LINK = 1 << 27
 GO_OTHER = 1 << 19 | 1 << 21 | 1 << 24 | 1 << 25 | 1 << 26
@@ -58,12 +60,17 @@ def get_archive(
 def _archive(engine: Engine, container: str, path: str) -> Iterator[tuple[Iterator[bytes], dict[str, Any]]]:
     """The engine's archive in pieces, and its head. Its connection is closed also when it is not read to the end.
 
-    The SDK's own call keeps the connection to itself. Raises FileNotFoundError, SandboxError.
+    The SDK's own call keeps the connection to itself. A link that leads to itself is nothing that is there. Raises
+    FileNotFoundError, SandboxError.
     """
     try:
         answer = engine.guarded(lambda: _asked(engine.api, container, path))
     except NotThere as e:
         raise FileNotFoundError(path) from e
+    except SandboxError as e:
+        if any(words in str(e) for words in NOWHERE):
+            raise FileNotFoundError(path) from e
+        raise
     try:
         about = decode_json_header(answer.headers["X-Docker-Container-Path-Stat"])
         yield answer.iter_content(PIECE, False), about

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -13,19 +13,16 @@ from typing import Any
 import msgspec
 
 from harness.api import Healthcheck, Mount, Purpose, SandboxError, SandboxSpec, Service
-from harness.sandboxes._box import DockerBox
+from harness.sandboxes._box import STAY, DockerBox
 from harness.sandboxes._context import Base
 from harness.sandboxes._door import Door, engine_mounts, make_door
 from harness.sandboxes._engine import Engine, NotThere, Things
 from harness.sandboxes._exec import Command, Finished, run
+from harness.sandboxes._fence import Fences, fence_of, joins
 from harness.sandboxes._files import user_ids
 from harness.sandboxes._images import Images
 from harness.sandboxes._owner import labels_for
 from harness.sandboxes._watch import Watch
-
-STAY = ["/bin/sh", "-c", "while :; do sleep 1000000 & wait; done"]
-"""Process 1 of a box. The kernel shields it from every signal sent inside the box, so `kill -9 -1` does not end the
-box, and a waiting shell reaps the orphans it is given. docker-init would end with its child, which can be killed."""
 
 SERVICE_CAPS = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
 """What database images need to hand their data folder to their own user and become it."""
@@ -45,6 +42,7 @@ class Workshop:
 
     engine: Engine
     images: Images
+    refused: Sequence[str] = ()
     ids: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
 
@@ -59,21 +57,25 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
     name = f"harness-{token_hex(6)}"
     services = [f"{name}-{service.name}" for service in spec.services]
     door = f"{name}-door" if purpose.door else ""
-    things = Things((name, *([door] if door else ()), *reversed(services)), name if spec.network != "none" else "")
+    fenced = map(fence_of, (name, *services)) if needs_fence(shop, spec) else ()
+    made = (name, *([door] if door else ()), *reversed(services), *fenced)
+    things = Things(made, name if spec.network != "none" else "")
     image = await shop.images.get(spec, purpose.workspace)
     labels = labels_for(purpose)
     engine.hold(things)
     try:
         if things.network:
             await engine.call(_make_network, engine, name, labels, spec.network == "internal")
-        joined = Joined(name, labels, spec, purpose)
+        fences = await fences_for(shop, spec, purpose, name)
+        joined = Joined(name, labels, spec, purpose, fences)
         started = zip(spec.services, services, strict=True)
         digests = {s.name: await _start_service(shop, s, container, joined) for s, container in started}
+        inside = await fences.around(name, "box")
         if purpose.door:
             base = await shop.images.get(SandboxSpec(), purpose.workspace)
-            joins = _joins(engine.api, name, "box") if things.network else None
-            await engine.call(make_door, engine, door, base, spec, Door(purpose.door, labels, joins))
-        fittings = Fittings(labels, door, purpose.mounts)
+            network = joins(engine.api, name, "box") if things.network else None
+            await engine.call(make_door, engine, door, base, spec, Door(purpose.door, labels, network, inside))
+        fittings = Fittings(labels, inside or door, purpose.mounts)
         try:
             box_id, owner = await engine.call(_make_box, shop, name, image, spec, fittings)
         except NotThere:  # the image was removed since it was found
@@ -95,10 +97,10 @@ async def open_box(shop: Workshop, spec: SandboxSpec, purpose: Purpose) -> Async
 
 @dataclass(frozen=True, slots=True)
 class Fittings:
-    """What a box has besides its spec. `door` is the container whose network namespace it joins."""
+    """What a box has besides its spec. `inside` is the container whose network namespace it joins, if any."""
 
     labels: Mapping[str, str]
-    door: str
+    inside: str
     mounts: tuple[Mount, ...]
 
 
@@ -110,6 +112,18 @@ class Joined:
     labels: Mapping[str, str]
     spec: SandboxSpec
     purpose: Purpose
+    fences: Fences
+
+
+def needs_fence(shop: Workshop, spec: SandboxSpec) -> bool:
+    """Whether what is on this box's network has a way out, and something is refused there."""
+    return spec.network == "open" and bool(shop.refused)
+
+
+async def fences_for(shop: Workshop, spec: SandboxSpec, purpose: Purpose, network: str) -> Fences:
+    """The fences on a box's network: none where it has no way out. Raises SandboxError."""
+    image = await shop.images.get(SandboxSpec(), purpose.workspace) if needs_fence(shop, spec) else None
+    return Fences(shop.engine, image, network, labels_for(purpose), shop.refused)
 
 
 def _user(spec: SandboxSpec, image: Base) -> str:
@@ -122,23 +136,23 @@ def _make_box(
     """Create and start; the container's id, and who owns what is written into it."""
     api = shop.engine.api
     limits = limits_of(shop.engine, spec)
-    if fittings.door:  # the namespace, its names and its servers are the door's
-        limits |= {"network_mode": f"container:{fittings.door}", "dns": None}
+    if fittings.inside:  # the namespace, its names and its servers are that container's
+        limits |= {"network_mode": f"container:{fittings.inside}", "dns": None}
     if fittings.mounts:
         limits["mounts"] = engine_mounts(fittings.mounts)
     made = api.create_container(
         image.id,
         name=name,
-        entrypoint=STAY[:1],
-        command=STAY[1:],
+        entrypoint=list(STAY[:1]),
+        command=list(STAY[1:]),
         user="0",
-        hostname=None if fittings.door else "box",
+        hostname=None if fittings.inside else "box",
         working_dir=spec.workdir or None,
         environment=dict(spec.env),
         labels=dict(fittings.labels),
         healthcheck={"test": ["NONE"]},
         host_config=api.create_host_config(**limits),
-        networking_config=_joins(api, name, "box") if spec.network != "none" and not fittings.door else None,
+        networking_config=joins(api, name, "box") if spec.network != "none" and not fittings.inside else None,
     )
     user = _user(spec, image)
     owner = shop.ids.get((image.id, user))
@@ -172,10 +186,6 @@ def limits_of(engine: Engine, spec: SandboxSpec) -> dict[str, Any]:
     }
 
 
-def _joins(api: Any, network: str, alias: str) -> Any:
-    return api.create_networking_config({network: api.create_endpoint_config(aliases=[alias])})
-
-
 def _make_network(engine: Engine, name: str, labels: Mapping[str, str], internal: bool) -> None:
     """A bridge of the box's own. An internal one has no route out, and the host has no address on it."""
     options = {"com.docker.network.bridge.inhibit_ipv4": "true"} if internal else {}
@@ -188,16 +198,28 @@ async def _start_service(shop: Workshop, service: Service, container: str, joine
     """Start a sidecar and wait until it is healthy; its image's digest. Raises SandboxError with the end of its log."""
     engine = shop.engine
     image = await shop.images.get(service.box_spec(), joined.purpose.workspace)
-    await engine.call(_make_service, engine, container, image, service, joined)
+    inside = await joined.fences.around(container, service.name)
+    await engine.call(_make_service, engine, container, image, Placed(service, joined, inside))
     if service.healthcheck:
         await _wait_healthy(engine, container, service.healthcheck, f"service '{service.name}'")
     return image.id
 
 
-def _make_service(engine: Engine, container: str, image: Base, service: Service, joined: Joined) -> None:
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A service and where it goes. `inside` is the container whose network namespace it joins, if any."""
+
+    service: Service
+    joined: Joined
+    inside: str
+
+
+def _make_service(engine: Engine, container: str, image: Base, placed: Placed) -> None:
     api = engine.api
+    service, joined = placed.service, placed.joined
     closed = joined.spec.network == "internal"
     host = api.create_host_config(
+        network_mode=f"container:{placed.inside}" if placed.inside else None,
         dns=[NO_DNS] if closed else None,
         cap_drop=["ALL"],
         cap_add=list(SERVICE_CAPS),
@@ -211,13 +233,13 @@ def _make_service(engine: Engine, container: str, image: Base, service: Service,
     api.create_container(
         image.id,
         name=container,
-        hostname=service.name,
+        hostname=None if placed.inside else service.name,
         command=list(service.command) or None,
         environment=dict(service.env),
         labels=dict(joined.labels),
         healthcheck={"test": ["NONE"]},
         host_config=host,
-        networking_config=_joins(api, joined.network, service.name),
+        networking_config=None if placed.inside else joins(api, joined.network, service.name),
     )
     api.start(container)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from harness.api import NO_PURPOSE, Box, Held, Json, MissingRequirement, Purpose, Sandbox, SandboxError, SandboxSpec
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from harness.sandboxes._open import Workshop
 
 BUILDS = 2
+MACHINES_OWN = (
+    "169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/32", "fd20:ce::/32",
+)  # fmt: skip
+"""Where clouds answer a machine about itself, with its keys: link-local (all of them), Alibaba, Azure, Oracle, and by
+IPv6 AWS and Google."""
 
 
 class Docker(Sandbox):
@@ -39,8 +45,23 @@ class Docker(Sandbox):
     keep_images_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     """How long a cached image is kept of which no box was made on this machine, in days. 0 keeps all."""
 
+    refused: tuple[str, ...] = MACHINES_OWN
+    """Networks that no box with `network: open` reaches, nor its services: where clouds answer a machine about itself.
+    Names are asked for all the same (port 53). `[]` refuses nothing; with `10.0.0.0/8`, `172.16.0.0/12` and
+    `192.168.0.0/16` the private ones are refused too, also the host's address, but not the box's own services."""
+
     _shop: Workshop | None = PrivateAttr(default=None)
     _reaped: bool = PrivateAttr(default=False)
+
+    @field_validator("refused")
+    @classmethod
+    def _networks(cls, said: tuple[str, ...]) -> tuple[str, ...]:
+        for word in said:
+            try:
+                ip_network(word)
+            except ValueError as e:
+                raise ValueError(f"'{word}' is no network such as 10.0.0.0/8 ({e})") from e
+        return said
 
     def open(self, spec: SandboxSpec, purpose: Purpose = NO_PURPOSE) -> AbstractAsyncContextManager[Box]:
         """A box that is gone when the context ends. Raises MissingRequirement, SandboxError."""
@@ -78,7 +99,7 @@ class Docker(Sandbox):
             shop = await self._ready()
         except (MissingRequirement, SandboxError):
             return
-        all_specs = [s for spec in specs for s in (spec, *(x.box_spec() for x in spec.services))]
+        all_specs = [s for spec in specs for s in self._needed(spec)]
         places = asyncio.Semaphore(BUILDS)
 
         async def make(spec: SandboxSpec) -> None:
@@ -87,6 +108,11 @@ class Docker(Sandbox):
                     await shop.images.get(spec, workspace)
 
         await asyncio.gather(*(make(spec) for spec in all_specs if not self.check_spec(spec, workspace)))
+
+    def _needed(self, spec: SandboxSpec) -> Sequence[SandboxSpec]:
+        """The spec of a box, of its services, and of their fences."""
+        fence = (SandboxSpec(),) if spec.network == "open" and self.refused else ()
+        return (spec, *(service.box_spec() for service in spec.services), *fence)
 
     async def held(self) -> Sequence[Held]:
         """Containers, networks, volumes and images of ours on the engine. Raises MissingRequirement, SandboxError."""
@@ -131,5 +157,5 @@ class Docker(Sandbox):
 
         if self._shop is None:
             engine = Engine(self.host, self.engine_wait_s)
-            self._shop = Workshop(engine, Images(engine, self.base))
+            self._shop = Workshop(engine, Images(engine, self.base), self.refused)
         return self._shop

@@ -42,62 +42,113 @@ def classic(said: Said, missing: Missing, test_command: str) -> Parts:
     fail_only = said.text("eval_type", needed=False) == "fail_only"
     id = said.text("instance_id")
     image = said.text("image", needed=False) or said.text("image_name", needed=False)
-    grader = _tests(said) | {"rules": "fail_only" if fail_only else "official", "script": script, "parser": parser}
+    grader = _tests(said, missing) | {
+        "rules": "fail_only" if fail_only else "official",
+        "script": script,
+        "parser": parser,
+    }
     derived = f"swebench/sweb.eval.x86_64.{id.replace('__', '_1776_').lower()}:latest"
     return Parts(image or derived, "/testbed", said.text("problem_statement"), grader)
 
 
 def live(said: Said, missing: Missing) -> Parts:
-    """SWE-bench-Live: commands that build, test and print, and a parser that may be a program."""
-    parser = said.text("log_parser", needed=False)
-    grader = _tests(said) | {
+    """SWE-bench-Live: commands that build, test and print, and a parser that may be a program.
+
+    Sets of many languages name their image and bring all three; the Python sets bring the tests' command alone.
+    """
+    parser = (said.text("log_parser", needed=False) or said.text("parser", needed=False)).strip()
+    grader = _tests(said, missing) | {
         "rules": "live",
-        "script": _steps(said),
-        "parser": "parse_log_pytest" if parser in ("", "pytest") else "",
-        "print_script": "\n".join(said.items("print_cmds")),
+        "script": live_script(said),
+        "test_patch": said.text("test_patch", needed=False),
     }
-    if parser not in ("", "pytest"):
+    if parser.lower() in ("", "pytest"):
+        grader["parser"] = "pytest"
+    else:
         if "def parser" not in parser:
             missing.add(f"the log parser is neither `pytest` nor a Python function `parser`: '{parser[:40]}'")
-        grader["parser_code"] = parser + LIVE_PARSER
+        grader["parser_code"] = LIVE_PARSER.format(source=parser)
     image = said.text("docker_image", needed=False) or said.text("image", needed=False)
+    if _WINDOWS.search(image):
+        missing.add(f"its image '{image}' needs Windows")
+    plain = said.text("instance_id").replace("__", "_1776_").lower()
+    image = image or f"starryzhang/sweb.eval.x86_64.{plain}"
     return Parts(image, "/testbed", said.text("problem_statement"), grader)
 
 
-LIVE_PARSER = """
-
+_WINDOWS = re.compile(r"sweb\.eval\.win\.|_windows(?::|$)", re.IGNORECASE)
+LIVE_PARSER = """\
 import json, sys
-_words = {"pass": "PASSED", "fail": "FAILED", "skip": "SKIPPED"}
-_found = parser(open(sys.argv[1], encoding="utf-8", errors="replace").read())
-_tests = [{"name": k, "status": _words.get(v, str(v).upper())} for k, v in _found.items()]
-json.dump({"tests": _tests}, open(sys.argv[3], "w"))
+words = {{}}
+exec({source!r}, words)
+found = words["parser"](open(sys.argv[1], encoding="utf-8", errors="replace").read()) or {{}}
+json.dump({{"tests": [{{"name": str(k), "status": str(v)}} for k, v in found.items()]}}, open(sys.argv[3], "w"))
 """
-"""Calls a row's own parser in a box that the work never had."""
+"""Calls a row's own parser as the official program does, but in a box that the work never had."""
+
+
+def live_script(said: Said) -> str:
+    """Live's commands in one session, as the official program gives them: what `cd` and `export` do lasts.
+
+    Only what is printed last is the log; the end of all before it goes to the errors.
+    """
+    build, test, print_ = (" ; ".join(said.items(name)) for name in ("rebuild_cmds", "test_cmds", "print_cmds"))
+    lines = ["exec 3>&1 4>&2 >/tmp/steps.log 2>&1", "trap 'tail -c 2000 /tmp/steps.log >&4' EXIT", "cd /testbed"]
+    if build.strip():
+        lines.append(build)
+    if print_.strip():
+        lines += [test, "exec >&3 2>&3", print_]
+    else:
+        lines += ["cat > /tmp/run_test.sh <<'END_OF_TESTS'", test, "END_OF_TESTS", "exec >&3 2>&3"]
+        lines.append("bash /tmp/run_test.sh")
+    return "\n".join((*lines, ""))
 
 
 def pro(said: Said, missing: Missing, workspace: Path, scripts: str) -> Parts:
     """SWE-bench Pro: scripts and a parser beside the rows; test files come from a later commit in the image."""
     id = said.text("instance_id")
     folder = workspace / scripts / id
-    grader = _tests(said) | {"rules": "pro", "parser": ""}
+    base = shlex.quote(said.text("base_commit"))
+    grader = _tests(said, missing) | {
+        "rules": "pro",
+        "prepare": f"git reset --hard {base}\ngit checkout {base}",
+    }
     if not scripts or not (folder / "run_script.sh").is_file() or not (folder / "parser.py").is_file():
         missing.add("its run_script.sh and parser.py are not there: say `scripts:`")
     else:
-        files = ",".join(said.items("selected_test_files_to_run"))
-        before = said.text("before_repo_set_cmd", needed=False).strip().split("\n")[-1]
         run = (folder / "run_script.sh").read_text(encoding="utf-8", errors="replace")
-        grader["script"] = "\n".join((
-            "cat > /tmp/run_script.sh <<'END_OF_RUN_SCRIPT'", run.rstrip("\n"), "END_OF_RUN_SCRIPT",
-            "cd /app", before, f"bash /tmp/run_script.sh {shlex.quote(files)}",
-        ))  # fmt: skip
+        grader["script"] = pro_script(said, run)
         grader["parser_code"] = (folder / "parser.py").read_text(encoding="utf-8", errors="replace")
     asked = [said.text("problem_statement")]
-    for name, title in (("requirements", "Requirements"), ("interface", "New interfaces")):
+    for name, title in (("requirements", "Requirements"), ("interface", "New interfaces introduced")):
         if said.has(name):
             asked.append(f"{title}:\n{said.text(name)}")
-    tag = said.text("dockerhub_tag", needed=False) or ""
-    image = f"jefzda/sweap-images:{tag[:LONGEST_TAG]}" if tag else said.text("image", needed=False)
-    return Parts(image, "/app", "\n\n".join(asked), grader)
+    tag = said.text("dockerhub_tag", needed=False) or pro_tag(id, said.text("repo"))
+    return Parts(f"jefzda/sweap-images:{tag[:LONGEST_TAG]}", "/app", "\n\n".join(asked), grader)
+
+
+def pro_script(said: Said, run_script: str) -> str:
+    """The last line of `before_repo_set_cmd`, then the run script; names are words of the shell, as officially."""
+    files = ",".join(said.items("selected_test_files_to_run"))
+    before = said.text("before_repo_set_cmd", needed=False).strip().split("\n")[-1]
+    return "\n".join((
+        "cat > /tmp/run_script.sh <<'END_OF_RUN_SCRIPT'", run_script.rstrip("\n"), "END_OF_RUN_SCRIPT",
+        "exec 3>&1 4>&2 >/dev/null 2>&1", "cd /app", before, "exec >&3 2>&4", f"bash /tmp/run_script.sh {files}", "",
+    ))  # fmt: skip
+
+
+def pro_tag(id: str, repo: str) -> str:
+    """The tag of an instance's image, with the two exceptions that its publisher made."""
+    owner, _, name = repo.lower().partition("/")
+    rest = id.replace("instance_", "")
+    if owner == "element-hq" and name == "element-web":
+        if id == _KEEPS_ITS_NAME:
+            return f"{owner}.{name}-{rest}"
+        name = "element"
+    return f"{owner}.{name}-{rest.removesuffix('-vnan')}"
+
+
+_KEEPS_ITS_NAME = "instance_element-hq__element-web-ec0f940ef0e8e3b61078f145f34dc40d1938e6c5-vnan"
 
 
 def eval_script(said: Said, test_command: str) -> str:
@@ -116,16 +167,12 @@ def eval_script(said: Said, test_command: str) -> str:
     ))  # fmt: skip
 
 
-def _steps(said: Said) -> str:
-    """Live's build and test commands between the marks, after the hidden tests were laid down."""
-    patch = said.text("test_patch")
-    lay = ["git apply --verbose - <<'END_OF_TEST_PATCH'", patch.rstrip("\n"), "END_OF_TEST_PATCH"] if patch else []
-    return "\n".join(("cd /testbed", *lay, *said.items("rebuild_cmds"), *said.items("test_cmds"), ""))
-
-
-def _tests(said: Said) -> dict[str, Json]:
-    tests: dict[str, Json] = {
-        "fail_to_pass": list(said.items("FAIL_TO_PASS")),
-        "pass_to_pass": list(said.items("PASS_TO_PASS")),
-    }
+def _tests(said: Said, missing: Missing) -> dict[str, Json]:
+    """The two lists. A row without tests would be passed by every patch."""
+    mended, kept = said.items("FAIL_TO_PASS"), said.items("PASS_TO_PASS")
+    if said.get("FAIL_TO_PASS") is None:
+        missing.add("the row has no FAIL_TO_PASS")
+    elif not mended and not kept:
+        missing.add("the row names no tests: FAIL_TO_PASS and PASS_TO_PASS are empty")
+    tests: dict[str, Json] = {"fail_to_pass": list(mended), "pass_to_pass": list(kept)}
     return tests

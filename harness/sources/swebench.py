@@ -16,6 +16,7 @@ from harness.sources._swe_variants import classic, live, pro
 from harness.sources.rows import Rows
 
 Variant = Literal["auto", "swebench", "live", "pro"]
+OFFICIAL_LIMIT_S = {"swebench": 1800.0, "live": 9000.0, "pro": 3600.0}
 
 
 class SweBench(TaskSource):
@@ -26,7 +27,7 @@ class SweBench(TaskSource):
     image, no test command or no log parser known here is skipped, with the reason.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     example: ClassVar[Mapping[str, Json]] = {"path": "swe.jsonl"}
     example_files: ClassVar[Mapping[str, str]] = {
         "swe.jsonl": '{"instance_id": "o__r-1", "repo": "o/r", "base_commit": "abc", "image": "o/r:1", "version": "1", '
@@ -55,8 +56,10 @@ class SweBench(TaskSource):
     """SWE-bench Pro: the folder with `INSTANCE_ID/run_script.sh` and `parser.py`, from the workspace."""
     ids: tuple[str, ...] = ()
     """Only these instances, in the order of the rows; empty takes all. An id that is not there is a fault."""
-    timeout_s: float = Field(default=1800.0, gt=0)
-    """The longest the tests may take, in seconds: 1800 is the official limit."""
+    timeout_s: float | None = Field(default=None, gt=0)
+    """The longest the tests may take, in seconds. If absent the official limit: 1800, for Live 9000, for Pro 3600."""
+    tests_network: Literal["none", "open"] = "none"
+    """`open` gives tests and builds the network that these benchmarks give them; the work has it then too."""
 
     def check(self, workspace: Path) -> Sequence[str]:
         """Whether what is named is there."""
@@ -106,7 +109,10 @@ class SweBench(TaskSource):
         if not image:
             missing.add("the row names no image: say `image:` with {instance_id} in it")
         id = said.text("instance_id")
-        grader: dict[str, Json] = {"use": "swebench", "repo": parts.folder, "timeout_s": self.timeout_s, **parts.grader}
+        limit = self.timeout_s or OFFICIAL_LIMIT_S[variant]
+        grader: dict[str, Json] = {"use": "swebench", "repo": parts.folder, "timeout_s": limit, **parts.grader}
+        if self.tests_network != "none":
+            grader["network"] = self.tests_network
         row: dict[str, Json] = {
             "id": id,
             "family": said.text("repo").replace("/", "__"),

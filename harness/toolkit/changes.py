@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from harness.api import Box, SandboxError
+from harness.toolkit.box_links import links_astray
 from harness.toolkit.protected import COMMAND_FOLDERS, is_system, shadow
 
 HEAD = "changes.json"
@@ -37,7 +38,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done to a clean box: `dropped` are paths on protected places, `left` could not be deleted."""
+    """What was done to a clean box: `dropped` are paths on protected places and links that lead to such or to a
+    verifier's, `left` could not be deleted."""
 
     files: int
     deleted: tuple[str, ...]
@@ -152,8 +154,25 @@ async def apply_changes(
     kept = {n: m for n, m in members.items() if f"/{n}" not in dropped and not _under(n, dropped)}
     if kept:
         await box.put_archive("/", _tar(kept))
+    astray = await _without_links(box, kept, lambda p: bool(shadow(p, commands, allow)) or held(p.lstrip("/")))
+    dropped |= astray
+    kept = {n: m for n, m in kept.items() if f"/{n}" not in astray}
     applied = sum(not member.isdir() for member, _ in kept.values())
     return Applied(applied, tuple(deleted), tuple(sorted(dropped)), tuple(left))
+
+
+async def _without_links(
+    box: Box, members: Mapping[str, tuple[tarfile.TarInfo, bytes]], held: Callable[[str], bool]
+) -> set[str]:
+    """Remove the links that may not stay, until no other is led astray by what they led to; their paths."""
+    links = {f"/{name}": member.linkname for name, (member, _) in members.items() if member.issym()}
+    files = [f"/{name}" for name, (member, _) in members.items() if not member.isdir()]
+    gone: set[str] = set()
+    while astray := await links_astray(box, links, files, held):
+        gone |= set(astray)
+        links = {path: target for path, target in links.items() if path not in gone}
+        await _delete(box, sorted(astray))
+    return gone
 
 
 def _tar(members: Mapping[str, tuple[tarfile.TarInfo, bytes]]) -> bytes:

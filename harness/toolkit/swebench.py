@@ -7,6 +7,9 @@
 | live      | fail        | ok          | ok          | ignored       | all F2P, no P2P says fail  |
 | pro       | fail        | fail        | fail        | ignored       | F2P and P2P within PASSED  |
 
+Live's words are read as the official program reads them: what has `pass` in it, or `fail`. Of its pytest logs whatever
+is neither a pass nor a skip is a failure, an error and an expected failure too.
+
 One thing is stricter than the official program: a word that is no status (its pytest parser makes `ERROR:` of a line
 `ERROR: x`) is a failure here; there such a test falls out of both lists, as if it had not been asked for.
 
@@ -80,11 +83,16 @@ def read_log(log: str, parser: str) -> Statuses:
     return statuses
 
 
+def live_pytest(log: str) -> Statuses:
+    """The tests of a pytest log as SWE-bench-Live reads it: passed, skipped, and all else failed."""
+    words = {"PASSED": "PASSED", "SKIPPED": "SKIPPED"}
+    return {name: words.get(status, "FAILED") for name, status in PARSERS["parse_log_pytest"](log).items()}
+
+
 def decide(statuses: Mapping[str, str], f2p: Sequence[str], p2p: Sequence[str], rules: Rules) -> Decided:
     """The verdict of a benchmark on statuses in its own words (PASSED, FAILED, SKIPPED, ERROR, XFAIL)."""
-    sure, kept = _GOOD_FOR[rules]
-    f2p_passed = tuple(test for test in f2p if _counts(_status(test, statuses, rules), sure))
-    p2p_passed = tuple(test for test in p2p if _counts(_status(test, statuses, rules), kept))
+    f2p_passed = tuple(test for test in f2p if _mends(_status(test, statuses, rules), rules))
+    p2p_passed = tuple(test for test in p2p if _keeps(_status(test, statuses, rules), rules))
     decided = Decided(
         "no",
         f2p_passed,
@@ -110,17 +118,32 @@ def _status(test: str, statuses: Mapping[str, str], rules: Rules) -> str | None:
 
 
 _GOOD = ("PASSED", "XFAIL")
-_GOOD_FOR: Mapping[Rules, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "official": (_GOOD, (*_GOOD, "SKIPPED")),
-    "fail_only": ((), ()),
-    "live": (("PASSED",), ()),
-    "pro": (("PASSED",), ("PASSED",)),
-}
-"""Statuses that count for fail-to-pass and for pass-to-pass; none at all means that only FAILED counts against."""
 
 
-def _counts(status: str | None, good: Sequence[str]) -> bool:
-    return status in good if good else status != "FAILED"
+def _mends(status: str | None, rules: Rules) -> bool:
+    """Whether a fail-to-pass test with this status counts as mended."""
+    match rules:
+        case "official":
+            return status in _GOOD
+        case "fail_only":
+            return status != "FAILED"
+        case "live":
+            return "pass" in (status or "").lower() and _keeps(status, rules)
+        case "pro":
+            return status == "PASSED"
+
+
+def _keeps(status: str | None, rules: Rules) -> bool:
+    """Whether a pass-to-pass test with this status is no regression."""
+    match rules:
+        case "official":
+            return status in (*_GOOD, "SKIPPED")
+        case "fail_only":
+            return status != "FAILED"
+        case "live":
+            return "fail" not in (status or "").lower()
+        case "pro":
+            return status == "PASSED"
 
 
 def _rate(passed: Sequence[str], failed: Sequence[str]) -> float:

@@ -27,23 +27,6 @@ ROW = {
     "PASS_TO_PASS": "[]",
 }
 NEW = ROW | {"image": "x/y:1", "eval_script": "run", "log_parser": "parse_log_pytest", "eval_type": "pass_and_fail"}
-LIVE = ROW | {
-    "docker_image": "live/x",
-    "test_cmds": ["pytest -rA"],
-    "rebuild_cmds": ["make"],
-    "print_cmds": [],
-    "log_parser": "pytest",
-    "FAIL_TO_PASS": ["t.py::a"],
-}
-PRO = {k.lower(): v for k, v in ROW.items()} | {
-    "instance_id": "instance_o__r-1",
-    "requirements": "Be kind.",
-    "interface": "def f()",
-    "dockerhub_tag": "o.r-1",
-    "before_repo_set_cmd": "git reset\ngit checkout abc -- tests/t.py",
-    "selected_test_files_to_run": "['tests/t.py']",
-    "fail_to_pass": "['a | b', \"it's\"]",
-}
 
 
 def task(workspace: Path, row: dict[str, Any], **params: Any) -> dict[str, Any]:
@@ -112,35 +95,6 @@ def test_what_cannot_be_run_is_skipped(tmp_path: Path, change: dict[str, Any], r
 
 def test_fail_only_rows_have_their_own_rules(tmp_path: Path) -> None:
     assert task(tmp_path, NEW | {"eval_type": "fail_only"})["graders"][0]["rules"] == "fail_only"
-
-
-def test_live_rows(tmp_path: Path) -> None:
-    found = task(tmp_path, LIVE)
-    grader = found["graders"][0]
-    assert found["sandbox"]["image"] == "live/x" and grader["rules"] == "live"
-    assert grader["script"].endswith("make\npytest -rA\n") and "git apply" in grader["script"]
-    assert grader["parser"] == "parse_log_pytest" and "parser_code" not in grader
-    own = task(tmp_path, LIVE | {"log_parser": "def parser(log):\n    return {}\n"})
-    assert own["graders"][0]["parser_code"].startswith("def parser") and own["graders"][0]["parser"] == ""
-    assert "neither `pytest` nor a Python function" in task(tmp_path, LIVE | {"log_parser": "junit"})["skip"]
-    assert "names no image" in task(tmp_path, LIVE | {"docker_image": ""})["skip"]
-
-
-def test_pro_rows(tmp_path: Path) -> None:
-    assert "say `scripts:`" in task(tmp_path, PRO)["skip"]
-    folder = tmp_path / "scripts" / "instance_o__r-1"
-    folder.mkdir(parents=True)
-    (folder / "run_script.sh").write_text("echo $1\n")
-    (folder / "parser.py").write_text("PARSE\n")
-    found = task(tmp_path, PRO, scripts="scripts")
-    grader = found["graders"][0]
-    assert "skip" not in found
-    assert found["prompt"] == "It breaks.\n\nRequirements:\nBe kind.\n\nNew interfaces:\ndef f()"
-    assert found["sandbox"]["image"] == "jefzda/sweap-images:o.r-1" and found["sandbox"]["workdir"] == "/app"
-    assert grader["fail_to_pass"] == ["a | b", "it's"] and grader["rules"] == "pro"
-    assert grader["parser_code"] == "PARSE\n"
-    assert "git reset" not in grader["script"], "only the last line of before_repo_set_cmd is run"
-    assert grader["script"].endswith("git checkout abc -- tests/t.py\nbash /tmp/run_script.sh tests/t.py")
 
 
 def test_only_the_ids_that_were_asked_for(tmp_path: Path) -> None:

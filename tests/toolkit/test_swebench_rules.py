@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.toolkit.swebench import NoResult, Rules, decide, read_log
+from harness.toolkit.swebench import NoResult, Rules, decide, live_pytest, read_log
 from harness.toolkit.swelogs import PARSERS
 
 GOLDEN = [json.loads(line) for line in (Path(__file__).parent / "golden/swebench_5_0_2.jsonl").read_text().splitlines()]
@@ -51,7 +51,7 @@ TABLE = [  # reference/swe.md 2.3: status of the one F2P and the one P2P test, a
     ("PASSED", "FAILED", "no", "no", "no", "no"),
     ("PASSED", "ERROR", "no", "full", "full", "no"),
     ("PASSED", "SKIPPED", "full", "full", "full", "no"),
-    ("PASSED", "XFAIL", "full", "full", "full", "no"),
+    ("PASSED", "XFAIL", "full", "full", "no", "no"),
     ("PASSED", None, "no", "full", "full", "no"),
 ]
 
@@ -60,6 +60,18 @@ TABLE = [  # reference/swe.md 2.3: status of the one F2P and the one P2P test, a
 def test_the_table_of_rules(line: tuple[str | None, ...]) -> None:
     statuses = {name: status for name, status in zip(("f", "p"), line[:2], strict=True) if status}
     assert tuple(decide(statuses, ["f"], ["p"], rules).resolution for rules in RULES) == line[2:]
+
+
+def test_live_reads_its_words_by_what_is_in_them() -> None:
+    """Parsers of real rows say pass, fail and skip, but nothing holds them to it."""
+    for mended, kept, verdict in (("passed", "error", "full"), ("Pass", "Failing", "no"), ("ok", "pass", "no"),
+                                  ("passed (was failed)", "pass", "no")):  # fmt: skip
+        assert decide({"f": mended, "p": kept}, ["f"], ["p"], "live").resolution == verdict
+
+
+def test_live_calls_all_that_is_no_pass_and_no_skip_in_a_pytest_log_a_failure() -> None:
+    log = "PASSED a\nSKIPPED b\nFAILED c - why\nERROR d\nXFAIL e\n"
+    assert list(live_pytest(log).values()) == ["PASSED", "SKIPPED", "FAILED", "FAILED", "FAILED"]
 
 
 def test_some_of_the_mended_tests_is_partial_and_only_without_a_regression() -> None:
