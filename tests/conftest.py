@@ -26,6 +26,8 @@ os.environ |= dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-01-
 
 REQUIRED = "HARNESS_REQUIRE_DOCKER"
 LEFT_OUT = "needs a container engine: "
+WAITING = 2
+"""Workers beyond the cores."""
 
 
 @cache
@@ -69,12 +71,29 @@ def _remove_images_of(words: list[str], since: int) -> None:
         engine.close()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: more workers than cores, because a test of boxes waits for the engine most of its time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + WAITING
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The engine's tests of a file stay together, so that its boxes and images are made once (--dist loadgroup)."""
+    """Tests that share something made once stay on one worker (--dist loadgroup).
+
+    The engine's tests of a file share boxes and images; others what a fixture of their module made.
+    """
     for item in items:
-        if item.get_closest_marker("docker"):
+        if item.get_closest_marker("docker") or _shares(item):
             item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
+def _shares(item: pytest.Item) -> bool:
+    """Whether it uses a fixture that its own file makes once."""
+    found = getattr(item, "_fixtureinfo", None)  # pytest has no public word for it
+    made = found.name2fixturedefs.values() if found else ()
+    return any(each[-1].scope == "module" and each[-1].baseid for each in made)
 
 
 @pytest.hookimpl(tryfirst=True)
