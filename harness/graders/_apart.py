@@ -6,15 +6,16 @@ import posixpath
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from harness.api import Box, SandboxError, Task
+from harness.api import Box, Json, SandboxError, Task
 from harness.graders._clean import archive_of
 
 WORK_USER = 54322
 """Who the work is: a user that no image has, so nothing of an image is its own, the box's user's files neither."""
 STEP_S = 300.0
 KEPT = ("patch", "tree", "file")
-"""What can be kept from the verifier: a place of its own. `changes` lie anywhere; of probes nothing can be run."""
+"""What has a place of its own, which can be closed. `changes` have the folders they are of; of probes nothing runs."""
 SYSTEM = ("/bin", "/sbin", "/lib", "/lib64", "/etc", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local")
 """Where the verifier's own programs are."""
 
@@ -85,7 +86,7 @@ class Apart:
 
 async def set_apart(box: Box, task: Task, private: str) -> Apart:
     """Give what was collected to the work's user, and lay down `as-work`. Raises SandboxError."""
-    paths = [one.path for one in task.collect if one.what in KEPT]
+    paths = _places(task)
     folder = (await _said(box, ENTER, "", *paths)).rstrip("\n")
     owner = f"{WORK_USER}:{WORK_USER}"
     await _said(box, GIVE, "0", owner, "/" if is_system(folder) else folder, *paths)
@@ -117,13 +118,22 @@ def is_system(path: str) -> bool:
     return path in ("/", "/usr") or any(path == one or path.startswith(one + "/") for one in SYSTEM)
 
 
-def not_apart(task: Task) -> str:
-    """Why a task's work cannot be kept apart from its verifier, if so."""
+def _places(task: Task) -> list[str]:
+    """The files and folders that the work's artifacts are laid down in."""
+    found: list[str] = []
     for one in task.collect:
         if one.what == "changes":
+            found += [str(root) for root in cast(list[Json], one.options.get("roots") or ["/"])]
+        elif one.what in KEPT:
+            found.append(one.path)
+    return found
+
+
+def not_apart(task: Task) -> str:
+    """Why a task's work cannot be kept apart from its verifier, if so."""
+    for place in _places(task):
+        if is_system("/" + posixpath.normpath(place).strip("/")):
             return (
-                f"`as_work` cannot keep '{one.name}' from the verifier: `changes` lie anywhere; collect a tree or files"
+                f"`as_work` cannot close {place}, where the verifier's own programs are: collect a folder of the work"
             )
-        if one.what in KEPT and is_system("/" + posixpath.normpath(one.path).lstrip("/")):
-            return f"`as_work` cannot keep '{one.name}' from the verifier: its own programs are in {one.path}"
     return ""

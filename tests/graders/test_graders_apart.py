@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.api import Completed, Purpose, SandboxSpec, Task
+from harness.api import Completed, Json, Purpose, SandboxSpec, Task
 from harness.graders._apart import Apart, is_system, not_apart, set_apart
 from harness.graders._clean import archive_of
 from harness.graders._script_box import private_place
@@ -123,9 +123,15 @@ def test_places_of_the_system(path: str, system: bool) -> None:
     assert bool(Script(verifier="true\n", as_work=True).check_task(task)) == system
 
 
-def test_changes_cannot_be_kept_apart_and_the_verifier_is_root(tmp_path: Path) -> None:
-    task = msgspec.structs.replace(TASK, collect=(Collect("all", "changes"), Collect("up", "processes")))
-    assert "`as_work` cannot keep 'all' from the verifier" in not_apart(task)
+def test_changes_of_the_system_cannot_be_kept_apart_and_the_verifier_is_root(tmp_path: Path) -> None:
+    def said(*roots: str) -> str:
+        options: dict[str, Json] = {"roots": list(roots)} if roots else {}
+        collect = (Collect("up", "processes"), Collect("all", "changes", options=options))
+        return not_apart(msgspec.structs.replace(TASK, collect=collect))
+
+    assert "`as_work` cannot close /, where the verifier's own programs are" in said()
+    assert "`as_work` cannot close /usr/bin/, where" in said("/work", "/usr/bin/")
+    assert said("/work", "/home/agent") == ""
     assert Script(verifier="true\n", as_work=True, user="box").check(tmp_path) == (
         "`as_work` runs the verifier as root: leave `user` out",
     )
