@@ -194,7 +194,7 @@ class Script(Grader):
             if not solution:
                 await self._lay(box, work, private)
             stand = await self._stand(box, work.task, private, files)
-            heard = await hear(box, stand.rewards, lambda: self._run(box, private, stand, files))
+            heard = await hear(box, stand.rewards, lambda: self._run(box, private, stand, files), stand.files)
             await box.stop()
             changed = await rewritten(box, stand.files)
         return self._word(heard, stand.rewards, changed)
