@@ -128,7 +128,7 @@ class Collect(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `path` is absolute in the box (patch, file, tree). `exclude` are globs left out of a patch or a tree. `changes` is
     everything that differs from the image under the folders `roots`, without those in `exclude`, as
-    `harness.toolkit.changes` packs it. `http` has method, url, body, headers; `sql` has url and query; `command` has
+    `harness.toolkit.taken` packs it. `http` has method, url, body, headers; `sql` has url and query; `command` has
     argv and image: these three run in a clean container beside the box. Above `max_bytes` nothing is taken and the
     attempt is flagged.
     """

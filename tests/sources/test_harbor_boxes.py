@@ -29,7 +29,7 @@ from harness.config.load import load_suite
 from harness.config.suite import Suite
 from harness.plugins.loader import installed
 from harness.sandboxes.docker import Docker
-from harness.toolkit.changes import take_changes
+from harness.toolkit.taken import take_changes
 
 pytestmark = [
     pytest.mark.docker,
