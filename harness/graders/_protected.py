@@ -29,7 +29,11 @@ JAVASCRIPT = (
     "pnpm-lock.yaml", "**/.npmrc", "**/.yarnrc*", "**/*.snap",
 )  # fmt: skip
 GO = ("**/*_test.go", "**/testdata/**", "go.mod", "go.sum", "go.work", "go.work.sum", "vendor/**")
-RUST = ("tests/**", "**/tests/**", "Cargo.lock", ".cargo/**", ".config/nextest.toml", "**/build.rs", "rust-toolchain*")
+RUST = (
+    "tests/**", "**/tests/**", "**/Cargo.toml", "Cargo.lock", ".cargo/**", ".config/nextest.toml", "**/build.rs",
+    "rust-toolchain*",
+)  # fmt: skip
+"""A manifest names build scripts, by whatever name, and macros: they run where the hidden tests are, before these."""
 ANY = (
     "test/**", "tests/**", "**/tests/**", "**/__tests__/**", "**/*.test.*", "**/*.spec.*", "**/*_test.*",
     "**/test_*.*", "**/src/test/**", "CTestTestfile.cmake", "**/.mvn/**",
