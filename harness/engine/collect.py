@@ -20,7 +20,7 @@ from harness.errors import SandboxError
 from harness.plugins.contracts import Box
 from harness.records.outcome import Artifact
 from harness.records.task import Collect, SandboxSpec
-from harness.toolkit.changes import take_changes
+from harness.toolkit.taken import take_changes
 
 REFUSED = ("too_big", "path")
 """Faults of a SandboxError that say something about the work, not about the engine."""
@@ -110,6 +110,8 @@ def _tree(archive: bytes, one: Collect) -> tuple[bytes | None, Sequence[str]]:
             data = tar.extractfile(member) if member.isreg() or member.islnk() else None
             if data is None and not (member.isdir() or member.issym()):
                 continue
+            if out.tell() > one.max_bytes:  # second names of one file are a file each
+                raise SandboxError("too_big", f"{one.path} is more than {one.max_bytes:,} bytes")
             _add(kept, member, name, data.read() if data is not None else None)
     return out.getvalue(), flags
 

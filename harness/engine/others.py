@@ -7,7 +7,7 @@ Several systems that are compared with one another go in the order in which they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +69,27 @@ def opponents_before(task: Task, graders: Mapping[str, BoundGrader], system: str
     """Those of them that a trial of `system` waits for: all, or of a named system those that are named before it."""
     names = opponents_of(task, graders)
     return names[: names.index(system)] if system in names else names
+
+
+def check_files(tasks: Sequence[Task], graders: Mapping[str, BoundGrader], workspace: Path) -> list[str]:
+    """Warnings of graders that inform and have nothing to compare some work with.
+
+    One that decides would leave these tasks without a verdict, after the systems were paid. Raises ConfigError.
+    """
+    faults: list[Fault] = []
+    warnings: list[str] = []
+    for name in sorted({name for task in tasks for name in (*task.graders, *task.informative)}):
+        grader = graders[name].grader
+        deciding = [task for task in tasks if name in task.graders]
+        informing = [task for task in tasks if name in task.informative and name not in task.graders]
+        if lack := grader.unopposed(deciding, workspace):
+            help = "add them, choose tasks by --task, or let the grader inform only (`informative: true`)"
+            faults.append(Fault(f"'{name}' decides, and {lack}", help=help))
+        if lack := grader.unopposed(informing, workspace):
+            warnings.append(f"'{name}' only informs, and {lack}")
+    if faults:
+        raise ConfigError(faults)
+    return warnings
 
 
 def check_opponents(tasks: Iterable[Task], graders: Mapping[str, BoundGrader], systems: Iterable[str]) -> None:

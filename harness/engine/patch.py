@@ -25,6 +25,7 @@ from harness.errors import SandboxError
 from harness.plugins.contracts import MAX_READ_BYTES, Box, Completed
 from harness.records.task import Collect, SandboxSpec
 from harness.toolkit.protected import VERIFIER_COMMANDS, shadow
+from harness.toolkit.taken import LOST, as_listed
 
 MOST_PATHS = 200_000
 MOST_PLANTED = 20
@@ -64,7 +65,8 @@ async def take_patch(box: Box, one: Collect, clean: CleanBox) -> tuple[bytes | N
         ignored = await desk.ignored(flags)
         wanted = [p for p in paths if p not in ignored]
         taken = await _fetch(box, root, {p for p in wanted if changed[p] != "deleted"})
-        gone = [p for p in wanted if changed[p] == "deleted"]
+        gone = [p for p in wanted if changed[p] == "deleted" and LOST not in p]
+        flags += [f"lost_name: {p} was deleted" for p in wanted if changed[p] == "deleted" and LOST in p][:MOST_PLANTED]
         patch = await desk.compare(taken, gone, one.max_bytes)
     return patch, [*flags, *taken.flags]
 
@@ -128,15 +130,21 @@ def _candidates(changed: Mapping[str, str], exclude: Sequence[str], flags: list[
 
 
 async def _fetch(box: Box, root: str, wanted: set[str]) -> Taken:
-    """New files and links. A second name of a file that is not wanted itself is asked for alone."""
+    """New files and links. Raises SandboxError, `too_big` where second names of files make them too much."""
     taken = Taken()
     if not wanted:
         return taken
     top = PurePosixPath(root).name
-    archive = await box.get_archive(root, keep=lambda name: name.strip("/").removeprefix(f"{top}/") in wanted)
+
+    def below(name: str) -> str:
+        return name.strip("/").removeprefix(f"{top}/")
+
+    archive = await box.get_archive(root, keep=lambda name: as_listed(below(name)) in wanted)
+    second: dict[str, bytes] = {}
+    size = 0
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in tar:
-            name = member.name.strip("/").removeprefix(f"{top}/")
+            name = below(member.name)
             if member.isdir():
                 taken.folders.append(name)
             elif member.issym() and leaves_tree(name, member.linkname, root):
@@ -144,11 +152,18 @@ async def _fetch(box: Box, root: str, wanted: set[str]) -> Taken:
             elif member.issym():
                 taken.members[name] = (member, b"")
             elif member.isreg() or member.islnk():
-                taken.members[name] = (member, await _content(box, tar, member, f"{root}/{name}"))
+                if member.isreg() or member.linkname not in second:
+                    second[member.linkname or member.name] = await _content(box, tar, member, f"{root}/{name}")
+                data = second[member.linkname or member.name]
+                size += len(data)
+                if size > MAX_READ_BYTES:
+                    raise SandboxError("too_big", f"{root} has more than {MAX_READ_BYTES:,} bytes to be taken")
+                taken.members[name] = (member, data)
     return taken
 
 
 async def _content(box: Box, tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> bytes:
+    """A file's bytes. A second name of a file that is not wanted itself is asked for alone."""
     try:
         data = tar.extractfile(member)
     except KeyError:
@@ -212,6 +227,9 @@ async def _run(box: Box, folder: str, script: str, root: str, fine: Sequence[int
     done = await box.exec(["/bin/sh", f"{folder}/{script}", folder, root], timeout_s=COMPARE_S, workdir="/")
     if done.timed_out:
         raise SandboxError("too_big", f"what changed in {root} was not compared within {COMPARE_S:g} s")
+    if done.oom_killed or done.disk_full:
+        used = "memory" if done.oom_killed else "disk"
+        raise SandboxError("too_big", f"what changed in {root} is more than the box's {used} lets git compare")
     if done.exit_code not in fine:
         said = done.stderr.decode("utf-8", "replace").strip()[-1000:]
         raise SandboxError("collect", f"the patch of {root} cannot be made ({script}, exit {done.exit_code}): {said}")

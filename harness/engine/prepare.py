@@ -15,7 +15,7 @@ from secrets import token_hex
 from harness.config.identity import nested
 from harness.config.suite import Suite, System
 from harness.engine.judge_checks import judge_warnings, own_judges, simulated_judges
-from harness.engine.others import check_opponents
+from harness.engine.others import check_files, check_opponents
 from harness.engine.services import model_digest
 from harness.errors import ConfigError, Fault
 from harness.plugins.contracts import Harness, Model, Plugin
@@ -93,6 +93,7 @@ def preflight(
     everybody = with_delegates(suite, systems)
     faults += own_judges(suite, everybody, tasks)
     check_opponents(tasks, suite.graders, suite.systems)
+    warnings += check_files(tasks, suite.graders, suite.workspace)
     if not dry:
         faults = [*lacks, *faults]
     if faults:

@@ -17,7 +17,7 @@ from harness.api import Card, Grade, Grader, Judgement, Model, NotGraded, Usage,
 from harness.errors import ConfigError
 from harness.graders._hearing import OWN, Sitting, Without
 from harness.graders._judge_parts import PAIRS_ONLY, UNGRADED, Budget, Controls, Escalate, PanelRule
-from harness.graders._sentinels import ROW, read_sentinels
+from harness.graders._sentinels import ROW, every_sentinel, read_sentinels
 from harness.plugins.contracts import JudgeAsks, JudgeBudget, Rehearsal
 from harness.plugins.loader import did_you_mean
 from harness.toolkit.answers import no_answer
@@ -179,12 +179,15 @@ class JudgeGrader(Grader):
     def check(self, workspace: Path) -> Sequence[str]:
         """The sentinels can be read; judges' own parameters hold."""
         faults = [f"judge '{j.name}': {fault}" for j in self.all_judges for fault in j.model.check(workspace)]
+        if not self.sentinels:
+            return faults
         try:
-            known = self.rehearsals(workspace)
+            known, lines = every_sentinel(workspace, self.sentinels)
         except (UsageFault, ConfigError) as e:
             return [*faults, *check_lines(e, "sentinels", help=ROW)]
         odd = [f"sentinel '{r.id}': {why}" for r in known if (why := self.odd_sentinel(r))]
         more = [f"and {len(odd) - NAMED} more"] if len(odd) > NAMED else []
+        faults += check_lines(ConfigError(lines), "sentinels", help=ROW) if lines else []
         return [*faults, *(placed(f"{self.sentinels}: {line}", "sentinels") for line in (*odd[:NAMED], *more))]
 
     def odd_sentinel(self, rehearsal: Rehearsal) -> str:

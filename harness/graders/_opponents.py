@@ -13,7 +13,7 @@ from harness.api import Attempt, Json, NotGraded, Output, Task, UsageFault, Work
 from harness.errors import ConfigError, Fault, Place, StoreError
 from harness.plugins.judging import Delivered
 from harness.store.read import iter_attempts, read_manifest, read_transcript
-from harness.toolkit.files import check_lines, every_json_line
+from harness.toolkit.files import NAMED, check_lines, every_json_line
 from harness.toolkit.reference import as_text
 from harness.toolkit.refused import Placed, refused
 
@@ -60,6 +60,15 @@ class Opponent(BaseModel):
         if not self.field or field_of(task, self.field) is not None:
             return ""
         return f"it has no `{self.field}` to compare with; {fields_of(task)}"
+
+    def unopposed(self, tasks: Sequence[Task], workspace: Path) -> str:
+        """The tasks that its file has no answer for, in words, or nothing."""
+        known = _rows(workspace, self.file) if self.file else {}
+        lacking = [task.id for task in tasks if task.id not in known] if self.file else []
+        if not lacking:
+            return ""
+        named = ", ".join(lacking[:NAMED]) + (f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else "")
+        return f"{self.file} has no answer for {len(lacking)} of its {len(tasks)} tasks: {named}"
 
 
 Refusals = Literal["lose", "judged"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from harness.api import Box, Task, Work
 from harness.graders._clean import apply_patch
 from harness.graders._diff import BadPatch, parse_diff
-from harness.graders._protected import Guard, matches, shown, sift
+from harness.graders._protected import Guard, climbs_out, matches, shown, sift
 from harness.records.task import Collect
 from harness.toolkit.changes import apply_changes
 
@@ -104,7 +104,7 @@ def clean_tree(archive: bytes, path: str, guard: Guard, flags: list[str]) -> byt
                 name = posixpath.normpath(member.name)
                 inside = not name.startswith(("/", "../")) and name not in (".", "..")
                 whole = posixpath.join(root, name)
-                why = _why_not(member, name) if inside and seen <= MAX_MEMBERS else "unsafe_path"
+                why = _why_not(member, name, root) if inside and seen <= MAX_MEMBERS else "unsafe_path"
                 if not why and not member.isdir() and _held(guard, whole):
                     why = "protected_path"
                 if why:
@@ -125,14 +125,13 @@ def _held(guard: Guard, path: str) -> bool:
     return matches(path, guard.globs) and not matches(path, guard.allow)
 
 
-def _why_not(member: tarfile.TarInfo, name: str) -> str:
+def _why_not(member: tarfile.TarInfo, name: str, root: str) -> str:
     if member.isreg() or member.isdir():
         return ""
     if member.islnk():
         return "hard_link" if posixpath.normpath(member.linkname).startswith(("/", "..")) else ""
     if member.issym():
-        end = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-        return "symlink" if member.linkname.startswith("/") or end.startswith("..") else ""
+        return "symlink" if climbs_out(name, member.linkname, root) else ""
     return "special_file"
 
 

@@ -11,7 +11,7 @@ from harness.errors import ConfigError, Fault, Place
 from harness.plugins.contracts import Rehearsal
 from harness.plugins.judging import Delivered
 from harness.records.transcript import Note
-from harness.toolkit.files import read_json_rows
+from harness.toolkit.files import every_json_row
 
 
 class SentinelRow(BaseModel):
@@ -38,19 +38,25 @@ def read_sentinels(workspace: Path, path: str) -> list[Rehearsal]:
     """The file's rows as work to judge. Raises ConfigError with every faulty line and every id that is there twice,
     UsageFault for a file that cannot be read or is empty.
     """
+    found, faults = every_sentinel(workspace, path)
+    if faults:
+        raise ConfigError(faults)
+    return found
+
+
+def every_sentinel(workspace: Path, path: str) -> tuple[list[Rehearsal], list[Fault]]:
+    """The same, and every fault. Raises UsageFault for a file that cannot be read or is empty."""
     found: dict[str, tuple[Place, Rehearsal]] = {}
-    twice: list[Fault] = []
-    for place, row in read_json_rows(workspace, path, SentinelRow):
+    rows, faults = every_json_row(workspace, path, SentinelRow)
+    for place, row in rows:
         if row.id in found:
             help_ = f"ids of sentinels are unique; the first is in line {found[row.id][0].line}"
-            twice.append(Fault(f"the id '{row.id}' is there twice", place, help_))
+            faults.append(Fault(f"the id '{row.id}' is there twice", place, help_))
         else:
             found[row.id] = (place, _rehearsal(row))
-    if twice:
-        raise ConfigError(twice)
-    if not found:
+    if not found and not faults:
         raise UsageFault(f"{path} has no sentinel", help=ROW)
-    return [rehearsal for _, rehearsal in found.values()]
+    return [rehearsal for _, rehearsal in found.values()], faults
 
 
 def _rehearsal(row: SentinelRow) -> Rehearsal:

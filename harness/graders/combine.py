@@ -74,6 +74,10 @@ class _Combined(Grader):
         lacks = (f"part {i}: {lack}" for i, g in enumerate(self.graders, 1) if (lack := g.check_task(task)))
         return next(lacks, "")
 
+    def unopposed(self, tasks: Sequence[Task], workspace: Path) -> str:
+        """What its parts lack."""
+        return "; ".join(dict.fromkeys(filter(None, (g.unopposed(tasks, workspace) for g in self.graders))))
+
     async def grade(self, work: Work) -> Verdict:
         """Every part, then the rule above. Work that others are compared with in some part has no verdict."""
         verdicts = [await g.grade(work) for g in self.graders]

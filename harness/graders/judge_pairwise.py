@@ -96,6 +96,10 @@ class JudgePairwise(JudgeGrader):
         """The opponent's field."""
         return self.opponent.lacks(task)
 
+    def unopposed(self, tasks: Sequence[Task], workspace: Path) -> str:
+        """Tasks that the opponent's file does not have."""
+        return self.opponent.unopposed(tasks, workspace)
+
     def digest_files(self) -> Sequence[str]:
         """The opponent's file, too."""
         return (*super().digest_files(), *((self.opponent.file,) if self.opponent.file else ()))

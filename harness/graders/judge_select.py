@@ -85,6 +85,10 @@ class JudgeSelect(JudgeGrader):
         """The opponents' fields."""
         return next((lack for o in self.against if (lack := o.lacks(task))), "")
 
+    def unopposed(self, tasks: Sequence[Task], workspace: Path) -> str:
+        """Tasks that an opponent's file does not have."""
+        return "; ".join(filter(None, (o.unopposed(tasks, workspace) for o in self.against)))
+
     def digest_files(self) -> Sequence[str]:
         """Their files, too."""
         return (*super().digest_files(), *(o.file for o in self.against if o.file))

@@ -50,7 +50,8 @@ class JudgeSteps(JudgeGrader):
     quote: Literal["required", "none"] = "required"
     """Whether a wrong step needs words that are really in it."""
     gold: str = ""
-    """A field of the task (`reference`, or a key of its `meta`) with the number of the first wrong step, or `clean`."""
+    """A field of the task (`reference`, or a key of its `meta`) with the number of the first wrong step, or `clean`.
+    Work without that step is not the work that was labelled: it measures no judge, and is flagged `gold_past_end`."""
     most: int = Field(default=200, ge=1, le=1000)
     """Longer ways are not graded."""
 
@@ -137,8 +138,8 @@ class JudgeSteps(JudgeGrader):
         pieces += [Piece(f"step {i}", text, "work") for i, text in enumerate(steps)]
         task = "\n\n".join(w for w in (TASK, self.instructions) if w)
         reader = _Reader(steps, self)
-        true = field_of(work.task, self.gold) if self.gold else None
-        expect = "" if true is None else str(true)
+        true = self._true(work.task)
+        expect = "" if past_end(true, len(steps)) else true
         return Hearing(judge, task, AGAIN, pieces, reader.form(), reader.read, repeat=repeat, expect=expect)
 
     def verdict(self, opinion: Opinion, sitting: Sitting) -> Verdict:
@@ -149,13 +150,26 @@ class JudgeSteps(JudgeGrader):
         n = len(self._steps(sitting.work))
         first = next((j for j in sitting.heard if j.status == "ok" and j.outcome == found.value), None)
         parts: dict[str, Json] = {"first_wrong": found.value, "steps": n}
-        if self.gold and (true := field_of(sitting.work.task, self.gold)) is not None:
-            parts |= against_gold(found.value, str(true))
+        true = self._true(sitting.work.task)
+        late = past_end(true, n)
+        if true and not late:
+            parts |= against_gold(found.value, true)
         clean = found.value == CLEAN
         value = 1.0 if clean else int(found.value) / n
         label = CLEAN if clean else "wrong_step"
         why = "no step is wrong" if clean else f"step {found.value} of {n} is the first wrong one"
-        return Grade(value, clean, label, f"{why}: {first.reason if first else ''}"[:2000], parts=parts)
+        flags = (f"gold_past_end: step {true}, and the last one is {n - 1}",) if late else ()
+        return Grade(value, clean, label, f"{why}: {first.reason if first else ''}"[:2000], parts=parts, flags=flags)
+
+    def _true(self, task: Task) -> str:
+        """The true first error, where the task holds it."""
+        true = field_of(task, self.gold) if self.gold else None
+        return "" if true is None else str(true)
+
+
+def past_end(true: str, n: int) -> bool:
+    """Whether a true first error is of other work: this has no such step, and no judge could hit it."""
+    return true.isdecimal() and int(true) >= n
 
 
 def against_gold(said: str, true: str) -> dict[str, Json]:

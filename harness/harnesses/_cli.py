@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.api import (
     Artifact,
@@ -37,7 +37,9 @@ from harness.api import (
 from harness.harnesses._cli_box import STATE, Around, Invocation, Program, Ran, end_text, lay_down, look_around
 from harness.harnesses._cli_record import Record, measures, read_record, wrapping
 from harness.records.task import digest_of
+from harness.records.transcript import EXIT_CODES
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, installed_layers, known_versions, root_of
+from harness.toolkit.keys import literal_keys
 from harness.toolkit.layer_lock import changed, identity_of, not_as_fixed
 from harness.toolkit.prompt import prompt_text
 
@@ -45,6 +47,11 @@ EVENTS = "agent/events.jsonl"
 STDERR = "agent/stderr.txt"
 LONGEST_WORD = 100_000
 """Bytes of a prompt that is passed as one word of a command line. Linux takes 128 KiB (MAX_ARG_STRLEN)."""
+
+
+EXACT = re.compile(r"\d")
+"""Versions begin with a digit; `latest`, `^2.1` and `*` are what a registry would choose one by."""
+KEYLESS = "leave it out, for the gateway holds the model's key (`command` writes {key} for its stand-in)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,20 @@ class AgentCli(Harness):
     grace_s: float = Field(default=5.0, ge=0.5, le=120)
     """Seconds between INT and KILL when a limit ends the program."""
 
+    @model_validator(mode="after")
+    def _said_right(self) -> Self:
+        known = type(self).model_fields["release"].default
+        if known and not EXACT.match(self.release):
+            what = f"release: '{self.release}' is no exact version: {known} is one"
+            raise ValueError(f"{what} (harness agent install {self.agent}@{known})")
+        if found := [*(f"env: '{name}'" for name in literal_keys(self.env, named=True)), *self._keys_elsewhere()]:
+            raise ValueError(f"{', '.join(found)} would put a key into the record and the box: {KEYLESS}")
+        return self
+
+    def _keys_elsewhere(self) -> Iterator[str]:
+        """Places besides the environment in which a key stands."""
+        yield from words_with_keys("flags", self.flags)
+
     def cannot_take(self, task: TaskView) -> str:
         """A prompt that is longer than its program reads: it would end without a request to a model."""
         n, most = len(prompt_text(task.prompt)), self.most_chars
@@ -129,6 +150,10 @@ class AgentCli(Harness):
     @abstractmethod
     def claims(self, ran: Ran) -> dict[str, Json]:
         """What the program says of itself: turns, tokens, cost, how it ended. Nothing is decided by it."""
+
+    def exit_codes(self, ran: Ran) -> Mapping[str, int]:
+        """Of calls that failed, by their ids, where the program tells it in its events and not to its model."""
+        return {}
 
     async def answer(self, ctx: SolveContext, ran: Ran, start: Start) -> str | None:
         """The final answer, where it is not what the model said last."""
@@ -201,6 +226,8 @@ class AgentCli(Harness):
             ctx.note("leftovers", f"{len(ran.left)} processes were still running and were ended", list(ran.left))
         if ran.stderr:
             ctx.note("stderr", ran.stderr)
+        if codes := self.exit_codes(ran):
+            ctx.note(EXIT_CODES, data=dict(codes))
 
     def spoken(self, there: Sequence[Dialect]) -> Sequence[Dialect]:
         """Its own."""
@@ -319,6 +346,12 @@ class AgentCli(Harness):
         if record.refused:
             return "refusal"
         return "done" if record.ended_by_itself else "cut_off"
+
+
+def words_with_keys(field: str, words: Sequence[str]) -> Iterator[str]:
+    """Words of a command line that are keys, by their number."""
+    for number in literal_keys({str(i): word for i, word in enumerate(words)}, named=False):
+        yield f"{field}: word {number}"
 
 
 def _last_words(ran: Ran) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from harness.api import Dialect, Json, MissingRequirement, Mount, SolveContext
-from harness.harnesses._cli import AgentCli, Start
+from harness.harnesses._cli import EXACT, AgentCli, Start, words_with_keys
 from harness.harnesses._cli_box import SHORT_S, Invocation, Ran, words_of
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, root_of
+from harness.toolkit.keys import literal_keys
 
 NEEDS = ("bash", "git", "python3", "python3.11", "node", "rg", "glibc>=2.28", "libstdc++", "x64", "arm64")
 _NEED = re.compile(r"bash|git|python3(\.\d+)?|node|rg|glibc(>=\d+(\.\d+)*)?|libstdc\+\+|x64|arm64")
@@ -65,7 +66,8 @@ class Command(AgentCli):
     def _sound(self) -> Command:
         if self.layer and self.folder:
             raise ValueError("say `layer` or `folder`, not both")
-        if self.layer and not all(self.layer.partition("@")):
+        name, at, exact = self.layer.partition("@")
+        if self.layer and not (name and at and EXACT.match(exact)):
             raise ValueError(f"layer '{self.layer}' is no NAME@VERSION: codex_cli@0.169.0 is one (harness agent list)")
         if unknown := [need for need in self.needs if not _NEED.fullmatch(need)]:
             raise ValueError(f"needs: {', '.join(unknown)} cannot be looked for; such can: {', '.join(NEEDS)}")
@@ -74,6 +76,11 @@ class Command(AgentCli):
         if word not in ("model", "stdout", "json", "file") or placed != bool(colon) or placed != bool(where.strip()):
             raise ValueError("answer_from is model, stdout, json:KEY or file:PATH")
         return self
+
+    def _keys_elsewhere(self) -> Iterator[str]:
+        yield from super()._keys_elsewhere()
+        yield from words_with_keys("argv", self.argv)
+        yield from (f"files: '{path}'" for path in literal_keys(self.files, named=False))
 
     def check(self, workspace: Path) -> Sequence[str]:
         """A folder that is not there, or that is not of this workspace."""

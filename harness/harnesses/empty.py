@@ -20,5 +20,5 @@ class Empty(Harness):
         return ()
 
     async def solve(self, task: TaskView, ctx: SolveContext) -> Output:
-        """No answer."""
-        return Output()
+        """No answer; of a box it is said that it was left alone, for what is collected of it looks like work."""
+        return Output() if ctx.box is None else Output(metrics={"ended": "untouched"})

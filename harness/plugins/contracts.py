@@ -347,6 +347,10 @@ class Grader(Plugin):
         """Those of them without which this grader has no verdict; others are compared with as far as they are there."""
         return self.opponents()
 
+    def unopposed(self, tasks: Sequence[Task], workspace: Path) -> str:
+        """What it lacks to compare anything with on some of these tasks, in words; told before anything runs."""
+        return ""
+
     def rehearsals(self, workspace: Path) -> Sequence[Rehearsal]:
         """Sentinels: judged first in every run, before money is spent on systems. Raises UsageFault."""
         return ()

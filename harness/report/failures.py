@@ -15,6 +15,8 @@ from harness.report.columns import Columns
 from harness.report.evidence import Mask
 
 NOTHING = frozenset(("no_answer", "empty_patch"))
+UNTOUCHED = frozenset(("untouched",))
+"""How `empty` ends in a box (`output.metrics.ended`)."""
 UNREADABLE = NO_CLAIM - NOTHING - {"abstained", "refused"}
 """Labels of work in which no answer can be read; nothing is guessed for it."""
 TAMPERING = frozenset(
@@ -59,8 +61,8 @@ def abstained(ok: Columns) -> Mask:
 
 
 def silent(ok: Columns) -> Mask:
-    """Nothing was delivered."""
-    empty = (ok.column["delivered"] == 0) | _worded(ok, "label", NOTHING)
+    """Nothing was delivered, or nothing was done in the box that was collected."""
+    empty = (ok.column["delivered"] == 0) | _worded(ok, "label", NOTHING) | _worded(ok, "ended", UNTOUCHED)
     return np.asarray(empty & ~refused(ok) & ~abstained(ok))
 
 

@@ -198,7 +198,8 @@ def _chart(
         state = "watch"
     m = len(measured.series.baseline)
     told = _acknowledged([a for a in drawn.alarms if a.night <= last], s, measured, watcher.about(name))
-    return ChartSaid(name, watcher.system, unit, state, "", shown(measured.middle), m, limits, points, alarms, told)
+    middle = shown(measured.middle)
+    return ChartSaid(name, watcher.system, unit, state, "", middle, m, limits, points, alarms, told, acknowledged)
 
 
 def _acknowledged(

@@ -81,7 +81,10 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class ChartSaid:
-    """One chart of one system. `middle` is the baseline's value; `limits` are None while it is learning."""
+    """One chart of one system. `middle` is the baseline's value; `limits` are None while it is learning.
+
+    `anew` where its newest night is acknowledged: the sums of its points led there, and the next night begins at 0.
+    """
 
     name: str
     system: str
@@ -94,6 +97,7 @@ class ChartSaid:
     points: tuple[Point, ...]
     alarms: tuple[AlarmSaid, ...]
     acknowledged: tuple[Acknowledged, ...] = ()
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,14 +84,15 @@ def _chart_row(c: ChartSaid) -> Row:
     if c.limits is None or last is None:
         return (c.name, c.state, value_words(c, last.value if last else None), c.why, "", "", "")
     newest = c.points[-1]
+    down, up = (0.0, 0.0) if c.anew else (newest.down, newest.up)
     expected = "" if last.low is None else f"{value_words(c, last.low)} to {value_words(c, last.high)}"
     return (
         c.name,
         c.state,
         value_words(c, last.value),
         expected,
-        f"{newest.down:.1f}/{c.limits.down:.1f}",
-        f"{newest.up:.1f}/{c.limits.up:.1f}",
+        f"{down:.1f}/{c.limits.down:.1f}",
+        f"{up:.1f}/{c.limits.up:.1f}",
         f"{value_words(c, c.middle)}, {c.baseline_nights} nights",
     )
 

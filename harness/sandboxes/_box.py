@@ -126,7 +126,12 @@ class DockerBox:
 
     async def changes(self) -> Sequence[tuple[Literal["modified", "added", "deleted"], str]]:
         """Every path that differs from the image."""
-        found = await self._engine.call(self._engine.api.diff, self.container)
+        try:
+            found = await self._engine.call(self._engine.api.diff, self.container)
+        except SandboxError as e:
+            if "file name too long" in str(e):
+                raise SandboxError("path", "a path is longer than the engine can read") from e
+            raise
         return [(KINDS[change["Kind"]], change["Path"]) for change in found or ()]
 
     async def processes(self) -> Sequence[Mapping[str, str]]:

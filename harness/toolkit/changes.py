@@ -1,39 +1,25 @@
-"""What a box's work changed in its file system: taken out as one tar, and applied to a clean box of the same image.
+"""What a box's work changed in its file system, applied to a clean box of the same image.
 
-The tar holds `changes.json` (what was deleted, what was left out and why) and the changed files under `root/` by
-their full paths, with owners and modes. What it holds is the work's own: it is only ever unpacked inside a box.
+The tar (of `taken.take_changes`) holds `changes.json` (what was deleted) and the changed files under `root/` by their
+full paths, with owners and modes. What it holds is the work's own: it is only ever unpacked inside a box.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import io
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass
 
-from harness.api import Box, SandboxError
+from harness.api import Box
 from harness.toolkit.box_links import links_astray
 from harness.toolkit.protected import COMMAND_FOLDERS, is_system, shadow
 
 HEAD = "changes.json"
 TREE = "root/"
-NEVER = ("/proc", "/sys", "/dev", "/scratch", "/run/secrets")
-"""Folders that belong to the engine; what is in them is not of the image's file system."""
-MADE_BY_ENGINE = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/.dockerenv")
 AT_ONCE = 200
 """Paths in one `rm`."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """What is to be taken: whole new folders and single paths; what was deleted."""
-
-    whole: list[str] = field(default_factory=list)
-    single: list[str] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,92 +31,6 @@ class Applied:
     deleted: tuple[str, ...]
     dropped: tuple[str, ...]
     left: tuple[str, ...]
-
-
-async def take_changes(box: Box, roots: Sequence[str], exclude: Sequence[str], max_bytes: int) -> bytes:
-    """Everything that differs from the image under `roots`, from a box that was stopped.
-
-    Raises SandboxError (`too_big` when the files are more than `max_bytes`).
-    """
-    plan = plan_of(await box.changes(), roots, exclude)
-    out = io.BytesIO()
-    seen: set[str] = set()
-    size = 0
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in (*plan.whole, *plan.single):
-            try:
-                archive = await box.get_archive(path, max_bytes=max_bytes - size + tarfile.RECORDSIZE)
-            except FileNotFoundError:
-                continue
-            size += _copy(archive, path, tar, seen, exclude, only_head=path in plan.single)
-            if size > max_bytes:
-                raise SandboxError("too_big", f"the changes are more than {max_bytes:,} bytes")
-        _add(tar, HEAD, json.dumps({"deleted": plan.deleted}).encode())
-    return out.getvalue()
-
-
-def plan_of(changes: Iterable[tuple[str, str]], roots: Sequence[str], exclude: Sequence[str]) -> Plan:
-    """What to take for a list of changes. A new folder is taken whole, what is in it is not named again."""
-    plan = Plan()
-    inside = [(kind, path) for kind, path in sorted(changes, key=lambda c: c[1]) if _is_in(path, roots)]
-    for kind, path in inside:
-        if _left_out(path, exclude):
-            continue
-        if any(path.startswith(f"{above}/") for above in reversed(plan.whole[-1:])):
-            continue
-        if kind == "deleted":
-            plan.deleted.append(path)
-        elif kind == "added":
-            plan.whole.append(path)
-        else:
-            plan.single.append(path)
-    return plan
-
-
-def _is_in(path: str, roots: Sequence[str]) -> bool:
-    if path in MADE_BY_ENGINE or any(path == n or path.startswith(f"{n}/") for n in NEVER):
-        return False
-    return any(root == "/" or path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)
-
-
-def _left_out(path: str, exclude: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(path, glob) or fnmatch.fnmatchcase(path, f"{glob}/*") for glob in exclude)
-
-
-def _copy(
-    archive: bytes, path: str, out: tarfile.TarFile, seen: set[str], exclude: Sequence[str], *, only_head: bool
-) -> int:
-    """Members of one archive, under their full paths; the bytes of their files. Devices and pipes are left out."""
-    above = str(PurePosixPath(path).parent).strip("/")
-    size = 0
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        for member in tar:
-            name = "/".join(part for part in (above, member.name.strip("/")) if part)
-            if name in seen or (only_head and f"/{name}" != path) or _left_out(f"/{name}", exclude):
-                continue
-            if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
-                continue
-            seen.add(name)
-            copy = tarfile.TarInfo(TREE + name)
-            copy.type, copy.mode, copy.uid, copy.gid, copy.mtime = (
-                member.type, member.mode, member.uid, member.gid, member.mtime,
-            )  # fmt: skip
-            copy.linkname = member.linkname
-            data = tar.extractfile(member) if member.isreg() or member.islnk() else None
-            if data is not None:  # a hard link is written as a file of its own: its other name may not be taken
-                body = data.read()
-                copy.type, copy.linkname, copy.size = tarfile.REGTYPE, "", len(body)
-                size += len(body)
-                out.addfile(copy, io.BytesIO(body))
-            elif not member.islnk():
-                out.addfile(copy)
-    return size
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = len(data), 0o644
-    tar.addfile(member, io.BytesIO(data))
 
 
 async def apply_changes(

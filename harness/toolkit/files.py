@@ -78,6 +78,14 @@ def read_json_rows(workspace: Path, name: str, model: type[_MODEL]) -> list[tupl
     """The rows of a JSONL file as `model`, with their places. Raises ConfigError with every row that does not fit,
     UsageFault for no such file.
     """
+    found, faults = every_json_row(workspace, name, model)
+    if faults:
+        raise ConfigError(faults)
+    return found
+
+
+def every_json_row(workspace: Path, name: str, model: type[_MODEL]) -> tuple[list[tuple[Place, _MODEL]], list[Fault]]:
+    """The same, and what is wrong with the other rows. Raises UsageFault for no such file."""
     found: list[tuple[Place, _MODEL]] = []
     rows, faults = every_json_line(workspace, name)
     keys = f"keys: {', '.join(model.model_fields)}"
@@ -86,9 +94,7 @@ def read_json_rows(workspace: Path, name: str, model: type[_MODEL]) -> list[tupl
             found.append((place, model.model_validate(row)))
         except ValidationError as e:
             faults += [Fault(_said(one), place, keys) for one in e.errors(include_url=False)]
-    if faults:
-        raise ConfigError(faults)
-    return found
+    return found, faults
 
 
 def first_fault(error: ValidationError) -> str:

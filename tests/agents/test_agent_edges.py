@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_process import run_harness
 
 from harness.plugins.contracts import Harness
 from harness.plugins.loader import load
@@ -47,6 +47,7 @@ COMMAND = """\
 {use: command, folder: tools/mine, argv: [python3, "{agent}/agent.py", "{model}"],
      env: {URL: "{base_url}/v1", KEY: "{key}", STATE: "{state}"}, files: {"{state}/settings.json": "model={model}"},
      answer_from: "json:result.text"}"""
+OWN_IMAGES = ("MACHINE=foreign", "rm -f /bin/bash")
 
 
 def run(place: Path, harness: str, task: str = TASK, program: str = AGENT) -> tuple[int, str, list[dict[str, Any]]]:
@@ -55,8 +56,7 @@ def run(place: Path, harness: str, task: str = TASK, program: str = AGENT) -> tu
     (place / "tasks/edge/suite.yaml").write_text(SUITE.replace("HARNESS", harness))
     (place / "tasks/edge/edge.task.yaml").write_text(task)
     (place / "tools/mine/agent.py").write_text(program)
-    words = [sys.executable, "-m", "harness.cli.main", "run", "--suite", "edge"]
-    done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=300)
+    done = run_harness(("run", "--suite", "edge"), place, os.environ, 300)
     lines = [line for run in (place / "runs").iterdir() for line in (run / "attempts.jsonl").read_text().splitlines()]
     found = [json.loads(line) for line in lines]
     return done.returncode, done.stderr, found
@@ -68,6 +68,16 @@ def test_a_release_that_is_not_installed_stops_the_run_before_it_begins(tmp_path
     assert said.count("error:") == 1
     assert "system 'it': claude_code@0.0.1 is not installed" in said
     assert "harness agent install claude_code@0.0.1" in said
+
+
+@pytest.mark.parametrize("release", ["latest", "^2.1.0", ">=2", "*", ""])
+def test_a_release_that_is_no_exact_version_is_told_with_one_that_is(tmp_path: Path, release: str) -> None:
+    """It was answered with `harness agent install claude_code@latest`, which refuses that."""
+    code, said, found = run(tmp_path, f'{{use: claude_code, release: "{release}"}}')
+    assert (code, found) == (2, [])
+    assert said.count("error:") == 1
+    version = load("harness", "claude_code", tmp_path).model_fields["release"].default
+    assert f"'{release}' is no exact version: {version} is one (harness agent install claude_code@{version})" in said
 
 
 def test_a_command_whose_layer_is_not_installed_stops_the_run_too(tmp_path: Path) -> None:
@@ -148,7 +158,7 @@ def test_an_image_of_another_kind_of_processor_is_one_message(tmp_path: Path) ->
     """Its /bin/sh is for a machine that there is not: the engine starts the box, and it ends."""
     program = bytearray(Path("/bin/sh").resolve().read_bytes())
     program[18:20] = (0xF3).to_bytes(2, "little")  # e_machine: RISC-V
-    foreign = "FROM scratch\nCOPY sh /bin/sh\n"
+    foreign = "FROM scratch\nCOPY sh /bin/sh\nENV MACHINE=foreign\n"
     (tmp_path / "tasks/edge").mkdir(parents=True)
     (tmp_path / "tasks/edge/Dockerfile").write_text(foreign)
     (tmp_path / "tasks/edge/sh").write_bytes(program)
@@ -205,9 +215,36 @@ def test_an_answer_from_nowhere_is_refused(tmp_path: Path, where: str) -> None:
         ({"needs": ["bash", "bsh", "glibc>2"]}, "needs: bsh, glibc>2 cannot be looked for; such can: bash, git"),
         ({"layer": "codex_cli"}, "layer 'codex_cli' is no NAME@VERSION"),
         ({"layer": "codex_cli@"}, "layer 'codex_cli@' is no NAME@VERSION"),
+        ({"layer": "codex_cli@latest"}, "layer 'codex_cli@latest' is no NAME@VERSION"),
     ],
 )
 def test_what_no_image_has_and_no_layer_is_called_is_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
     """Every trial would be skipped for it, or told to install what there is not."""
     with pytest.raises(ValueError, match=re.escape(said)):
         load("harness", "command", tmp_path).model_validate({"argv": ["x"], **more})
+
+
+KEY = "sk-" + "Ab3dEf6hIj9kLm2nOp5qRs8t"  # in two pieces, so that nobody takes it for one
+
+
+@pytest.mark.parametrize(
+    ("harness", "more", "said"),
+    [
+        ("command", {"argv": ["x"], "env": {"SEARCH_API_KEY": "a1b2c3d4e5f6"}}, "env: 'SEARCH_API_KEY'"),
+        ("command", {"argv": ["x"], "env": {"WHATEVER": KEY}}, "env: 'WHATEVER'"),
+        ("command", {"argv": ["x", "--key", KEY]}, "argv: word 2"),
+        ("command", {"argv": ["x"], "files": {"{state}/auth.json": f"key={KEY}"}}, "files: '{state}/auth.json'"),
+        ("claude_code", {"env": {"GITHUB_TOKEN": "a1b2c3d4e5f6"}}, "env: 'GITHUB_TOKEN'"),
+        ("claude_code", {"flags": [f"--key={KEY}"]}, "flags: word 0"),
+    ],
+)  # fmt: skip
+def test_a_key_in_the_file_is_refused(tmp_path: Path, harness: str, more: dict[str, Any], said: str) -> None:
+    """It would be in the record, in git and in the box, which the agent works in."""
+    with pytest.raises(ValueError, match=re.escape(said)) as told:
+        load("harness", harness, tmp_path).model_validate(more)
+    assert KEY not in str(told.value).partition("[type=")[0], "nor is it told"
+
+
+def test_a_placeholder_is_no_key(tmp_path: Path) -> None:
+    env = {"OPENAI_API_KEY": "{key}", "AUTH_TOKEN": "Bearer {key}", "OTHER_KEY": "none", "MAX_TOKENS": "1234567890"}
+    load("harness", "command", tmp_path).model_validate({"argv": ["x"], "env": env})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -205,8 +206,11 @@ def test_an_alarm_stays_until_it_is_acknowledged_with_a_cause(stepped, copy, cap
     assert night > "2026-01-28"  # the change is of the 29th
     assert not chart["alarms"]
     assert main(["trend", "--workspace", str(workspace), "--replicates", "200", "--now", NOW]) == 0
+    table = capsys.readouterr().out
+    row = next(words for words in table.splitlines() if words.strip().startswith("pass rate  "))
+    assert re.findall(r"(\S+)/\d", row)[-2:] == ["0.0", "0.0"], "what was acknowledged does not stand beside ok"
     line = f"pass rate: the alarm of {night} was acknowledged on {NOW[:10]} by kim: provider moved us to model-b"
-    assert line in " ".join(capsys.readouterr().out.split())
+    assert line in " ".join(table.split())
     # The level is still low: without a new baseline the next nights alarm again.
     for t in range(NIGHTS, NIGHTS + 6):
         simulate_run(workspace / "runs", WORLD, Night(seed=t), {"ours": Conduct(delta=-0.25, model="model-b")}, t)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from cli_process import run_harness
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("mkdir -p /work/repo && chown",)
 
 SUITE = """
 suite: fixes
@@ -70,10 +71,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def harness(workspace: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     path = f"{workspace / 'plugins'}{os.pathsep}{ROOT}"
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *words],
-        cwd=workspace, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path, **env},
-    )  # fmt: skip
+    return run_harness(words, workspace, {**os.environ, "PYTHONPATH": path, **env})
 
 
 def attempts(run: Path) -> dict[str, dict[str, object]]:

@@ -20,7 +20,7 @@ from harness.harnesses.replay import Replay
 from harness.harnesses.router import Router
 from harness.records.task import TaskView
 from harness.testing.fake_work import FakeWork
-from harness.testing.fakes import FakeContext, Says, a_task
+from harness.testing.fakes import FakeBox, FakeContext, Says, a_task
 from harness.toolkit.reference import shown_reference
 
 TASK = a_task("How long?", id="t1")
@@ -94,6 +94,8 @@ def test_the_ceiling_is_skipped_where_there_is_no_reference(tmp_path: Path) -> N
 def test_the_floor_says_nothing_and_calls_nobody(tmp_path: Path) -> None:
     ctx = FakeContext(tmp_path, {})
     assert run(Empty(), ctx) == Output()
+    ctx.box = FakeBox()
+    assert run(Empty(), ctx) == Output(metrics={"ended": "untouched"})
     assert (Empty().roles(), Empty().privileged, ctx.reference_reads) == ((), False, 0)
 
 

@@ -44,6 +44,23 @@ def test_what_can_never_come_out_is_refused(
     assert "suite.yaml:" in said
 
 
+def test_faults_of_every_kind_are_told_in_one_go(lab: JudgeLab) -> None:
+    """No JSON, a row that does not fit, an id that is there twice, and words that can never come out."""
+    good = {"question": "q", "answer": "a", "expect": "correct", "reference": "14"}
+    file = lab.write(
+        "graders/s.jsonl", [{"id": "one", **good}, {"id": "one", **good}, {"id": "odd", **good, "expect": "win"}]
+    )
+    with (lab.workspace / file).open("a") as rows:
+        rows.write('{"id": \n{"id": "short", "question": "q"}\n')
+    with pytest.raises(ConfigError) as e:
+        lab.suite({"use": "judge_reference", "judge": planted("honest"), "sentinels": file}, {"a": "x"},
+                  task={"reference": "14"})  # fmt: skip
+    said = e.value.render()
+    lines = ("s.jsonl:2", "the id 'one' is there twice", "s.jsonl:4", "not JSON", "s.jsonl:5", "expect: Field required")
+    for told in (*lines, "sentinel 'odd': expects 'win'"):
+        assert told in said, said
+
+
 def test_one_file_can_serve_definitions_with_the_same_criteria_only(lab: JudgeLab) -> None:
     rows = [{"id": f"s{i}", "question": "q", "answer": "a", "expect": {"day": "met"}} for i in range(9)]
     file = lab.write("graders/s.jsonl", rows)

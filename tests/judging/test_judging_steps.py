@@ -123,6 +123,17 @@ def test_the_step_that_a_judge_names_is_the_agents_step(lab: JudgeLab) -> None:
     assert judgement.evidence == ("rm -rf backups",)
 
 
+def test_a_known_first_error_after_the_last_step_measures_nobody(lab: JudgeLab) -> None:
+    """It was held against the judge: no judge could hit it."""
+    made = [agent("agent", {"use": "bash_agent"}, [bash("rm -rf x"), END])]
+    worked(lab, made, "blames_rm", meta={"error": 9}, grader={"gold": "error"})
+    (judgement,) = lab.judgements("score")
+    assert (judgement.outcome, judgement.expected) == ("0", "")
+    attempt = lab.attempt("agent")
+    assert attempt.status == "graded"
+    assert any(f.startswith("gold_past_end") for f in attempt.flags), attempt.flags
+
+
 def test_a_known_first_error_measures_the_judge_and_moves_no_score(lab: JudgeLab) -> None:
     """Three agents with known first errors: one blamed exactly, one a step late, one clean and found clean."""
     script = {

@@ -6,20 +6,23 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cli_process import run_harness
 from judge_lab import JudgeLab, planted
 
 from harness.config.judge_gate import JudgePolicy
 from harness.config.load import load_suite
-from harness.engine.prepare import make_manifest
+from harness.engine.prepare import make_manifest, preflight
 from harness.engine.regrade import regrade
+from harness.errors import ConfigError
+from harness.prices import PriceBook
 from harness.records.judgement import Judgement
+from harness.records.outcome import NotGraded
 from harness.report.build import build_report
 from harness.report.judges import About, judge_report
 from harness.store.folder import RunFolder
@@ -36,10 +39,7 @@ def harness(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command, with no key and no engine."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "judging")])
     env = {**os.environ, "PYTHONPATH": path, "DOCKER_HOST": "unix:///no/engine.sock"}
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *words],
-        cwd=workspace, env=env, capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+    return run_harness(words, workspace, env, 180)
 
 
 @pytest.fixture(scope="module")
@@ -174,13 +174,41 @@ def test_another_task_under_the_same_name_in_a_stored_run_is_no_opponent(lab: Ju
     assert trouble is not None and trouble.cause == "other_task"
 
 
-def test_a_file_of_answers_is_an_opponent_and_a_task_it_does_not_have_is_no_win(lab: JudgeLab) -> None:
+def test_a_file_of_answers_is_an_opponent(lab: JudgeLab) -> None:
     file = lab.write("expert.jsonl", [{"id": "t1", "answer": RIGHT}])
     grader = {"use": "judge_pairwise", "name": "g", "judge": planted("honest"), "opponent": {"file": file}}
-    lab.run(lab.suite(grader, {"a": WRONG}, tasks=2))
-    first, second = lab.attempts()
-    assert first.label == "loss"
-    assert second.trouble is not None and second.trouble.cause == "no_opponent"
+    lab.run(lab.suite(grader, {"a": WRONG}))
+    assert lab.attempt("a").label == "loss"
+
+
+@pytest.mark.parametrize("kind", ["judge_pairwise", "judge_select", "all_of"])
+def test_a_file_of_answers_that_lacks_tasks_is_refused_before_anything_runs(lab: JudgeLab, kind: str) -> None:
+    file = lab.write("expert.jsonl", [{"id": "t1", "answer": RIGHT}])
+    pair = {"use": "judge_pairwise", "judge": planted("honest"), "opponent": {"file": file}}
+    grader = {
+        "judge_pairwise": pair,
+        "judge_select": {"use": "judge_select", "judge": planted("honest"), "against": [{"file": file}]},
+        "all_of": {"use": "all_of", "graders": [pair]},
+    }[kind]
+    with pytest.raises(ConfigError) as e:
+        lab.run(lab.suite({**grader, "name": "g"}, {"a": WRONG}, tasks=3))
+    said = e.value.render()
+    assert "'g' decides, and expert.jsonl has no answer for 2 of its 3 tasks: t2, t3" in said, said
+    assert list((lab.workspace / "runs").glob("*")) == []
+
+
+def test_of_a_grader_that_only_informs_it_is_told_and_is_no_win(lab: JudgeLab) -> None:
+    file = lab.write("expert.jsonl", [{"id": "t1", "answer": RIGHT}])
+    pair = {"use": "judge_pairwise", "name": "g", "judge": planted("honest"), "opponent": {"file": file}}
+    suite = lab.suite(
+        {"use": "match", "name": "m"}, {"a": WRONG}, tasks=2,
+        task={"reference": WRONG, "graders": [{"use": "match", "name": "m"}, {**pair, "informative": True}]},
+    )  # fmt: skip
+    said = preflight(suite, suite.systems, suite.tasks, PriceBook.load(None), allow_unpriced=True)
+    assert any("'g' only informs, and expert.jsonl has no answer for 1 of its 2 tasks: t2" in line for line in said)
+    lab.run(suite)
+    verdicts = [a.grades["g"] for a in lab.attempts()]
+    assert [isinstance(v, NotGraded) for v in verdicts] == [False, True]
 
 
 def test_five_levels_are_recorded_and_count_no_more_than_three(lab: JudgeLab) -> None:

@@ -14,7 +14,7 @@ from cases import attempt, info, manifest, rich, write
 
 from harness.cli.main import main
 from harness.errors import Exit, StoreError
-from harness.records.outcome import Grade, Output, Trouble
+from harness.records.outcome import Grade, Output, StoredArtifact, Trouble
 from harness.report.reliability import full_report
 from harness.report.text import render_full_text
 from harness.testing.simulate import Conduct, Missing, Night, World, simulate_run
@@ -89,6 +89,14 @@ def test_a_limit_is_not_a_halt_and_silence_is_not_wrong(tmp_path):
     mute = attempt("u", "alpha", False, output=Output())
     found = made(tmp_path, [cut, mute], 2)["failures"].data["systems"]["alpha"]
     assert (found["limit"], found["halted"], found["no_answer"], found["wrong"]) == (1, 0, 1, 1)
+
+
+def test_a_box_that_was_left_as_it_was_is_no_wrong_answer(tmp_path):
+    """What is collected of it are artifacts all the same."""
+    kept = (StoredArtifact(name="work", path="artifacts/work", size=3, sha256="0" * 64),)
+    floor = attempt("t", "alpha", False, output=Output(metrics={"ended": "untouched"}), artifacts=kept)
+    found = made(tmp_path, [floor], 1)["failures"].data["systems"]["alpha"]
+    assert (found["no_answer"], found["wrong"]) == (1, 0)
 
 
 def test_critical_errors_are_all_named_and_none_is_still_bounded(tmp_path):
