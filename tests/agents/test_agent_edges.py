@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_process import run_harness
 
 from harness.plugins.contracts import Harness
 from harness.plugins.loader import load
@@ -55,8 +55,7 @@ def run(place: Path, harness: str, task: str = TASK, program: str = AGENT) -> tu
     (place / "tasks/edge/suite.yaml").write_text(SUITE.replace("HARNESS", harness))
     (place / "tasks/edge/edge.task.yaml").write_text(task)
     (place / "tools/mine/agent.py").write_text(program)
-    words = [sys.executable, "-m", "harness.cli.main", "run", "--suite", "edge"]
-    done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=300)
+    done = run_harness(("run", "--suite", "edge"), place, os.environ, 300)
     lines = [line for run in (place / "runs").iterdir() for line in (run / "attempts.jsonl").read_text().splitlines()]
     found = [json.loads(line) for line in lines]
     return done.returncode, done.stderr, found

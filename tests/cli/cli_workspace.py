@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
+from cli_process import run_harness
+
 SUITE = """\
 suite: demo
 tasks: [tasks/demo/*.task.yaml]
@@ -34,14 +36,7 @@ def workspace(root: Path, suite: str = SUITE, tasks: str = TASKS) -> Path:
 
 def harness(root: Path, *args: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `harness ARGS` in the workspace, without provider keys."""
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *args],
-        cwd=root,
-        env=clean_env(env),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return run_harness(args, root, clean_env(env))
 
 
 def start(root: Path, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

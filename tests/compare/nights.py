@@ -6,12 +6,12 @@ import contextlib
 import io
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cli_process import run_harness
 
 from harness.cli.main import main
 from harness.store.read import ATTEMPTS
@@ -52,15 +52,7 @@ def harness(root: Path, *args: str) -> Ran:
 def process(root: Path, *args: str, env: Mapping[str, str] | None = None) -> Ran:
     """As a user's shell runs it."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "HARNESS_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *args],
-        cwd=root,
-        env={**plain, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_harness(args, root, {**plain, **(env or {})})
     return Ran(done.returncode, done.stdout, done.stderr)
 
 

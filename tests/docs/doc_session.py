@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from cli_process import folder_of_harness
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^( *)(`{3,})([a-z]*)[^\n]*\n(.*?)^\1\2 *$", re.M | re.S)
@@ -103,9 +104,13 @@ def new_workspace(folder: Path) -> Path:
     return folder
 
 
-def run_page(page: str, workspace: Path, *, engine: bool = False) -> list[str]:
-    """Do what the blocks ask for, those that need an engine if there is one; what does not hold, one message each."""
+def run_page(page: str, workspace: Path, *, engine: bool = False, installed: bool = False) -> list[str]:
+    """Do what the blocks ask for, those that need an engine if there is one; what does not hold, one message each.
+
+    `harness` is the program that is `installed`, or one that starts faster (`cli_process`).
+    """
     wrong = []
+    programs = [] if installed else [str(folder_of_harness())]
     for block in blocks_of(page):
         if block.verb == "skip":
             continue
@@ -114,9 +119,9 @@ def run_page(page: str, workspace: Path, *, engine: bool = False) -> list[str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
         elif block.verb == "run":
-            wrong += run_block(block, workspace, NO_ENGINE)
+            wrong += run_block(block, workspace, _environment(NO_ENGINE, programs))
         elif block.verb == "engine":
-            wrong += run_block(block, workspace, ENGINE) if engine else []
+            wrong += run_block(block, workspace, _environment(ENGINE, programs)) if engine else []
         elif block.verb:
             wrong.append(f"line {block.line}: unknown directive 'test: {block.verb}'")
         try:
@@ -126,7 +131,7 @@ def run_page(page: str, workspace: Path, *, engine: bool = False) -> list[str]:
     return wrong
 
 
-def run_block(block: Block, workspace: Path, engine: str) -> list[str]:
+def run_block(block: Block, workspace: Path, env: dict[str, str]) -> list[str]:
     """Run a console block as one shell session."""
     steps = steps_of(block)
     if not steps:
@@ -135,7 +140,7 @@ def run_block(block: Block, workspace: Path, engine: str) -> list[str]:
         f'(exit $code)\n{s.command}\ncode=$?\nprintf "%s%s\\n" "{MARK}" $code\n' for s in steps
     )
     done = subprocess.run(
-        ["bash", "-c", script], cwd=workspace, env=_environment(engine), stdin=subprocess.DEVNULL,
+        ["bash", "-c", script], cwd=workspace, env=env, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     printed = re.split(rf"{MARK}(\d+)\n", done.stdout)
@@ -169,9 +174,9 @@ def _tidy(text: str) -> list[str]:
     return [line.rstrip() for line in text.strip("\n").split("\n")] if text.strip() else []
 
 
-def _environment(engine: str) -> dict[str, str]:
+def _environment(engine: str, programs: list[str]) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and k != "HARNESS_WORKSPACE"}
-    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    path = os.pathsep.join([*programs, str(Path(sys.executable).parent), kept.get("PATH", "")])
     return {
         **kept,
         "PATH": path,

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cli_process import run_harness
 
 from harness.agents.recipes import RECIPES
 from harness.testing.wire import WireServer
@@ -112,9 +112,13 @@ class AgentLab:
         for task in self.tasks:
             (self.place / f"tasks/lab/{task['id']}.task.yaml").write_text(yaml.safe_dump(task, sort_keys=False))
 
-    def argv(self, *words: str) -> list[str]:
-        """The command line of a run."""
-        return [sys.executable, "-m", "harness.cli.main", "run", "--suite", "lab", "--allow-unpriced", *words]
+    def words(self, *more: str) -> tuple[str, ...]:
+        """The command of a run."""
+        return "run", "--suite", "lab", "--allow-unpriced", *more
+
+    def argv(self, *more: str) -> list[str]:
+        """Its command line."""
+        return [sys.executable, "-m", "harness.cli.main", *self.words(*more)]
 
     def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Its environment, with the key."""
@@ -123,8 +127,7 @@ class AgentLab:
     def run(self, *words: str, check: bool = True, env: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """`harness run`; the attempts in order of task, system and epoch."""
         self.write()
-        argv, settings = self.argv(*words), self.env(env)
-        done = subprocess.run(argv, cwd=self.place, capture_output=True, text=True, timeout=RUN_S, env=settings)
+        done = run_harness(self.words(*words), self.place, self.env(env), RUN_S)
         self.said, self.code = done.stdout + done.stderr, done.returncode
         if check:
             assert self.folder is not None, self.said

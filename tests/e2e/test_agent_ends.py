@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from agent_lab import AgentLab, metrics, needs_agents, words
+from cli_process import run_harness
 
 from harness.testing.wire import Call, Step, WireServer
 
@@ -43,8 +43,7 @@ def test_the_runs_budget_ends_it_at_once_and_resume_runs_it_again(lab: AgentLab,
     assert answered["response"] and stopped["limit"] == "budget", "it did not ask a third time"
     assert attempt["usage"]["cost_usd"] == pytest.approx(1.01, rel=0.01) and "passed" not in attempt
     assert lab.folder is not None
-    argv = [sys.executable, "-m", "harness.cli.main", "resume", lab.folder.name, "--budget-usd", "50"]
-    done = subprocess.run(argv, cwd=lab.place, capture_output=True, text=True, timeout=600, env=lab.env())
+    done = run_harness(("resume", lab.folder.name, "--budget-usd", "50"), lab.place, lab.env(), 600)
     assert done.returncode == 0, done.stdout + done.stderr
     again = lab.attempts()
     assert words(again, "status") == ["infra_error", "graded"]

@@ -57,6 +57,14 @@ tasks:
       test "$(cat /work/out/sub/a.txt)" = hello
       exit $?
     reference: {script: mkdir /work/out/sub && echo hello > /work/out/sub/a.txt}
+  - id: apart
+    kind: script
+    as_work: true
+    prompt: Write a program /work/out/sub/a.sh that says hello.
+    verifier: |
+      test "$(as-work sh /work/out/sub/a.sh)" = hello
+      exit $?
+    reference: {script: mkdir /work/out/sub && echo echo hello > /work/out/sub/a.sh}
   - id: changed
     kind: script
     prompt: Write hello into /work/out/sub/a.txt, and take /work/old away.
@@ -119,7 +127,7 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     return {(row["task"], row["system"]): row for row in rows}
 
 
-@pytest.mark.parametrize("task", ["hello", "calc", "verified", "changed", "checked"])
+@pytest.mark.parametrize("task", ["hello", "calc", "verified", "apart", "changed", "checked"])
 def test_the_reference_passes_and_the_empty_work_fails(
     attempts: dict[tuple[str, str], dict[str, Any]], task: str
 ) -> None:

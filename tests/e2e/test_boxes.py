@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from cli_process import run_harness
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.docker
@@ -70,10 +70,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def harness(workspace: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     path = f"{workspace / 'plugins'}{os.pathsep}{ROOT}"
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *words],
-        cwd=workspace, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path, **env},
-    )  # fmt: skip
+    return run_harness(words, workspace, {**os.environ, "PYTHONPATH": path, **env})
 
 
 def attempts(run: Path) -> dict[str, dict[str, object]]:

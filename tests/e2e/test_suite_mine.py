@@ -12,12 +12,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from cli_process import run_harness
 from jsonschema import Draft202012Validator
 
 from harness.api import read_run
@@ -107,10 +107,7 @@ def harness(workspace: Path, *words: str, timeout_s: float = 120, **more: str) -
     """The command in this workspace, with no provider key in its environment."""
     env = {k: v for k, v in os.environ.items() if not KEYS.search(k) and k != "HARNESS_WORKSPACE"}
     env |= {"PYTHONPATH": str(ROOT), "DOCKER_HOST": "unix:///no/engine.sock", **more}
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *words],
-        cwd=workspace, env=env, capture_output=True, text=True, timeout=timeout_s, check=False,
-    )  # fmt: skip
+    return run_harness(words, workspace, env, timeout_s)
 
 
 def copy_workspace(to: Path) -> Path:

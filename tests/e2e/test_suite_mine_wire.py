@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+
+from cli_process import run_harness
 
 from harness.testing.wire import WireServer
 
@@ -27,12 +28,12 @@ def point_at(suite: Path, url: str) -> None:
 
 
 def run(workspace: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "harness.cli.main", "run", "--suite", "mine", "--epochs", "1", "--quiet"]
+    words = ["run", "--suite", "mine", "--epochs", "1", "--quiet"]
     words += ["--allow-unpriced", "--max-wait", "20"]
     words += [w for task in TASKS for w in ("--task", task)] + [w for s in sorted(SYSTEMS) for w in ("--system", s)]
     env = {k: v for k, v in os.environ.items() if k != "HARNESS_WORKSPACE"}
     env |= {"PYTHONPATH": str(ROOT), "ANTHROPIC_API_KEY": "made-up-for-tests", "OPENAI_API_KEY": "made-up-for-tests"}
-    return subprocess.run(words, cwd=workspace, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return run_harness(words, workspace, env)
 
 
 def test_systems_for_claude_and_gpt_send_documents_and_pictures_and_never_the_reference(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
+
+from cli_process import run_harness
 
 GRADER = '''
 import sys
@@ -68,8 +69,7 @@ def test_nonsense_of_plugins_is_recorded_and_stops_nobody(tmp_path: Path) -> Non
     }.items():  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    argv = [sys.executable, "-m", "harness.cli.main", "run", "--suite", "s", "--quiet"]
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = run_harness(("run", "--suite", "s", "--quiet"), tmp_path, os.environ, 60)
     assert done.returncode == 3, done.stderr
     (record,) = tmp_path.glob("runs/*/attempts.jsonl")
     found = {

@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cli_process import run_harness
 from judge_lab import JudgeLab, planted
 
 from harness.config.judge_gate import JudgePolicy
@@ -39,10 +39,7 @@ def harness(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command, with no key and no engine."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "judging")])
     env = {**os.environ, "PYTHONPATH": path, "DOCKER_HOST": "unix:///no/engine.sock"}
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *words],
-        cwd=workspace, env=env, capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+    return run_harness(words, workspace, env, 180)
 
 
 @pytest.fixture(scope="module")

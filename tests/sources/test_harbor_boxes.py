@@ -254,7 +254,7 @@ LATE = {
     "writes the file that counts before it": (
         WAITS + "open('/logs/verifier/reward.json', 'w').write('{\"reward\": 1}')\n", "the reward was written 2 times",
     ),
-    "moves the folder away and back, as root": (MOVES, "the folders above /logs/verifier/reward.json were changed"),
+    "moves the folder away and back, as root": (MOVES, "folders above /logs/verifier/reward.json, while it ran"),
 }  # fmt: skip
 
 
