@@ -11,7 +11,7 @@ import io
 import posixpath
 import re
 import tarfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -30,12 +30,12 @@ STEP_S = 20.0
 LISTENS_S = 60.0
 """Listening at pipes begins before the verifier does, and ends after it."""
 LISTEN = f"""pipe=$1; shift
-cat /proc/1/stat && stat -c '%n %i %z' "$@" && exec <>"$pipe" && echo ready \\
+cat /proc/1/stat && stat / >/dev/null && {{ stat -c '%n %i %z' "$@" 2>/dev/null; exec <>"$pipe"; }} && echo ready \\
   && dd bs={BLOCK} count={MOST} conv=sync 2>/dev/null
 exec cat >/dev/null"""
 """Each read of the pipe is a block of its own, filled up with zeros: words that come apart stay apart, also where they
 would make one number or one JSON object. After too many, what comes is thrown away, so that no writer waits."""
-CLOSE = """cat 1<>"$1"; shift; cat /proc/1/stat; stat -c '%n %i %z' "$@" """
+CLOSE = """cat 1<>"$1"; shift; cat /proc/1/stat; stat -c '%n %i %z' "$@" 2>/dev/null; true"""
 """Says a last word that nobody knows, and then what process 1 has seen and how the folders above the pipe are."""
 FAULTS_OF_THE_DEAD = 8
 """The place in a process's `stat`, after its name, of the page faults of the children that it waited for. Process 1 of
@@ -49,7 +49,8 @@ CAME_AND_WENT = "came_and_went: a process outlived its parent while the verifier
 class Heard:
     """The verifier's run, and what was written to each reward, in order. `trouble`: not all may have been heard.
 
-    `moved`: somebody who owns a folder above may have moved the pipe away and back, and this is how it shows.
+    `moved`: somebody who owns a folder above may have moved the pipe away and back, or rewritten a file of the verifier
+    and put it back as it was, and this is how it shows.
     `flags` are of processes that were there beside the verifier's own: any of them may have written.
     """
 
@@ -80,10 +81,15 @@ class Heard:
         return said[-1]
 
 
-async def hear(box: Box, rewards: Sequence[str], run: Callable[[], Awaitable[Completed]]) -> Heard:
-    """Put pipes where rewards are written, run the verifier, and return what came. Raises SandboxError."""
+async def hear(
+    box: Box, rewards: Sequence[str], run: Callable[[], Awaitable[Completed]], files: Iterable[str] = ()
+) -> Heard:
+    """Put pipes where rewards are written, run the verifier, and return what came. Raises SandboxError.
+
+    `files` are the verifier's: of those that everybody can see, a change is told though they were put back.
+    """
     await box.put_archive("/", _pipes(rewards))
-    ears = [_Ear(box, path) for path in rewards]
+    ears = [_Ear(box, path, (*_above(path), *files)) for path in rewards]
     try:
         if not all([await ear.open() for ear in ears]):
             return Heard({}, None, Trouble("environment", "the box has no programs to hear a reward with"))
@@ -94,7 +100,10 @@ async def hear(box: Box, rewards: Sequence[str], run: Callable[[], Awaitable[Com
             await ear.end()
     words = {ear.path: ear.words for ear in ears}
     why = next((trouble for trouble in heard if trouble), None)
-    moved = next((f"the folders above {ear.path} were changed while the verifier ran" for ear in ears if ear.moved), "")
+    moved = next(
+        (f"files of the verifier were changed, or folders above {ear.path}, while it ran" for ear in ears if ear.moved),
+        "",
+    )
     gone = (CAME_AND_WENT,) if any(ear.orphans for ear in ears) else ()
     return Heard(words, done, why, moved, (*await still_running(box), *gone))
 
@@ -123,6 +132,7 @@ class _Ear:
 
     box: Box
     path: str
+    watched: Sequence[str]
     words: Sequence[bytes] = ()
     orphans: bool = False
     moved: bool = False
@@ -133,7 +143,7 @@ class _Ear:
 
     async def open(self) -> bool:
         """Begin to listen; whether the box can."""
-        argv = ["sh", "-c", LISTEN, "sh", self.path, *_above(self.path)]
+        argv = ["sh", "-c", LISTEN, "sh", self.path, *self.watched]
         self._listening = asyncio.ensure_future(
             self.box.exec(argv, user=USER, workdir="/", env=PATH, on_output=self._hear)
         )
@@ -146,7 +156,7 @@ class _Ear:
     async def close(self) -> Trouble | None:
         """Take what was said until now; why that may not be all."""
         last = token_hex(16).encode()
-        argv = ["sh", "-c", CLOSE, "sh", self.path, *_above(self.path)]
+        argv = ["sh", "-c", CLOSE, "sh", self.path, *self.watched]
         done = await self.box.exec(argv, stdin=last, user=USER, workdir="/", env=PATH, timeout_s=STEP_S)
         whole = await self._until(lambda: last in self._came) and len(self._came) < BLOCK * MOST
         said = [bytes(self._came[at : at + BLOCK]).rstrip(b"\0") for at in range(0, len(self._came), BLOCK)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -13,6 +14,20 @@ from harness.graders._clean import archive_of, fetch, private_folder
 from harness.toolkit.normalise import excerpt
 
 MAX_REWARD = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a verifier's files were laid and where it writes rewards; `files` are all of ours, by paths in the box.
+
+    `flags` are of what was there before; `env` is the verifier's where it and the work are kept apart.
+    """
+
+    place: str
+    rewards: Sequence[str]
+    files: Mapping[str, bytes]
+    flags: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 async def private_place(box: Box) -> str:

@@ -78,7 +78,7 @@ class Harbor(Grader):
     that rests on a reward is marked as weak.
     """
 
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "5"
     needs_box: ClassVar[bool] = True
     needs_reference: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Json]] = {"tests": "harbor/hello/tests"}
@@ -181,9 +181,10 @@ class Harbor(Grader):
             elif wrong := await self._solve(box, work, spec):
                 return Spoken(0, None, trouble=Trouble("environment", wrong))
             await self._lay(box, work.workspace)
-            heard = await hear(box, REWARDS, lambda: self._run(box))
+            files = laid_down(work.workspace, self.tests)
+            heard = await hear(box, REWARDS, lambda: self._run(box), files)
             await box.stop()
-            changed = await rewritten(box, laid_down(work.workspace, self.tests))
+            changed = await rewritten(box, files)
         return self._word(heard, changed)
 
     def _word(self, heard: Heard, changed: Trouble | None) -> Spoken:
@@ -204,7 +205,7 @@ class Harbor(Grader):
             why = f"on the solution: {gold.detail}" if gold else "there is no solution to compare with"
             return NotGraded("environment" if forged else found.trouble, f"{found.detail}; {why}")
         told = (f"tampered: {found.detail}", *flags) if forged else flags
-        return Grade(0.0, False, found.trouble, _explained(found), flags=told)
+        return Grade(0.0, False, found.trouble, _explained(found), weak=True, flags=told)
 
     def _clean(self, spec: SandboxSpec, more_s: float = 0.0) -> SandboxSpec:
         return msgspec.structs.replace(

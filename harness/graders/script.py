@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import msgspec
 from pydantic import Field, PrivateAttr
 
 from harness.api import (
@@ -21,15 +22,17 @@ from harness.api import (
     NotGraded,
     SandboxError,
     SandboxSpec,
+    Task,
     Verdict,
     Work,
 )
+from harness.graders._apart import not_apart, set_apart
 from harness.graders._channel import LISTENS_S, Heard, hear
 from harness.graders._clean import nothing_done, read_files, tail_of
 from harness.graders._place import Laid, lay_artifacts
 from harness.graders._protected import Guard, limited
 from harness.graders._runs import HOME_ENV, box_spec
-from harness.graders._script_box import lay_verifier, placed, private_place, read_reward, written_reward
+from harness.graders._script_box import Stand, lay_verifier, placed, private_place, read_reward, written_reward
 from harness.graders._verifier import (
     PerTask,
     Settled,
@@ -47,6 +50,7 @@ from harness.toolkit.solution import apply_solution, is_solution
 
 VERIFIER = "54321:54321"
 """A user that no image has: it reads the verifier, owns the reward, and has nothing of the work's."""
+ROOT = "0:0"
 
 
 class Script(Grader):
@@ -58,9 +62,9 @@ class Script(Grader):
     verifier that a signal ended, is `tampered`. A reward above 0 is heard: the verifier is run once more, in another
     clean box, and writes into a pipe, where nothing can be written over. More words than with the task's solution are
     `tampered`, and the word that was heard is what counts. Programs of the work that the verifier starts run as the
-    verifier, and may still silence it: let it read files rather than run them, or grade programs with `code_tests`. A
-    verifier that cannot be run to its end, or writes no good reward, is a verdict about the work only if it passes the
-    task's solution.
+    verifier, and may still silence it or end it well: such a grade is weak, unless `as_work` makes them another user's.
+    A verifier that cannot be run to its end, or writes no good reward, is a verdict about the work only if it passes
+    the task's solution.
     """
 
     verifier: str | dict[str, str]
@@ -90,10 +94,13 @@ class Script(Grader):
     """Environment variables of the verifier."""
     user: str = VERIFIER
     """Who runs it; `box` for the box's own user, `0` for root."""
+    as_work: bool = False
+    """Keep the verifier and the work apart: the verifier is root, the collected files are another user's, closed to it,
+    and `as-work COMMAND ...` is how it reads them and runs their programs, in the work's folder."""
     workdir: str = ""
-    """Where it starts. Empty: the box's working folder."""
+    """Where it starts. Empty: the box's working folder; with `as_work` a folder of its own."""
 
-    version = "6"
+    version = "7"
     needs_box = True
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {"verifier": 'set -e\ngrep -q "^total: 42$" report.txt\n'}
@@ -112,7 +119,13 @@ class Script(Grader):
             self._argv(files, "/x")
         except (ValueError, OSError) as e:
             return (str(e),)
+        if self.as_work and self.user not in (VERIFIER, "0", ROOT):
+            return ("`as_work` runs the verifier as root: leave `user` out",)
         return ()
+
+    def check_task(self, task: Task) -> str:
+        """A place of its own for what `as_work` keeps from the verifier."""
+        return not_apart(task) if self.as_work else ""
 
     def digest_files(self) -> Sequence[str]:
         """The verifier's files."""
@@ -130,15 +143,16 @@ class Script(Grader):
             files = self._files(work.workspace)
         except (ValueError, OSError) as e:
             return NotGraded("bad_reference", str(e))
-        async with work.open_box(box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s)) as box:
+        async with work.open_box(self._spec(work.task)) as box:
             private = await private_place(box)
             laid = await self._lay(box, work, private)
             if laid.patch_error:
                 return Grade(0.0, False, "patch_error", laid.patch_error, flags=limited(laid.flags))
-            ended = await self._verify(box, private, files)
+            ended = await self._verify(box, work.task, private, files)
         flags = [*laid.flags, *ended.flags]
-        if ended.trouble is None and ended.reward is not None and self._judge(ended, flags).value > 0:
-            settled = await self._settled(work, files, ended.reward, bool(ended.left))
+        said = None if self.as_work or ended.trouble else ended.reward
+        if said is not None and self._judge(ended, flags).value > 0:
+            settled = await self._settled(work, files, said, bool(ended.left))
             if settled.ungraded:
                 return NotGraded("environment", settled.ungraded)
             ended.trouble, flags = settled.trouble, [*flags, *settled.flags]
@@ -169,8 +183,7 @@ class Script(Grader):
 
     async def _spoken(self, work: Work, files: Mapping[str, bytes], *, solution: bool = False) -> Spoken:
         """What the verifier says of the work, or of the solution, through pipes in a clean box."""
-        spec = box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s + LISTENS_S)
-        async with work.open_box(spec) as box:
+        async with work.open_box(self._spec(work.task, LISTENS_S)) as box:
             private = await private_place(box)
             try:
                 wrong = await apply_solution(work.task.reference, work.task, box) if solution else ""
@@ -180,11 +193,11 @@ class Script(Grader):
                 return Spoken(0, None, trouble=Trouble("environment", wrong))
             if not solution:
                 await self._lay(box, work, private)
-            place, rewards, _ = await self._laid(box, private, files)
-            heard = await hear(box, rewards, lambda: self._run(box, private, place, files))
+            stand = await self._stand(box, work.task, private, files)
+            heard = await hear(box, stand.rewards, lambda: self._run(box, private, stand, files), stand.files)
             await box.stop()
-            changed = await rewritten(box, placed(place, files))
-        return self._word(heard, rewards, changed)
+            changed = await rewritten(box, stand.files)
+        return self._word(heard, stand.rewards, changed)
 
     def _word(self, heard: Heard, rewards: Sequence[str], changed: Trouble | None) -> Spoken:
         """The last word of the first reward that was written."""
@@ -196,18 +209,18 @@ class Script(Grader):
         trouble = heard.doubt(self.timeout_s) or changed
         return Spoken(heard.count, value, trouble=trouble, moved=heard.moved, flags=heard.flags)
 
-    async def _verify(self, box: Box, private: str, files: Mapping[str, bytes]) -> Ended:
+    async def _verify(self, box: Box, task: Task, private: str, files: Mapping[str, bytes]) -> Ended:
         """Lay the verifier down, run it, and read its reward and its own files from the stopped box."""
-        place, rewards, flags = await self._laid(box, private, files)
-        done = await self._run(box, private, place, files)
+        stand = await self._stand(box, task, private, files)
+        done = await self._run(box, private, stand, files)
         left = await goes_on(box)
         await box.stop()
-        ended = Ended(done, [*flags, *left], bool(left))
+        ended = Ended(done, [*stand.flags, *left], bool(left))
         if ended.limit:
             return ended
-        ended.trouble = await rewritten(box, placed(place, files))
+        ended.trouble = await rewritten(box, stand.files)
         try:
-            ended.reward = await written_reward(box, rewards, self.reward_key)
+            ended.reward = await written_reward(box, stand.rewards, self.reward_key)
         except (ValueError, SandboxError) as e:
             if isinstance(e, SandboxError) and e.fault not in ("path", "too_big"):
                 raise
@@ -215,21 +228,24 @@ class Script(Grader):
         ended.trouble = ended.trouble or self._doubt(ended)
         return ended
 
-    async def _laid(
-        self, box: Box, private: str, files: Mapping[str, bytes]
-    ) -> tuple[str, Sequence[str], Sequence[str]]:
-        """Lay down the verifier and the empty places of its rewards: their paths, and flags of what was there."""
-        place = self.place.rstrip("/") or f"{private}/verifier"
-        rewards = self._rewards(private)
-        return place, rewards, await lay_verifier(box, self.user, place, files, rewards)
+    async def _stand(self, box: Box, task: Task, private: str, files: Mapping[str, bytes]) -> Stand:
+        """Lay down the verifier and the empty places of its rewards, last of all."""
+        place, rewards = self.place.rstrip("/") or f"{private}/verifier", self._rewards(private)
+        apart = await set_apart(box, task, private) if self.as_work else None
+        flags = await lay_verifier(box, ROOT if apart else self.user, place, files, rewards)
+        ours = placed(place, files)
+        if apart is None:
+            return Stand(place, rewards, ours, flags)
+        return Stand(place, rewards, {**ours, **apart.files}, flags, {"WORK": apart.folder, "PATH": apart.path})
 
-    async def _run(self, box: Box, private: str, place: str, files: Mapping[str, bytes]) -> Completed:
-        reward = self._rewards(private)[0]
-        home = posixpath.join(posixpath.dirname(reward), "home")
-        env = {"REWARD_FILE": reward, "PROBES": f"{private}/probes", "HOME": home, **HOME_ENV, **self.env}
-        user = "" if self.user == "box" else self.user
-        argv = self._argv(files, place)
-        return await box.exec(argv, timeout_s=self.timeout_s, env=env, user=user, workdir=self.workdir)
+    async def _run(self, box: Box, private: str, stand: Stand, files: Mapping[str, bytes]) -> Completed:
+        home = posixpath.join(posixpath.dirname(stand.rewards[0]), "home")
+        env = {"REWARD_FILE": stand.rewards[0], "PROBES": f"{private}/probes", "HOME": home, **HOME_ENV, **self.env}
+        user, workdir = "" if self.user == "box" else self.user, self.workdir
+        if self.as_work:
+            env, user, workdir = {"TMPDIR": home, **stand.env, **env}, ROOT, workdir or home
+        argv = self._argv(files, stand.place)
+        return await box.exec(argv, timeout_s=self.timeout_s, env=env, user=user, workdir=workdir)
 
     def _doubt(self, ended: Ended) -> Trouble | None:
         """Why a run that came to its end says nothing of the work, if so."""
@@ -255,7 +271,8 @@ class Script(Grader):
             return NotGraded(trouble.cause, f"{why}; there is no solution to tell whose fault it is")
         label = trouble.cause if trouble.forged else "failed"
         parts: dict[str, Json] = {"exit_code": ended.done.exit_code}
-        return Grade(0.0, False, label, why, flags=limited([f"{trouble.cause}: {trouble.detail}", *flags]), parts=parts)
+        told = limited([f"{trouble.cause}: {trouble.detail}", *flags])
+        return Grade(0.0, False, label, why, weak=not self.as_work, flags=told, parts=parts)
 
     async def _solved(self, work: Work, files: Mapping[str, bytes]) -> Solved | None:
         """What the verifier says of the task's own solution, once per task; None without one."""
@@ -264,17 +281,21 @@ class Script(Grader):
         return await self._gold.get(work.task, lambda: self._on_solution(work, files))
 
     async def _on_solution(self, work: Work, files: Mapping[str, bytes]) -> Solved:
-        async with work.open_box(box_spec(work.task.sandbox or SandboxSpec(), self.timeout_s)) as box:
+        async with work.open_box(self._spec(work.task)) as box:
             try:
                 if wrong := await apply_solution(work.task.reference, work.task, box):
                     return Solved(wrong)
             except MissingRequirement as e:
                 return Solved(str(e))
-            ended = await self._verify(box, await private_place(box), files)
+            ended = await self._verify(box, work.task, await private_place(box), files)
         if ended.trouble is not None:
             return Solved(ended.trouble.detail)
         grade = self._judge(ended, [])
         return Solved("" if grade.passed else grade.explanation, ended.left)
+
+    def _spec(self, task: Task, more_s: float = 0.0) -> SandboxSpec:
+        spec = box_spec(task.sandbox or SandboxSpec(), self.timeout_s + more_s)
+        return msgspec.structs.replace(spec, switch_user=self.as_work)
 
     def _rewards(self, private: str) -> list[str]:
         said = [self.reward] if isinstance(self.reward, str) else list(self.reward)
@@ -302,7 +323,7 @@ class Script(Grader):
         return ["python3" if start.endswith(".py") else "bash", f"{place}/{start}"]
 
     def _judge(self, ended: Ended, flags: list[str]) -> Grade:
-        """The grade of a run that can be taken at its word; weak where only a file decides that the work can write."""
+        """The grade of a run that can be taken at its word; weak where programs of the work may be the verifier's."""
         done, reward = ended.done, ended.reward
         if ended.limit:
             used = f"the box's {ended.limit.removeprefix('out_of_')} was used up"
@@ -316,8 +337,7 @@ class Script(Grader):
         label = "passed" if passed else "partial" if value > 0 else "failed"
         told = f"{why}: {excerpt(last_words(ended.tail, 400), 400)}" if ended.tail and not passed else why
         parts: dict[str, Json] = {"exit_code": done.exit_code, **({} if reward is None else {"reward": reward})}
-        weak = self.verdict == "reward"
-        return Grade(value, passed, label, told, weak=weak, flags=limited(flags), parts=parts)
+        return Grade(value, passed, label, told, weak=not self.as_work, flags=limited(flags), parts=parts)
 
 
 @dataclass(frozen=True, slots=True)

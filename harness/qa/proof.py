@@ -57,10 +57,10 @@ def floor_checked(tried: Sequence[Tried]) -> Iterator[Finding]:
 
 
 def _silent(verdict: Verdict) -> bool:
-    """Whether a verifier wrote no reward that can be read: `harbor` labels it so, `script` flags it."""
-    return isinstance(verdict, Grade) and any(
-        word.partition(":")[0] in NO_WORD for word in (verdict.label, *verdict.flags)
-    )
+    """Whether a verifier that the work can speak for wrote no reward: `harbor` labels it so, `script` flags it."""
+    if not isinstance(verdict, Grade) or not verdict.weak:
+        return False
+    return any(word.partition(":")[0] in NO_WORD for word in (verdict.label, *verdict.flags))
 
 
 def _troubles(check: str, tried: Sequence[Tried], ungradable: str = "fail") -> Iterator[Finding]:

@@ -97,7 +97,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     into its build, which is then held to it. `files` are laid down under `workdir` and `setup` commands run as root,
     both once, when the image is made. An empty `user` or `workdir` is the image's.
     `disk` bounds every file, everything written together, and the memory-backed folder `/scratch`. `output_bytes` is
-    what is kept of one command's output; `command_timeout_s` is the longest a command may be given.
+    what is kept of one command's output; `command_timeout_s` is the longest a command may be given. `switch_user`
+    lets root in the box become, end and own what is another user's: a grader's word, no task's.
     """
 
     image: str = "sandbox"
@@ -119,6 +120,7 @@ class SandboxSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     command_timeout_s: float = 1800.0
     repo: Repo | None = None
     context: str = ""
+    switch_user: bool = False
 
 
 class Collect(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -26,6 +26,8 @@ from harness.sandboxes._watch import Watch
 
 SERVICE_CAPS = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
 """What database images need to hand their data folder to their own user and become it."""
+SWITCH_CAPS = ("CHOWN", "KILL", "SETGID", "SETUID")
+"""What root in a grader's box needs to run programs of the work as another user, and to end them."""
 SERVICE_PIDS = 512
 NO_DNS = "127.0.0.1"
 """On a private network names of services are answered by the engine; a server that is not there keeps it from asking
@@ -167,6 +169,7 @@ def limits_of(engine: Engine, spec: SandboxSpec) -> dict[str, Any]:
         "network_mode": "none" if spec.network == "none" else None,
         "dns": [NO_DNS] if spec.network == "internal" else None,
         "cap_drop": ["ALL"],
+        "cap_add": list(SWITCH_CAPS) if spec.switch_user else None,
         "security_opt": ["no-new-privileges"],
         "mem_limit": spec.memory,
         "memswap_limit": spec.memory,

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 
+import msgspec
+
 from harness.errors import MissingRequirement, SandboxError
 from harness.plugins.contracts import Box, Completed, Purpose, Sandbox
 from harness.records.task import SandboxSpec
@@ -195,6 +197,21 @@ async def _faulty_spec(maker: Maker) -> str:
         return "" if "no/such-image-here" in str(e) else f"the error does not name the image: {e}"
 
 
+async def _switches_user(maker: Maker) -> str:
+    """With `switch_user` root becomes another user, who cannot come back; without it root cannot."""
+    become = "import os; os.setgroups([]); os.setgid(7); os.setuid(7); print(os.getuid())"
+    back = f"{become[: become.index('; print')]}; os.setuid(0)"
+    said: list[tuple[int, bytes]] = []
+    for switch in (True, False):
+        spec = msgspec.structs.replace(maker.spec, switch_user=switch)
+        async with maker.sandbox.open(spec, maker.purpose) as box:
+            for code in (become, back):
+                done = await box.exec(["python3", "-c", code], user="0")
+                said.append((min(done.exit_code, 1), done.stdout.strip()))
+    wanted = [(0, b"7"), (1, b""), (1, b""), (1, b"")]
+    return "" if said == wanted else f"root becomes another user, and comes back: {said}, not {wanted}"
+
+
 WHOLE: dict[str, Callable[[Maker], Awaitable[str]]] = {
     "two boxes share nothing": _boxes_apart,
     "a box is gone after its end": _gone_after_exit,
@@ -202,5 +219,6 @@ WHOLE: dict[str, Callable[[Maker], Awaitable[str]]] = {
     "a box is gone after a cancel at any moment": _gone_after_cancel,
     "a closed box runs nothing": _ends_with_its_box,
     "the image is named by its digest": _same_image,
+    "root becomes another user only where the spec says so": _switches_user,
     "an image that is not there is a SandboxError with its name": _faulty_spec,
 }

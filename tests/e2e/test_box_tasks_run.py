@@ -21,6 +21,7 @@ pytestmark = [
         reason="the entry points of box tasks are not installed",
     ),
 ]
+OWN_IMAGES = ("/work/calc", "/work/out", "TASK=tb-hello")
 GOLD = """\
 diff --git a/calc.py b/calc.py
 --- a/calc.py
@@ -57,6 +58,14 @@ tasks:
       test "$(cat /work/out/sub/a.txt)" = hello
       exit $?
     reference: {script: mkdir /work/out/sub && echo hello > /work/out/sub/a.txt}
+  - id: apart
+    kind: script
+    as_work: true
+    prompt: Write a program /work/out/sub/a.sh that says hello.
+    verifier: |
+      test "$(as-work sh /work/out/sub/a.sh)" = hello
+      exit $?
+    reference: {script: mkdir /work/out/sub && echo echo hello > /work/out/sub/a.sh}
   - id: changed
     kind: script
     prompt: Write hello into /work/out/sub/a.txt, and take /work/old away.
@@ -78,7 +87,7 @@ tasks:
     "repos/calc/calc.py": "def add(a, b):\n    return a - b\n",
     "tb/hello/task.toml": "[environment]\ncpus = 1\n",
     "tb/hello/instruction.md": "Write hello into /app/hello.txt.\n",
-    "tb/hello/environment/Dockerfile": "FROM harness-base:bookworm\nWORKDIR /app\n",
+    "tb/hello/environment/Dockerfile": "FROM harness-base:bookworm\nENV TASK=tb-hello\nWORKDIR /app\n",
     "tb/hello/tests/test.sh": "#!/bin/sh\nif grep -qsx hello /app/hello.txt; then r=1; else r=0; fi\n"
     "echo $r > /logs/verifier/reward.txt\n",
     "tb/hello/solution/solve.sh": "echo hello > /app/hello.txt\n",
@@ -119,7 +128,7 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     return {(row["task"], row["system"]): row for row in rows}
 
 
-@pytest.mark.parametrize("task", ["hello", "calc", "verified", "changed", "checked"])
+@pytest.mark.parametrize("task", ["hello", "calc", "verified", "apart", "changed", "checked"])
 def test_the_reference_passes_and_the_empty_work_fails(
     attempts: dict[tuple[str, str], dict[str, Any]], task: str
 ) -> None:

@@ -35,6 +35,7 @@ pytestmark = [
     pytest.mark.docker,
     pytest.mark.skipif("harbor" not in installed("source"), reason="the source harbor is not installed"),
 ]
+OWN_IMAGES = ("/app/words.txt",)
 
 SUITE = "suite: tb\ntasks: [tasks/tb/harbor.yaml]\nsystems: [{name: floor, harness: empty}]\n"
 
@@ -254,7 +255,7 @@ LATE = {
     "writes the file that counts before it": (
         WAITS + "open('/logs/verifier/reward.json', 'w').write('{\"reward\": 1}')\n", "the reward was written 2 times",
     ),
-    "moves the folder away and back, as root": (MOVES, "the folders above /logs/verifier/reward.json were changed"),
+    "moves the folder away and back, as root": (MOVES, "folders above /logs/verifier/reward.json, while it ran"),
 }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def _limits(e: Evidence) -> list[str]:
         graded = sum(len(ok) for ok in e.graded)
         said.append(
             f"{weak:,} of {graded:,} grades rest on weak evidence: similarity, a test run that the tested program "
-            "could describe, or a reward that the work could have written"
+            "could describe, or a verifier that the work could speak for"
         )
     if any(s.cost.judge_calls for s in e.systems):
         said.append("some grades are a judge's: see what is known about the judge before believing them")
