@@ -65,7 +65,8 @@ PODMAN ?= unix:///run/podman/podman.sock
 podman: export DOCKER_HOST = $(PODMAN)
 podman: dev
 	scripts/base-image
-	HARNESS_REQUIRE_DOCKER=1 $(BIN)/python -m pytest -n 0 -m docker tests/sandboxes/test_sandboxes_contract.py
+	HARNESS_REQUIRE_DOCKER=1 $(BIN)/python -m pytest -n 0 -m docker tests/sandboxes/test_sandboxes_contract.py \
+	  tests/adversarial/test_attacks_on_metadata.py
 
 lint: dev
 	$(BIN)/ruff format --check .

@@ -1,7 +1,9 @@
 """Tests marked `docker` need a container engine: without one they are left out, told at the end, or fail in CI.
 
 `HARNESS_REQUIRE_DOCKER=1` says that there must be one. Images are named by what is in them, so that the same test makes
-the same one in every run; git's dates are fixed for that. What can be no other test's is removed by `own_images`.
+the same one in every run; git's dates are fixed for that. Only those stay that several files share and make once: the
+default box, the labs' (`grading_lab`, `check_lab`, `runners_built`, `runners_js`), and the suite `mine`. What is one
+test's is removed by `own_images`; what one file makes of fixed content, by the words of its `OWN_IMAGES`.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 
@@ -17,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads of s
 
 import docker
 import pytest
-from docker.errors import NotFound
+from docker.errors import APIError
 
 from harness.sandboxes._owner import IMAGE
 from harness.sandboxes.docker import Docker
@@ -59,11 +61,20 @@ def own_images() -> Iterator[Callable[[str], str]]:
         _remove_images_of(words, began)
 
 
-def _remove_images_of(words: list[str], since: int) -> None:
+@pytest.fixture(scope="module")
+def images_of_the_file(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Removes the cached images in a step of whose build one of the file's `OWN_IMAGES` stands, after its last test."""
+    yield
+    words = getattr(request.module, "OWN_IMAGES", ())
+    if words and not why_no_engine():
+        _remove_images_of(words, 0)
+
+
+def _remove_images_of(words: Sequence[str], since: int) -> None:
     engine = docker.APIClient(version="1.41")
     try:
         for image in engine.images(filters={"label": [IMAGE]}):
-            with suppress(NotFound):  # another test removes its own at the same time
+            with suppress(APIError):  # another test removes its own at the same time, or has a box of it
                 steps = engine.history(image["Id"]) if image["Created"] >= since else []
                 if any(word in step["CreatedBy"] for step in steps for word in words):
                     engine.remove_image(image["Id"], force=True)
@@ -87,6 +98,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("docker") or _shares(item):
             item.add_marker(pytest.mark.xdist_group(item.path.name))
+        if item.get_closest_marker("docker") and isinstance(item, pytest.Function):
+            item.fixturenames.append(
+                "images_of_the_file"
+            )  # not autouse: who needs no engine may run elsewhere meanwhile
 
 
 def _shares(item: pytest.Item) -> bool:

@@ -6,7 +6,8 @@
     repeated_failure    the same call three times in a row or more, with nothing done in between, and all failed
 
 Read from the transcript alone: the model's calls and their results, of our agents and of programs at the gateway alike;
-where the model writes its commands as text, from the commands. A flag has how often, and the first such call.
+where the model writes its commands as text, from the commands. A program that keeps exit codes from its model and tells
+them in its events (opencode) has them in a note. A flag has how often, and the first such call.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import msgspec
 
 from harness.records.content import Json, Message, Tool, ToolResult
 from harness.records.exchange import Exchange
-from harness.records.transcript import Command, Event, ModelCall
+from harness.records.transcript import EXIT_CODES, Command, Event, ModelCall, Note
 from harness.toolkit.attempts import brief
 from harness.toolkit.shell import asked_by_agent, shown
 from harness.toolkit.wire.requests import neutral_messages, neutral_request
@@ -142,6 +143,7 @@ def _calls(events: Iterable[Event]) -> list[Tried]:
     parts: dict[str, Json] = {}
     known: dict[tuple[str, ...], Offered] = {}
     offered: Offered
+    codes = _noted(events)
     for event in events:
         if isinstance(event, ModelCall):
             told, asked = event.request.messages, event.response.tool_calls
@@ -158,12 +160,21 @@ def _calls(events: Iterable[Event]) -> list[Tried]:
             if waiting := open_calls.get(result.id):  # what is sent again, or left out since, was taken before
                 one = waiting.pop(0)
                 one.result = _plain(result.content)
-                one.code = _code(result, one.result)
+                one.code = codes.get(result.id, _code(result, one.result))
                 one.failed = result.is_error or _is_error(result) or one.code not in (0, None) or bool(_missing(one))
         for call in asked:
             one = Tried(call.name, call.arguments, offered)
             found.append(one)
             open_calls[call.id].append(one)
+    return found
+
+
+def _noted(events: Iterable[Event]) -> Mapping[str, int]:
+    """Exit codes by the ids of calls, from a harness's note."""
+    found: dict[str, int] = {}
+    for event in events:
+        if isinstance(event, Note) and event.kind == EXIT_CODES and isinstance(event.data, dict):
+            found |= {call: code for call, code in event.data.items() if isinstance(code, int)}
     return found
 
 
@@ -186,7 +197,7 @@ def _strings(value: Json) -> Iterator[str]:
 
 
 def _code(result: ToolResult, plain: str) -> int | None:
-    """The exit code that the words tell; opencode's tell none."""
+    """The exit code that the words tell."""
     told = _EXIT.search(plain[:SEARCHED]) or _EXIT.search(result.content[:SEARCHED])
     return int(told[1]) if told else None
 

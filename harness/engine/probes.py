@@ -161,7 +161,8 @@ def _mysql(parts: SplitResult, query: str) -> list[str]:
 def _rows(stdout: bytes, delimiter: str) -> Sequence[list[str]]:
     text = stdout.decode("utf-8", "replace")
     if delimiter == "\t":  # mysql escapes tabs and line ends; NULL is the word
-        return [[NULL if v == "NULL" else v for v in line.split("\t")] for line in text.splitlines()]
+        lines = text.removesuffix("\n").split("\n") if text else []  # only these: a value may hold other line ends
+        return [[NULL if v == "NULL" else v for v in line.split("\t")] for line in lines]
     return list(csv.reader(io.StringIO(text, newline="")))
 
 

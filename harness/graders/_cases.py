@@ -82,7 +82,7 @@ def same_value(got: Json, wanted: Json, tolerance: float) -> bool:
     if tolerance and isinstance(got, dict) and isinstance(wanted, dict):
         return got.keys() == wanted.keys() and all(same_value(got[k], wanted[k], tolerance) for k in got)
     if tolerance and type(got) in (int, float) and type(wanted) in (int, float):
-        return math.isclose(got, wanted, rel_tol=tolerance, abs_tol=tolerance)
+        return _near(got, wanted, tolerance)
     return same_json(got, wanted)
 
 
@@ -105,7 +105,16 @@ def _lines(text: str) -> list[str]:
 
 
 def _close(a: str, b: str, tolerance: float) -> bool:
+    if not (a.isascii() and b.isascii()) or "_" in a + b:  # Python reads 1_0 and digits of other scripts as numbers
+        return False
     try:
-        return math.isclose(float(a), float(b), rel_tol=tolerance, abs_tol=tolerance)
+        return _near(float(a), float(b), tolerance)
     except ValueError:
         return False
+
+
+def _near(a: float, b: float, tolerance: float) -> bool:
+    try:
+        return math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
+    except OverflowError:  # a whole number beyond any float
+        return a == b

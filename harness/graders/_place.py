@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from harness.api import Box, Task, Work
 from harness.graders._clean import apply_patch
 from harness.graders._diff import BadPatch, parse_diff
-from harness.graders._protected import Guard, matches, shown, sift
+from harness.graders._protected import Guard, climbs_out, matches, shown, sift
 from harness.records.task import Collect
 from harness.toolkit.changes import apply_changes
 
 MAX_MEMBERS = 200_000
+MAX_PATH = 3500
+"""Bytes: the engine puts a path of its own before it, and more than 4095 cannot be opened."""
 SPECIAL_BITS = 0o6000
 
 
@@ -104,7 +106,8 @@ def clean_tree(archive: bytes, path: str, guard: Guard, flags: list[str]) -> byt
                 name = posixpath.normpath(member.name)
                 inside = not name.startswith(("/", "../")) and name not in (".", "..")
                 whole = posixpath.join(root, name)
-                why = _why_not(member, name) if inside and seen <= MAX_MEMBERS else "unsafe_path"
+                fits = seen <= MAX_MEMBERS and len(whole.encode("utf-8", "surrogateescape")) <= MAX_PATH
+                why = _why_not(member, name, root) if inside and fits else "unsafe_path"
                 if not why and not member.isdir() and _held(guard, whole):
                     why = "protected_path"
                 if why:
@@ -125,14 +128,13 @@ def _held(guard: Guard, path: str) -> bool:
     return matches(path, guard.globs) and not matches(path, guard.allow)
 
 
-def _why_not(member: tarfile.TarInfo, name: str) -> str:
+def _why_not(member: tarfile.TarInfo, name: str, root: str) -> str:
     if member.isreg() or member.isdir():
         return ""
     if member.islnk():
         return "hard_link" if posixpath.normpath(member.linkname).startswith(("/", "..")) else ""
     if member.issym():
-        end = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-        return "symlink" if member.linkname.startswith("/") or end.startswith("..") else ""
+        return "symlink" if climbs_out(name, member.linkname, root) else ""
     return "special_file"
 
 

@@ -37,6 +37,7 @@ from harness.api import (
 from harness.harnesses._cli_box import STATE, Around, Invocation, Program, Ran, end_text, lay_down, look_around
 from harness.harnesses._cli_record import Record, measures, read_record, wrapping
 from harness.records.task import digest_of
+from harness.records.transcript import EXIT_CODES
 from harness.toolkit.agent_layers import MOUNT, Layer, find_layer, installed_layers, known_versions, root_of
 from harness.toolkit.keys import literal_keys
 from harness.toolkit.layer_lock import changed, identity_of, not_as_fixed
@@ -150,6 +151,10 @@ class AgentCli(Harness):
     def claims(self, ran: Ran) -> dict[str, Json]:
         """What the program says of itself: turns, tokens, cost, how it ended. Nothing is decided by it."""
 
+    def exit_codes(self, ran: Ran) -> Mapping[str, int]:
+        """Of calls that failed, by their ids, where the program tells it in its events and not to its model."""
+        return {}
+
     async def answer(self, ctx: SolveContext, ran: Ran, start: Start) -> str | None:
         """The final answer, where it is not what the model said last."""
         return None
@@ -221,6 +226,8 @@ class AgentCli(Harness):
             ctx.note("leftovers", f"{len(ran.left)} processes were still running and were ended", list(ran.left))
         if ran.stderr:
             ctx.note("stderr", ran.stderr)
+        if codes := self.exit_codes(ran):
+            ctx.note(EXIT_CODES, data=dict(codes))
 
     def spoken(self, there: Sequence[Dialect]) -> Sequence[Dialect]:
         """Its own."""

@@ -78,6 +78,18 @@ class OpenCode(AgentCli):
         }
         return {f"{start.state}/{CONFIG}": json.dumps(config, indent=1)}
 
+    def exit_codes(self, ran: Ran) -> Mapping[str, int]:
+        """Its shell tool's result has the output alone; the event of the call has the exit code beside it."""
+        found: dict[str, int] = {}
+        for event in words_of(ran.output):
+            part = event.get("part") if event.get("type") == "tool_use" else None
+            state = part.get("state") if isinstance(part, dict) else None
+            metadata = state.get("metadata") if isinstance(state, dict) else None
+            code = metadata.get("exit") if isinstance(metadata, dict) else None
+            if isinstance(part, dict) and isinstance(code, int) and code:
+                found[str(part.get("callID"))] = code
+        return found
+
     def claims(self, ran: Ran) -> dict[str, Json]:
         """Tokens and cost of its steps, added up: it writes no summary."""
         events = words_of(ran.output)

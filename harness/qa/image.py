@@ -1,17 +1,20 @@
 """An image's whole file system, read as a stream: what of a task's hidden side is in it, and its git repositories.
 
-Nothing of the image is executed. Programs in machine code (ELF) are not searched; zip and gzip files are opened.
+Nothing of the image is executed. Programs in machine code (ELF) are not searched; zip, gzip, xz and bzip2 files are
+opened, Debian packages too, and archives in them.
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -20,6 +23,14 @@ NOT_SEARCHED = ("proc/", "sys/", "dev/")
 MAX_FILE = 64 * 1024**2
 MAX_UNPACKED = 128 * 1024**2
 MAX_GIT_FILE = 1024**2
+MAX_ZIP_TAIL = 66_000
+"""Where a zip's end is: it may have 64 KiB of comment."""
+AR_HEAD = 60
+DEPTH = 4
+"""Archives in archives: a wheel in a tar in a gzip is three."""
+COMPRESSED: Mapping[bytes, Callable[[IO[bytes]], gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File]] = {
+    b"\x1f\x8b": lambda f: gzip.GzipFile(fileobj=f), b"\xfd7zXZ\x00": lzma.LZMAFile, b"BZh": bz2.BZ2File,
+}  # fmt: skip
 _OBJECT = re.compile(r"objects/(?:[0-9a-f]{2}/[0-9a-f]{38,62}|pack/pack-[0-9a-f]{40,64}\.(?:pack|idx))")
 _GIT = re.compile(r"(.*?)(?:^|/)([^/]*\.git)/(.+)", re.DOTALL)
 _HEADS = re.compile(
@@ -111,17 +122,53 @@ def _search(image: Image, path: str, data: bytes, sought: list[tuple[str, str, b
                 getattr(image.hits.setdefault(path, Hit()), kind).add(text)
 
 
-def _pieces(data: bytes) -> Iterator[bytes]:
-    """The bytes, and what they hold where they are an archive of a kind that caches are full of."""
+def _pieces(data: bytes, depth: int = DEPTH) -> Iterator[bytes]:
+    """The bytes, and what they hold where they are an archive of a kind that caches are full of.
+
+    So are archives in these (a wheel in a tar). A zip is known by its end: older caches of pip put words of their own
+    before it.
+    """
     yield data
-    if data.startswith(b"PK\x03\x04"):
-        yield from _unzipped(data)
-    elif data.startswith(b"\x1f\x8b"):
-        try:
-            with gzip.open(io.BytesIO(data)) as packed:
-                yield packed.read(MAX_UNPACKED)
-        except (OSError, EOFError, zlib.error):
-            return
+    if _is_tar(data):
+        inner = _archives_in(data)
+    else:
+        inner = _unzipped(data) if b"PK\x05\x06" in data[-MAX_ZIP_TAIL:] else _unpacked(data)
+    for piece in inner:
+        if depth > 1:
+            yield from _pieces(piece, depth - 1)
+        else:
+            yield piece
+
+
+def _is_tar(data: bytes) -> bool:
+    return data[257:262] == b"ustar"
+
+
+def _unpacked(data: bytes) -> Iterator[bytes]:
+    """What a compressed file holds, up to a size; of a Debian package its files."""
+    if data.startswith(b"!<arch>\n"):
+        data = data[max(data.find(b"data.tar"), 0) :]
+        data = data[AR_HEAD:]
+    opened = next((open_it for magic, open_it in COMPRESSED.items() if data.startswith(magic)), None)
+    if opened is None:
+        return
+    try:
+        with opened(io.BytesIO(data)) as packed:
+            yield packed.read(MAX_UNPACKED)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return
+
+
+def _archives_in(data: bytes) -> Iterator[bytes]:
+    """Files of a tar that are archives themselves; the others are read as they stand in it."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isreg() else None
+                if file is not None and (whole := file.read()).startswith((b"PK\x03\x04", *COMPRESSED)):
+                    yield whole
+    except (tarfile.TarError, OSError, EOFError, ValueError, KeyError):
+        return
 
 
 def _unzipped(data: bytes) -> Iterator[bytes]:
@@ -132,7 +179,7 @@ def _unzipped(data: bytes) -> Iterator[bytes]:
                 if entry.file_size <= room:
                     room -= entry.file_size
                     yield packed.read(entry)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError, OSError):
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError, OSError, ValueError):
         return
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from harness.qa.findings import Finding, Level
 from harness.qa.material import Material, prompt_text
@@ -24,6 +24,8 @@ def words_checked(task: Task, material: Material) -> Iterator[Finding]:
     yield from _choices(task)
     if task.sandbox is None:
         yield from _reference_in_prompt(task)
+    else:
+        yield from _variables(dict(task.sandbox.env), material)
     yield from _canary(task)
 
 
@@ -45,6 +47,14 @@ def _statement(task: Task, material: Material) -> Iterator[Finding]:
     named = [name for name in material.names if re.search(rf"\b{re.escape(name)}\b", prompt)]
     if named:
         yield Finding("leak", "warn", f"the prompt names hidden tests: {', '.join(named[:5])}", "prompt")
+
+
+def _variables(env: Mapping[str, str], material: Material) -> Iterator[Finding]:
+    """What the work reads with one word, `env`."""
+    for kind, lines in (("the answer", material.answer), ("the hidden tests", material.hidden_lines)):
+        for name, value in env.items():
+            if line := next((line for line in lines if line in value), ""):
+                yield Finding("leak", "fail", f"a line of {kind} is in the environment: {line[:100]}", name)
 
 
 def _lists(material: Material) -> Iterator[Finding]:

@@ -52,6 +52,9 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True, tag="note", tag_fiel
     data: Json = None
 
 
+EXIT_CODES = "exit_codes"
+"""The kind of the note with the exit codes of calls that failed, by their ids, in a program's own word."""
+
 Event = ModelCall | Command | Note | Exchange
 
 

@@ -3,7 +3,7 @@
     fence starts -> rules of routing are laid down in its namespace and tried -> box (door, service) joins the namespace
 
 So nothing of a box has run before, and a box that is restarted is in the same namespace. The right to change routes is
-the fence's alone: no box has a capability, and none can see the fence's processes.
+the fence's alone: no box has it, and none can see the fence's processes.
 """
 
 from __future__ import annotations

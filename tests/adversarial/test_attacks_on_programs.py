@@ -179,10 +179,16 @@ def test_what_a_tree_must_not_bring_is_left_out_and_told(lab: Lab) -> None:
             "pipe": link("pipe", "", tarfile.FIFOTYPE),
             "../outside": b"x",
             "inside": link("inside", "answer.txt"),
+            "d/" * 2500 + "deep": b"x",
+            "from-the-top": link("from-the-top", "/work/repo/answer.txt"),
+            "a/b/top": link("a/b/top", "../.."),
+            "chain": link("chain", "a/b/top/../hidden"),
+            "from-the-top-out": link("from-the-top-out", "/work/repo/../hidden"),
         }
     )
     check = "cd /work/repo\ntest ! -e passwd && test ! -e hard && test ! -e pipe && test ! -e ../outside || exit 1\n" \
-            "test -L inside && test ! -u answer.txt && test $(cat inside) = 42\n"  # fmt: skip
+            "test -L inside && test ! -u answer.txt && test $(cat inside) = 42 && test $(cat from-the-top) = 42\n" \
+            "test ! -L chain && test ! -L from-the-top-out\n"  # fmt: skip
     grade = scripted(lab, Script(verifier=check), artifact)
     assert grade.passed, grade
     words = {flag.partition(":")[0] for flag in grade.flags}

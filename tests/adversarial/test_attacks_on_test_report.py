@@ -89,6 +89,7 @@ def link(path: str, target: str) -> bytes:
     [
         ("calc/out", "/etc", "symlink: calc/out"),
         ("calc/up", "../../..", "symlink: calc/up"),
+        ("calc/chain", "a/link/../..", "symlink: calc/chain"),
         ("tests/test_add.py", "../calc/core.py", "protected_path: tests/test_add.py"),
         ("calc/hooks", "../.git/hooks", "symlink: calc/hooks"),
         (".git/hooks/pre-commit", "/bin/true", "unsafe_path"),

@@ -47,6 +47,7 @@ COMMAND = """\
 {use: command, folder: tools/mine, argv: [python3, "{agent}/agent.py", "{model}"],
      env: {URL: "{base_url}/v1", KEY: "{key}", STATE: "{state}"}, files: {"{state}/settings.json": "model={model}"},
      answer_from: "json:result.text"}"""
+OWN_IMAGES = ("MACHINE=foreign", "rm -f /bin/bash")
 
 
 def run(place: Path, harness: str, task: str = TASK, program: str = AGENT) -> tuple[int, str, list[dict[str, Any]]]:
@@ -157,7 +158,7 @@ def test_an_image_of_another_kind_of_processor_is_one_message(tmp_path: Path) ->
     """Its /bin/sh is for a machine that there is not: the engine starts the box, and it ends."""
     program = bytearray(Path("/bin/sh").resolve().read_bytes())
     program[18:20] = (0xF3).to_bytes(2, "little")  # e_machine: RISC-V
-    foreign = "FROM scratch\nCOPY sh /bin/sh\n"
+    foreign = "FROM scratch\nCOPY sh /bin/sh\nENV MACHINE=foreign\n"
     (tmp_path / "tasks/edge").mkdir(parents=True)
     (tmp_path / "tasks/edge/Dockerfile").write_text(foreign)
     (tmp_path / "tasks/edge/sh").write_bytes(program)

@@ -12,6 +12,7 @@ from harness.qa.findings import TaskCheck
 from harness.qa.task import Options
 
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("/opt/cache/copy.py", "/opt/seen.py")
 GIT = f"cd {ROOT} && git -c safe.directory='*' -c user.name=a -c user.email=a@b"
 FLAKY = HIDDEN + (
     "\n\nimport random\n\nimport pytest\n\n\n@pytest.mark.parametrize('n', range(8))\ndef test_by_chance(n):\n"

@@ -15,9 +15,11 @@ from harness.qa.findings import TaskCheck
 from harness.qa.task import Options
 
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("LAB=bare",)
 NOISE = "; ".join(f"echo line {n} of a long build" for n in range(40))
 SETUP = f"{NOISE}; printf '\\033[31mred \\033[0mwords\\n'; exit 7"
 NO_PYTEST = """FROM harness-base:bookworm
+ENV LAB=bare
 RUN useradd --uid 1000 --user-group --create-home agent && install -d -o agent -g agent /work
 COPY --chown=agent:agent repo /work/repo
 USER agent

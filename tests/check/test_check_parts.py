@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import subprocess
 import tarfile
 import zipfile
@@ -84,10 +86,23 @@ def told(files: dict[str, str | bytes], tmp_path: Path, answer: tuple[str, ...] 
 ANSWER = "\n".join(LINES)
 
 
-@pytest.mark.parametrize(
-    "data", [ANSWER, zipped(ANSWER.encode()), gzip.compress(ANSWER.encode())], ids=["text", "wheel", "gzip"]
-)
-def test_an_answer_in_a_cache_is_a_leak_however_it_is_packed(data: str | bytes, tmp_path: Path) -> None:
+def tarred(data: bytes) -> bytes:
+    return stream({"a/b.whl": data}).read()
+
+
+RAW = ANSWER.encode()
+PACKED: dict[str, bytes] = {
+    "text": RAW, "wheel": zipped(RAW), "gzip": gzip.compress(RAW), "xz": lzma.compress(RAW),
+    "bzip2": bz2.compress(RAW),
+    "a wheel in pip's older cache": b"cc=4,\x85\xa4body" + zipped(RAW) + b"\xa7headers",
+    "a wheel in a tar": gzip.compress(tarred(zipped(RAW))), "xz in a plain tar": tarred(lzma.compress(RAW)),
+    "a package of Debian": b"!<arch>\ndebian-binary   0 0 0 100644 4 `\n2.0\n" + b"data.tar.xz/".ljust(58) + b"`\n"
+    + lzma.compress(tarred(RAW)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", PACKED.values(), ids=list(PACKED))
+def test_an_answer_in_a_cache_is_a_leak_however_it_is_packed(data: bytes, tmp_path: Path) -> None:
     (leak,) = told({"root/.cache/x": data}, tmp_path)
     assert (leak.level, leak.where) == ("fail", "/root/.cache/x") and "3 of 3" in leak.what
 
@@ -269,6 +284,8 @@ def test_words_of_a_task_are_checked() -> None:
     levels = {(f.check, f.level) for f in words_checked(leaking, material)}
     assert levels == {("leak", "fail"), ("leak", "warn"), ("lists", "warn")}
     assert [f.check for f in words_checked(word_task(), Material())] == ["statement"]
+    told = word_task(sandbox=SandboxSpec(env={"OK": "1", "HINT": f"try {LINES[0]}"}))
+    assert [f.where for f in words_checked(told, material) if f.check == "leak" and f.level == "fail"] == ["HINT"]
     odd = word_task(sandbox=None, choices=("red", "Red ", "blue"), reference="green")
     assert [f.what.split(":")[0] for f in words_checked(odd, Material())] == [
         "the reference is none of the choices", "two choices are the same",

@@ -12,6 +12,7 @@ from agent_lab import KEY, AgentLab, absent, ledger, metrics, needs_agents, word
 from harness.testing.wire import Step, WireServer
 
 pytestmark = needs_agents("claude_code", "codex_cli")
+OWN_IMAGES = ("/work/.claude", "/work/CLAUDE.md")
 
 
 @pytest.fixture(scope="module")

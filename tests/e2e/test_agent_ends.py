@@ -14,6 +14,7 @@ from cli_process import run_harness
 from harness.testing.wire import Call, Step, WireServer
 
 pytestmark = needs_agents("claude_code", "codex_cli")
+OWN_IMAGES = ("s:/bin/bash:/bin/sh:",)
 HI = "@@sh echo hi > /work/out.txt"
 
 

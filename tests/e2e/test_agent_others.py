@@ -14,6 +14,7 @@ from harness.testing.wire import Step, WireServer
 from harness.toolkit.agent_layers import find_layer
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.xdist_group("agents")]
+OWN_IMAGES = ("rm -f /usr/bin/git", "/work/.aider.conf.yml", "/work/.gemini")
 HI = "@@sh echo hi > /work/out.txt"
 
 
@@ -53,6 +54,15 @@ def test_tools_that_an_agent_misuses_are_told(lab: AgentLab, name: str) -> None:
     assert flags["command_not_found"] == "command_not_found: 3 (frobnicate)"
     assert flags["repeated_failure"].startswith("repeated_failure: 3 (")
     assert flags["unknown_tool"].endswith(" (no_such_tool)")  # mini-swe-agent's library asks again by itself
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "aider"])
+def test_a_command_that_fails_again_and_again_without_a_word_is_told(lab: AgentLab, name: str) -> None:
+    """opencode tells its model the output alone: its exit codes stand in its own events."""
+    add(lab, name)
+    lab.task("silent", *["@@sh (exit 7)"] * 3, "@@say nothing", answer="x")
+    (attempt,) = lab.run()
+    assert [flag.partition(" (")[0] for flag in attempt["flags"]] == ["repeated_failure: 3"], attempt
 
 
 LONG = "\n".join(f'line {n}: nothing to "do" here \\ é 😀' for n in range(6000))

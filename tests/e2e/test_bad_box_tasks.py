@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("/work/calc",)
 GOLD = "--- a/calc.py\n+++ b/calc.py\n@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n"
 HIDDEN = (
     "import unittest\nfrom calc import add\n\n\nclass TestAdd(unittest.TestCase):\n"

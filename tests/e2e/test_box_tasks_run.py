@@ -21,6 +21,7 @@ pytestmark = [
         reason="the entry points of box tasks are not installed",
     ),
 ]
+OWN_IMAGES = ("/work/calc", "/work/out", "TASK=tb-hello")
 GOLD = """\
 diff --git a/calc.py b/calc.py
 --- a/calc.py
@@ -86,7 +87,7 @@ tasks:
     "repos/calc/calc.py": "def add(a, b):\n    return a - b\n",
     "tb/hello/task.toml": "[environment]\ncpus = 1\n",
     "tb/hello/instruction.md": "Write hello into /app/hello.txt.\n",
-    "tb/hello/environment/Dockerfile": "FROM harness-base:bookworm\nWORKDIR /app\n",
+    "tb/hello/environment/Dockerfile": "FROM harness-base:bookworm\nENV TASK=tb-hello\nWORKDIR /app\n",
     "tb/hello/tests/test.sh": "#!/bin/sh\nif grep -qsx hello /app/hello.txt; then r=1; else r=0; fi\n"
     "echo $r > /logs/verifier/reward.txt\n",
     "tb/hello/solution/solve.sh": "echo hello > /app/hello.txt\n",

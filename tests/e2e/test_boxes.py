@@ -12,6 +12,7 @@ from cli_process import run_harness
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("mkdir -p /work/repo && chown",)
 
 SUITE = """
 suite: fixes

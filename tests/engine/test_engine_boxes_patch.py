@@ -11,6 +11,7 @@ from box_bench import REPO, BoxBench, Shell, Took, box_task, git
 from harness.records.task import Collect, SandboxSpec
 
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("mkdir -p /work/repo && chown", "mkdir -p app")
 PATCH = Collect("patch", "patch", REPO)
 
 WORK = r"""

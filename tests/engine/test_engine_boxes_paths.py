@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.engine.boxes import probe_image, specs_of
 from harness.engine.paths import leaves_tree, left_out
-from harness.engine.probes import _reached, is_alive
+from harness.engine.probes import _reached, _rows, is_alive
 from harness.engine.recording import elided
 from harness.records.task import Collect, SandboxSpec, Task
 
@@ -69,6 +69,12 @@ def test_services_are_asked_by_the_engines_names_and_the_box_by_its_own() -> Non
     assert _reached("http://box:1/x", inside) == ("http://box:1/x", False)
     assert _reached("http://u:p@box:1/x", SandboxSpec()) == ("http://u:p@127.0.0.1:1/x", True)
     assert _reached("http://localhost/x", inside) == ("http://localhost/x", True)
+
+
+def test_one_row_of_mysql_is_one_row_whatever_line_ends_its_text_has() -> None:
+    said = "name\tn\na\u2028b\x0bc\x85d\re\tNULL\n".encode()
+    assert _rows(said, "\t") == [["name", "n"], ["a\u2028b\x0bc\x85d\re", "\\N"]]
+    assert _rows(b"", "\t") == []
 
 
 def test_images_to_prepare_are_those_of_boxes_and_probes_once() -> None:

@@ -26,6 +26,7 @@ from harness.records.task import Collect, Repo, SandboxSpec, Service
 from harness.sandboxes.docker import Docker
 
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("mkdir -p /work/repo && chown",)
 FIX = """--- a/src/calc.py
 +++ b/src/calc.py
 @@ -1,2 +1,2 @@

@@ -10,7 +10,7 @@ import pytest
 from harness.engine.misuse import IN_A_ROW, misused
 from harness.records.content import Message, Request, Response, Text, Tool, ToolCall, ToolResult, Usage
 from harness.records.exchange import Dialect, Exchange
-from harness.records.transcript import Command, Event, ModelCall
+from harness.records.transcript import EXIT_CODES, Command, Event, ModelCall, Note
 
 SHELL = {"type": "object", "properties": {"cmd": {"type": "string"}}, "required": ["cmd"]}
 OFFERED: dict[Dialect, dict[str, Any]] = {
@@ -155,6 +155,15 @@ def test_a_conversation_that_is_sent_again_counts_once() -> None:
         asked(0, Message("user", (Text("go"),)), call, stub, say=Text("done")),
     ]
     assert misused(events) == ("command_not_found: 1 (rg)",)
+
+
+def test_exit_codes_that_a_program_tells_apart_from_its_results_are_read() -> None:
+    silent = [(ToolCall(f"c{n}", "sh", {"cmd": "test -e x"}), "(no output)") for n in range(IN_A_ROW)]
+    assert misused(exchanges("chat", *silent)) == ()
+    note = Note(9.0, EXIT_CODES, data={f"c{n}": 1 for n in range(IN_A_ROW)})
+    assert misused([*exchanges("chat", *silent), note]) == ('repeated_failure: 3 (sh {"cmd":"test -e x"})',)
+    strange = [Note(9.0, EXIT_CODES, data=data) for data in (None, [1], {"c0": "one"})]
+    assert misused([*exchanges("chat", *silent), *strange]) == ()
 
 
 def test_commands_of_a_person_or_a_helper_are_nobodys_misuse() -> None:

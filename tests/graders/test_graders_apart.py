@@ -25,6 +25,7 @@ IMAGES = {
     "python only": FROM + "RUN rm /usr/bin/setpriv\n" + FOLDER,
     "perl only": FROM + "RUN rm /usr/bin/setpriv /usr/bin/python3*\n" + FOLDER,
 }
+OWN_IMAGES = ("-c mkdir /work", "mkdir /home/agent/app", "/opt/link", "/shut")
 TASK = Task(id="t", prompt="p", collect=(Collect("left", "tree", "{folder}"), Collect("one", "file", "/srv/one.txt")))
 
 

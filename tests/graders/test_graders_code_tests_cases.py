@@ -32,10 +32,18 @@ def test_outputs(got: str, wanted: str, compare: Compare, tolerance: float, same
     assert same_output(got, wanted, compare, tolerance) is same
 
 
+@pytest.mark.parametrize(("got", "wanted"), [("1_0", "10"), ("\uff11\uff10", "10"), ("1" * 5000, "1.5")])
+def test_only_numbers_as_people_write_them_are_close(got: str, wanted: str) -> None:
+    assert not same_output(got, wanted, "numbers", 0.1)
+
+
 def test_values() -> None:
     assert same_value({"a": [1, 2.0000001]}, {"a": [1, 2]}, 1e-6)
     assert not same_value({"a": [1, 2.0000001]}, {"a": [1, 2]}, 0)
     assert not same_value([1], [True], 0.5) and not same_value({"a": 1}, {"b": 1}, 1)
+    # Whole numbers beyond any float: the comparison raised, and the work was not graded.
+    assert not same_value(10**400, 1.5, 0.1) and not same_value([1], [-(10**400)], 0.1)
+    assert same_value(10**400, 10**400, 0.1)
 
 
 @given(st.text())

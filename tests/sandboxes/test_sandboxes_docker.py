@@ -23,6 +23,7 @@ from harness.sandboxes._watch import Watch
 from harness.sandboxes.docker import Docker
 
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("/home/agent/deep/er",)
 ROOT = Path(__file__).parents[2]
 SERVE = ("python3", "-m", "http.server", "8000")
 FETCH = "import urllib.request as u; print(len(u.urlopen('http://web:8000', timeout=5).read()) > 10)"

@@ -35,6 +35,7 @@ pytestmark = [
     pytest.mark.docker,
     pytest.mark.skipif("harbor" not in installed("source"), reason="the source harbor is not installed"),
 ]
+OWN_IMAGES = ("/app/words.txt",)
 
 SUITE = "suite: tb\ntasks: [tasks/tb/harbor.yaml]\nsystems: [{name: floor, harness: empty}]\n"
 

@@ -18,6 +18,7 @@ from harness.qa.task import Options
 from harness.sandboxes.docker import Docker
 
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("/testbed/calc.py",)
 
 CODE = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return 2 * a\n"
 RUNNER = """\

@@ -17,6 +17,7 @@ from harness.sandboxes.docker import Docker
 from harness.sources.swebench import SweBench as Source
 
 pytestmark = pytest.mark.docker
+OWN_IMAGES = ("/testbed/calc.sh",)
 
 CODE = "add() { echo $(($1 - $2)); }\n\n\ndouble() { echo $((3 * $1)); }\n\n\nsame() { echo $1; }\n"
 HIDDEN = """\
