@@ -51,7 +51,9 @@ def run_harness(
 
 @cache
 def folder_of_harness() -> Path:
-    """Has a program `harness`, for shells: it hands its streams, folder and environment over, and waits."""
+    """Has a program `harness`, for shells: it hands its streams, folder and environment over, then
+    waits and passes signals on.
+    """
     program = Path(_door()).parent / "harness"
     program.write_text(PROGRAM.format(python=sys.executable, door=_door()), encoding="utf-8")
     program.chmod(0o755)
@@ -59,13 +61,17 @@ def folder_of_harness() -> Path:
 
 
 PROGRAM = """#!{python} -IS
-import json, os, socket, sys
+import json, os, signal, socket, sys
 call = socket.socket(socket.AF_UNIX)
 call.connect({door!r})
 asked = json.dumps({{"args": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}).encode()
 socket.send_fds(call, [len(asked).to_bytes(4, "big")], [0, 1, 2])
 call.sendall(asked)
-code = int(call.makefile().read().split()[1])
+answer = call.makefile()
+pid = int(answer.readline())
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+code = int(answer.readline())
 sys.exit(code if code >= 0 else 128 - code)
 """
 

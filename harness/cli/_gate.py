@@ -133,7 +133,8 @@ def _systems(policy: Policy, asked: Asked, there: list[str], baselines: dict[str
     named = list(asked.systems) or (list(baselines) if asked.baseline else policy.file.systems)
     wanted = list(dict.fromkeys(named))
     if strange := [s for s in wanted if s not in there]:
-        raise UsageFault(f"the run has no system {', '.join(strange)}", help=f"its systems: {', '.join(there)}")
+        help = f"its systems: {', '.join(there)}; another run: harness gate RUN"
+        raise UsageFault(f"the run {asked.run.name} has no system {', '.join(strange)}", help=help)
     return wanted or list(baselines) or there
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from harness.report.trials import Trials
 
 BASELINE = "baseline:"
+LOOKED_AT = 20
+"""So many of the newest runs are asked whether a word is the name of a system of theirs."""
 
 
 def run_path(name: str | None, workspace: Path | None) -> Path:
@@ -42,17 +45,22 @@ def read_side(name: str, workspace: Path | None) -> Trials | Measured:
 
 def _as_system(name: str, workspace: Path | None) -> str:
     """What to write instead, when the name of a system stands where a run's is expected; else nothing."""
+    from harness.config.workspace import find_workspace, run_names
     from harness.errors import HarnessError
     from harness.store.read import read_manifest
 
     try:
-        newest = run_path(None, workspace)
-        known = [s.name for s in read_manifest(newest).systems]
+        root = find_workspace(workspace)
+        names = run_names(root)[: -LOOKED_AT - 1 : -1]
     except HarnessError:
         return ""
-    if name not in known:
-        return ""
-    return f"'{name}' is a system of the newest run; two systems of one run: harness compare --systems {name} OTHER"
+    for back, run in enumerate(names):
+        with suppress(HarnessError):
+            if name in [s.name for s in read_manifest(root / "runs" / run).systems]:
+                which, said = ("", "the newest run") if not back else (f"{run} ", f"the run {run}")
+                how = f"harness compare {which}--systems {name} OTHER"
+                return f"'{name}' is a system of {said}; two systems of one run: {how}"
+    return ""
 
 
 def systems_of(side: Trials | Measured) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -129,11 +129,15 @@ def _places(task: Task) -> list[str]:
     return found
 
 
-def not_apart(task: Task) -> str:
-    """Why a task's work cannot be kept apart from its verifier, if so."""
+def not_apart(task: Task, ours: Sequence[str] = ()) -> str:
+    """Why a task's work cannot be kept apart from its verifier, if so. `ours` are paths of the verifier in the box."""
     for place in _places(task):
-        if is_system("/" + posixpath.normpath(place).strip("/")):
+        folder = "/" + posixpath.normpath(place).strip("/")
+        if is_system(folder):
             return (
                 f"`as_work` cannot close {place}, where the verifier's own programs are: collect a folder of the work"
             )
+        for path in ours:
+            if f"{posixpath.normpath(path)}/".startswith(f"{folder}/"):
+                return f"`as_work` gives {place} to the work, and {path} of the verifier lies in it: put it elsewhere"
     return ""

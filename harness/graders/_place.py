@@ -16,6 +16,8 @@ from harness.records.task import Collect
 from harness.toolkit.changes import apply_changes
 
 MAX_MEMBERS = 200_000
+MAX_PATH = 3500
+"""Bytes: the engine puts a path of its own before it, and more than 4095 cannot be opened."""
 SPECIAL_BITS = 0o6000
 
 
@@ -104,7 +106,8 @@ def clean_tree(archive: bytes, path: str, guard: Guard, flags: list[str]) -> byt
                 name = posixpath.normpath(member.name)
                 inside = not name.startswith(("/", "../")) and name not in (".", "..")
                 whole = posixpath.join(root, name)
-                why = _why_not(member, name, root) if inside and seen <= MAX_MEMBERS else "unsafe_path"
+                fits = seen <= MAX_MEMBERS and len(whole.encode("utf-8", "surrogateescape")) <= MAX_PATH
+                why = _why_not(member, name, root) if inside and fits else "unsafe_path"
                 if not why and not member.isdir() and _held(guard, whole):
                     why = "protected_path"
                 if why:

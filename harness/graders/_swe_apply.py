@@ -41,7 +41,7 @@ async def lay(box: Box, rules: Rules, repo: str, test_patch: bytes, patch: bytes
         if test_patch:
             await _try(box, repo, test_patch, IN_PART)
         trouble = await _try(box, repo, patch, IN_PART)
-        return Laid(note=trouble and f"the patch is applied in part: {trouble}")
+        return Laid(note=trouble and f"not all of the patch applies: {trouble}")
     if not patch.strip():
         return Laid()
     if rules == "pro":

@@ -125,7 +125,8 @@ class Script(Grader):
 
     def check_task(self, task: Task) -> str:
         """A place of its own for what `as_work` keeps from the verifier."""
-        return not_apart(task) if self.as_work else ""
+        said = [self.place, *([self.reward] if isinstance(self.reward, str) else self.reward)]
+        return not_apart(task, [path for path in said if path]) if self.as_work else ""
 
     def digest_files(self) -> Sequence[str]:
         """The verifier's files."""

@@ -134,7 +134,7 @@ class TestReport(Grader):
     rerun: bool = True
     """Run failed pass-to-pass tests once more before charging a regression; told as a flag."""
 
-    version = "3"
+    version = "4"
     needs_box = True
     needs_reference = False
     example: ClassVar[Mapping[str, Json]] = {

@@ -56,7 +56,8 @@ class Replay(Harness):
     answer_field: str = ""
     """The field with the answer; empty takes the first of answer, output, model_patch, patch that a row has."""
     epoch_field: str = "epoch"
-    """The field with the epoch, counted from 1. Rows without it are epochs 1, 2, ... in their order."""
+    """The field with the epoch, counted from 1. Rows without it are epochs 1, 2, ... in their order; of predictions
+    (`instance_id`, `model_patch`) the last one of a model counts, as SWE-bench has it."""
     confidence_field: str = "confidence"
     """The field with the confidence in [0, 1]."""
     system_field: str = "system"
@@ -116,25 +117,27 @@ class Replay(Harness):
     def _index(self, workspace: Path) -> _Stored:
         """Outputs by task and epoch. Raises UsageFault at the first row that cannot be used."""
         stored: _Stored = {}
-        lines: dict[tuple[str, int], int] = {}
+        seen: dict[tuple[str, int], tuple[int, Json]] = {}
         for number, row in _rows(workspace, self.path):
-            if self.system and self._system_of(row) != self.system:
+            system = self._system_of(row)
+            if self.system and system != self.system:
                 continue
             if _is_attempt(row) and (row.get("final") is False or row["status"] in ("infra_error", "skipped")):
                 continue
             place = Place(self.path, number, 1)
             task = str(row[_field(row, self.task_field, TASK_FIELDS, "a task's id", place)])
             epochs = stored.setdefault(task, {})
-            epoch = row.get(self.epoch_field, len(epochs) + 1)
+            single = _is_prediction(row) and self.epoch_field not in row
+            epoch = row.get(self.epoch_field, 1 if single else len(epochs) + 1)
             if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
                 raise UsageFault(f"'{self.epoch_field}' must be a number from 1, not {epoch!r}", place=place)
-            if epoch in epochs:
+            before = seen.setdefault((task, epoch), (number, system))
+            if epoch in epochs and not (single and before[1] == system):
                 raise UsageFault(
-                    f"a second answer for task '{task}', epoch {epoch}; the first is in line {lines[task, epoch]}",
+                    f"a second answer for task '{task}', epoch {epoch}; the first is in line {before[0]}",
                     place=place,
                     help="" if self.system else "if several systems answered, choose one with 'system: ...'",
                 )
-            lines[task, epoch] = number
             epochs[epoch] = self._kept(row, place)
         return stored
 
@@ -257,6 +260,11 @@ def _rows(workspace: Path, name: str) -> Sequence[tuple[int, Mapping[str, Json]]
 def _is_attempt(row: Mapping[str, Json]) -> bool:
     """Whether a row is a line of a run's `attempts.jsonl`, where the answer stands inside `output`."""
     return "status" in row and "attempt" in row and isinstance(row.get("output", {}), dict)
+
+
+def _is_prediction(row: Mapping[str, Json]) -> bool:
+    """Whether a row is a line of a SWE-bench prediction file, which has one patch of a model for an instance."""
+    return "instance_id" in row and any(name in row for name in PATCH_FIELDS)
 
 
 def _field(row: Mapping[str, Json], named: str, usual: Sequence[str], what: str, place: Place) -> str:

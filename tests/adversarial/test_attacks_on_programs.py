@@ -179,6 +179,7 @@ def test_what_a_tree_must_not_bring_is_left_out_and_told(lab: Lab) -> None:
             "pipe": link("pipe", "", tarfile.FIFOTYPE),
             "../outside": b"x",
             "inside": link("inside", "answer.txt"),
+            "d/" * 2500 + "deep": b"x",
             "from-the-top": link("from-the-top", "/work/repo/answer.txt"),
             "a/b/top": link("a/b/top", "../.."),
             "chain": link("chain", "a/b/top/../hidden"),

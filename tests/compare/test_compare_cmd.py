@@ -260,6 +260,22 @@ def test_what_a_machine_may_lack_is_told_and_not_counted(tmp_path: Path) -> None
     assert compared(tmp_path, a, b)["tasks"] == 50
 
 
+def test_a_system_of_an_older_run_is_named_with_its_run(tmp_path: Path) -> None:
+    """After a run of two tasks under other systems, the systems of the run before are still meant."""
+    workspace(tmp_path)
+    simulate_run(tmp_path / "runs", WORLD, Night(epochs=2), {"one": Conduct(), "two": Conduct(model="sim-2")}, 0)
+    [run] = (tmp_path / "runs").glob("2*")
+    simulate_run(tmp_path / "runs", WORLD, Night(epochs=2), {"three": Conduct()}, 1)
+    mistaken = harness(tmp_path, "compare", "one", "two")
+    assert mistaken.code == 2
+    assert f"'one' is a system of the run {run.name}" in mistaken.err
+    assert f"harness compare {run.name} --systems one OTHER" in mistaken.err
+    gated = harness(tmp_path, "gate", "--system", "one")
+    newest = max((tmp_path / "runs").glob("2*")).name
+    assert gated.code == 2 and f"the run {newest} has no system one" in gated.err, gated.err
+    assert "its systems: three; another run: harness gate RUN" in gated.err
+
+
 def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
     """Equal because it is the same work: an INCONCLUSIVE of it would read as a finding."""
     promoted(tmp_path)

@@ -133,6 +133,11 @@ def test_changes_of_the_system_cannot_be_kept_apart_and_the_verifier_is_root(tmp
     assert "`as_work` cannot close /, where the verifier's own programs are" in said()
     assert "`as_work` cannot close /usr/bin/, where" in said("/work", "/usr/bin/")
     assert said("/work", "/home/agent") == ""
+    task = msgspec.structs.replace(TASK, collect=(Collect("left", "tree", "/work/"),))
+    for inside in ({"place": "/work/tests"}, {"reward": ["/reward", "/work/out/reward"]}, {"place": "/work"}):
+        grader = Script.model_validate({"verifier": "true\n", "as_work": True, **inside})
+        assert "of the verifier lies in it: put it elsewhere" in grader.check_task(task)
+    assert Script(verifier="true\n", as_work=True, place="/workshop", reward="/r").check_task(task) == ""
     assert Script(verifier="true\n", as_work=True, user="box").check(tmp_path) == (
         "`as_work` runs the verifier as root: leave `user` out",
     )

@@ -60,6 +60,27 @@ def test_one_model_of_several_is_chosen_by_its_own_field(tmp_path: Path) -> None
     assert play(tmp_path, path="p.jsonl", system="m2").artifacts[0].data == b"m2"
 
 
+def test_of_a_model_that_is_there_twice_the_last_prediction_counts(tmp_path: Path) -> None:
+    """As the official program has it; a submission of April 2024 has three such pairs. The first was played."""
+    rows = [{"instance_id": "o__r-1", "model_name_or_path": "m", "model_patch": p} for p in ("first", "last")]
+    write(tmp_path, "p.jsonl", rows)
+    assert play(tmp_path, path="p.jsonl").artifacts[0].data == b"last"
+
+
+def test_samples_that_say_their_epoch_are_epochs(tmp_path: Path) -> None:
+    rows = [{"instance_id": "o__r-1", "model_patch": p, "epoch": i} for i, p in enumerate(("first", "last"), 1)]
+    write(tmp_path, "p.jsonl", rows)
+    assert play(tmp_path, path="p.jsonl").artifacts[0].data == b"first"
+
+
+def test_predictions_of_two_models_are_no_epochs_of_one(tmp_path: Path) -> None:
+    rows = [{"instance_id": "o__r-1", "model_name_or_path": m, "model_patch": m} for m in ("m1", "m2")]
+    write(tmp_path, "p.jsonl", rows)
+    with pytest.raises(UsageFault, match="a second answer for task 'o__r-1'") as e:
+        play(tmp_path, path="p.jsonl")
+    assert "system: ..." in str(e.value.fault.help)
+
+
 def test_another_name_for_the_artifact(tmp_path: Path) -> None:
     write(tmp_path, "p.jsonl", [{"instance_id": "o__r-1", "model_patch": DIFF}])
     assert [a.name for a in play(tmp_path, path="p.jsonl", artifact="work.diff").artifacts] == ["work.diff"]
