@@ -94,6 +94,7 @@ async def hear(
         if not all([await ear.open() for ear in ears]):
             return Heard({}, None, Trouble("environment", "the box has no programs to hear a reward with"))
         done = await run()
+        left = await still_running(box)  # before orphans are counted: what ends in between is told of by one of them
         heard = [await ear.close() for ear in ears]
     finally:
         for ear in ears:
@@ -105,7 +106,7 @@ async def hear(
         "",
     )
     gone = (CAME_AND_WENT,) if any(ear.orphans for ear in ears) else ()
-    return Heard(words, done, why, moved, (*await still_running(box), *gone))
+    return Heard(words, done, why, moved, (*left, *gone))
 
 
 def _pipes(rewards: Sequence[str]) -> bytes:
