@@ -7,7 +7,7 @@ Work that hides its words is not seen, and honest work may have them: a flag say
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from harness.errors import SandboxError
 from harness.plugins.boxes import Box, Completed
@@ -138,11 +138,19 @@ def met_in(said: str) -> Iterator[str]:
         yield "reached_for: network"
 
 
-async def still_running(box: Box) -> tuple[str, ...]:
-    """A flag when processes go on in a box whose command has ended, with the first few names."""
+async def running_in(box: Box) -> Sequence[Mapping[str, str]]:
+    """The processes of a box as the engine tells them, or none where it cannot."""
     try:
-        running = [process.get("command", "") for process in await box.processes()]
+        return await box.processes()
     except SandboxError:  # an engine that is gone shows itself in what follows; one that cannot tell says nothing
         return ()
+
+
+async def still_running(box: Box, besides: Collection[str] = ()) -> tuple[str, ...]:
+    """A flag when processes go on in a box whose command has ended, with the first few names.
+
+    `besides` are users, as the engine names them, whose processes are ours.
+    """
+    running = [p.get("command", "") for p in await running_in(box) if p.get("user") not in besides]
     names = ", ".join(brief(name) for name in running[:NAMED])
     return (f"left_running: {len(running)} ({names})",) if running else ()
