@@ -175,8 +175,10 @@ class SweBench(Grader):
         try:
             statuses = await self._statuses(work, ran)
         except NoResult as e:
+            met = [what for what, full in (("memory", ran.oom_killed), ("disk", ran.disk_full)) if full]
+            why = f"{e}, and the tests ran out of {' and '.join(met)}" if met else str(e)
             tail = (ran.stdout + ran.stderr).decode("utf-8", "replace")[-SAID:]
-            return _Tried(label="no_result", detail=f"{e}\n{tail}")
+            return _Tried(label="no_result", detail=f"{why}\n{tail}")
         return _Tried(decide(statuses, self.fail_to_pass, self.pass_to_pass, self.rules), detail=laid.note)
 
     def _clean_box(self, work: Work, spec: SandboxSpec) -> AbstractAsyncContextManager[Box]:

@@ -18,7 +18,10 @@ from harness.sandboxes._watch import Watch
 
 FIRST_LOOK_S = 0.1
 LAST_LOOK_S = 2.0
-GRACE_S = 0.1
+QUIET_S = 0.5
+LATE_S = 10.0
+"""A command that ended is read until its output is closed, nothing came for QUIET_S, or LATE_S are over: what it left
+running may hold its output open, and on a busy machine its own last words are under way for long."""
 DRAIN_S = 2.0
 NOT_FOUND, KILLED = 127, 137
 
@@ -65,6 +68,8 @@ async def run(engine: Engine, container: str, command: Command, watch: Watch) ->
     reading = asyncio.create_task(pump(stream, command.stdin, kept))
     try:
         ended, code = await _until_the_end(engine, exec_id, reading, command.timeout_s, watch, fed=bool(command.stdin))
+        if not ended:
+            await _read_late(reading, kept)
         if ended == "timed_out":
             await kill_tree(engine, container, exec_id, mark, command.user)
         elif ended == "disk_full":
@@ -130,12 +135,19 @@ async def _until_the_end(
         if reading.done():
             continue
         if (code := await _exit_code(engine, exec_id)) is not None:
-            await asyncio.wait({reading}, timeout=GRACE_S)
             return "", code
         if await watch.disk_full():
             return "disk_full", None
         look = min(look * 2, LAST_LOOK_S)
     return "timed_out", None
+
+
+async def _read_late(reading: asyncio.Task[None], kept: Kept) -> None:
+    """Take what a command that ended had written, and not all that something it left running goes on to write."""
+    until, before = monotonic() + LATE_S, -1
+    while not reading.done() and kept.total != before and monotonic() < until:
+        before = kept.total
+        await asyncio.wait({reading}, timeout=QUIET_S)
 
 
 async def _code_after_the_end(engine: Engine, exec_id: str) -> int:

@@ -402,3 +402,15 @@ def test_archive_with_owner_and_mode_is_laid_down(docker: WithDocker, purpose: P
             assert (await box.exec(["stat", "-c", "%U %a", "tool"])).stdout == b"agent 750\n"
 
     docker(body)
+
+
+def test_what_a_command_wrote_before_its_end_is_read_however_late(docker: WithDocker, purpose: Purpose) -> None:
+    """On a busy machine the end of a command is known before its last output is read. A fifth of this was cut off."""
+
+    async def use(sandbox: Docker) -> None:
+        async with sandbox.open(SandboxSpec(output_bytes=8_000_000), purpose) as box:
+            burst = ["sh", "-c", "head -c 1500000 /dev/zero | tr '\\0' x"]
+            ran = await box.exec(burst, on_output=lambda _: time.sleep(0.15))
+            assert (ran.exit_code, len(ran.stdout), ran.truncated) == (0, 1_500_000, False)
+
+    docker(use)
